@@ -1,0 +1,271 @@
+"""The command line: `gpt2-course train · generate · chat · tokenize · evaluate · export`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import tyro
+
+from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
+from gpt2_course.data.shards import INDEX
+from gpt2_course.evaluation import evaluate
+from gpt2_course.model import GPT2
+from gpt2_course.plots import save_loss_curve
+from gpt2_course.sampling import SamplingConfig
+from gpt2_course.tokenizer import Tokenizer
+from gpt2_course.train_config import TrainConfig
+from gpt2_course.training import Trainer
+
+PROMPTS = ("The future of AI is", "Once upon a time", "The secret to happiness")
+Flat = tyro.conf.OmitArgPrefixes
+ModelName = Annotated[
+    str, tyro.conf.arg(aliases=["-m"], help="A model's folder, or OpenAI's gpt2, gpt2-medium, gpt2-large, gpt2-xl.")
+]
+DEFAULT_MODEL = "runs/laptop"
+DataName = Annotated[str, tyro.conf.arg(help="A .txt file, a folder of them or of token shards, or a text's name.")]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a GPT-2 on a text, from nothing.
+
+    Shows the loss on held-out text and samples of what the model writes, saves checkpoints, and leaves a model folder.
+    """
+
+    config: Flat[TrainConfig]
+    resume: bool = False
+    """Go on with the run in the output folder, with its settings."""
+
+    def run(self) -> None:
+        trainer = Trainer.from_config(self.config, self.resume)
+        folder = self.config.folder
+        print(
+            f"GPT-2 with {trainer.model.num_parameters():,} parameters and {trainer.model.config.vocab_size:,} tokens, "
+            f"on {trainer.model.device}; {len(trainer.train_data):,} tokens to learn from."
+        )
+        try:
+            trainer.train()
+        except KeyboardInterrupt:
+            print(f"\nStopped and saved after step {trainer.step}. Go on with:\n  {_again(self.config)}")
+            raise
+        picture = save_loss_curve(trainer.history, folder / "loss.svg")
+        print(f"Trained in {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {picture}.")
+        print(f'Let it write:\n  gpt2-course generate "The" --model {folder}')
+
+
+def _again(config: TrainConfig) -> str:
+    out = f" --out {config.out}" if config.out else ""
+    return f"python train.py --preset {config.preset}{out} --resume"
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Continue a text, and print it as it is written."""
+
+    prompt: tyro.conf.Positional[str] = PROMPTS[1]
+    """The text to continue."""
+    model: ModelName = DEFAULT_MODEL
+    sampling: Flat[SamplingConfig] = field(default_factory=SamplingConfig)
+    max_new_tokens: int = 100
+    """How many tokens to add."""
+
+    def run(self) -> None:
+        model = GPT2.from_pretrained(self.model)
+        _write(model, self.prompt, self.sampling, self.max_new_tokens)
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Type a beginning, read how the model goes on; again and again. An empty line ends it."""
+
+    model: ModelName = DEFAULT_MODEL
+    sampling: Flat[SamplingConfig] = field(default_factory=SamplingConfig)
+    max_new_tokens: int = 100
+    """How many tokens to add each time."""
+
+    def run(self) -> None:
+        model = GPT2.from_pretrained(self.model)
+        print("Type the beginning of a text (for example: " + " · ".join(PROMPTS) + "). An empty line ends it.")
+        while True:
+            try:
+                prompt = input("\n> ")
+            except EOFError:
+                print()
+                return
+            if not prompt.strip():
+                return
+            try:
+                _write(model, prompt, self.sampling, self.max_new_tokens)
+            except ValueError as error:  # a prompt that cannot be used is no reason to leave
+                print(error)
+
+
+def _write(model: GPT2, prompt: str, sampling: SamplingConfig, max_new_tokens: int) -> None:
+    choice = {f.name: getattr(sampling, f.name) for f in fields(sampling)}
+    pieces = model.stream(prompt, max_new_tokens=max_new_tokens, **choice)
+    first = next(pieces, "")  # a mistake in the prompt shows before anything is printed
+    print(prompt + first, end="", flush=True)
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
+
+
+@dataclass(frozen=True)
+class Tokenize:
+    """Turn a text into token shards that training reads without loading them."""
+
+    data: DataName
+    out: Path
+    """The folder for the shards."""
+    tokenizer: str = "gpt2"
+    """gpt2, or the folder of a model whose tokenizer to use."""
+    val_fraction: float = 0.1
+    """The share of the text, at its end, kept for validation."""
+
+    def run(self) -> None:
+        if (self.out / INDEX).exists():
+            raise FileExistsError(f"{self.out} already holds token shards: choose another folder with --out.")
+        tokenizer = Tokenizer.gpt2() if self.tokenizer == "gpt2" else Tokenizer.load(self.tokenizer)
+        counts = write_shards(find_corpus(self.data, self.val_fraction), tokenizer, self.out)
+        print(f"{self.out}: {counts['train']:,} tokens to train on, {counts['val']:,} to test on.")
+        print(f"Train on them:\n  python train.py --data {self.out}")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure how well a model predicts a text: loss, perplexity, bits per byte."""
+
+    model: ModelName = DEFAULT_MODEL
+    data: DataName = TrainConfig.data
+    val_fraction: float = 0.1
+    """The share of the text, at its end, that is measured; 1 measures all of it."""
+
+    def run(self) -> None:
+        model = GPT2.from_pretrained(self.model)
+        tokenizer = model.require_tokenizer()
+        if (Path(self.data) / INDEX).exists():
+            theirs, _, stream = read_shards(Path(self.data))
+            if theirs != tokenizer:
+                raise ValueError(f"The shards in {self.data} were made with another tokenizer than the model's.")
+        else:
+            stream = _held_out(self.data, self.val_fraction, tokenizer)
+        result = evaluate(model, tokenizer, stream)
+        print(f"loss            {result.loss:.4f} nats a token, over {result.n_tokens:,} tokens")
+        print(f"perplexity      {result.perplexity:.2f}")
+        print(f"bits per byte   {result.bits_per_byte:.4f}, over {result.n_bytes:,} bytes")
+
+
+def _held_out(data: str, val_fraction: float, tokenizer: Tokenizer) -> TokenStream:
+    """The end of a text as tokens; they live in memory, so that the shards they came through can go."""
+    with TemporaryDirectory() as folder:
+        write_shards(find_corpus(data, val_fraction), tokenizer, Path(folder))
+        _, _, stream = read_shards(Path(folder))
+        return TokenStream([np.array(shard) for shard in stream.arrays], stream.vocab_size)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a model as a folder to share: it opens in this package and in Hugging Face transformers."""
+
+    out: Path
+    """The folder to write."""
+    model: ModelName = DEFAULT_MODEL
+    dtype: Literal["float32", "float16"] = "float16"
+    """float16 makes the file half as large; the scores change in the fourth digit."""
+
+    def run(self) -> None:
+        model = GPT2.from_pretrained(self.model)
+        if self.out.exists() and any(self.out.iterdir()):
+            raise FileExistsError(f"{self.out} is not empty: choose another folder with --out.")
+        model.save_pretrained(self.out, getattr(torch, self.dtype))
+        size = sum(path.stat().st_size for path in self.out.iterdir()) / 1e6
+        print(f"{self.out}: {model.num_parameters():,} parameters in {size:.1f} MB.")
+
+
+Command = Train | Generate | Chat | Tokenize | Evaluate | Export
+COMMANDS: dict[str, type[Command]] = {
+    "train": Train,
+    "generate": Generate,
+    "chat": Chat,
+    "tokenize": Tokenize,
+    "evaluate": Evaluate,
+    "export": Export,
+}
+
+
+def overview() -> str:
+    """The help of the command itself: what each part of it does, in a line."""
+    lines = [f"  {name:10}{(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: gpt2-course COMMAND [OPTIONS]",
+            "",
+            "Build your own GPT-2: train it on a text, let it write, measure it.",
+            "",
+            *lines,
+            "",
+            "gpt2-course COMMAND --help tells what a command can do.",
+        ]
+    )
+
+
+def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
+    """What `train` starts from: the settings of the preset, or, with `--resume`, those of the run that goes on."""
+
+    @dataclass
+    class First:
+        preset: str = TrainConfig.preset
+        out: str = TrainConfig.out
+        resume: bool = False
+
+    without_help = [a for a in arguments if a not in ("-h", "--help")]
+    first, _ = tyro.cli(First, args=without_help, return_unknown_args=True)
+    config = TrainConfig.for_preset(first.preset)
+    if not first.resume:
+        return config
+    return TrainConfig.read(Path(first.out) if first.out else config.folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; 0 where it worked, 1 for a mistake that can be mended, 2 for a wrong option, 130 for Ctrl-C."""
+    name, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help"):
+        print(overview())
+        return 0
+    if name not in COMMANDS:
+        print(f"There is no command {name!r}.\n\n{overview()}", file=sys.stderr)
+        return 2
+    try:
+        options: dict[str, Any] = {}
+        if name == "train":
+            options["default"] = Train(_train_defaults(rest))
+        command = tyro.cli(COMMANDS[name], prog=f"gpt2-course {name}", args=rest, **options)
+        command.run()
+        return 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has had enough
+        sys.stderr.close()
+        return 0
+    except torch.OutOfMemoryError as error:
+        print(f"error: The device has too little memory ({error}): make --batch-size smaller.", file=sys.stderr)
+        return 1
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename or 'no file is named'}." if error.errno else str(error)
+        print(f"error: {reason}", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

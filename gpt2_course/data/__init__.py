@@ -1,0 +1,6 @@
+"""Texts to train on, and the token shards that training reads."""
+
+from gpt2_course.data.shards import TokenStream, read_shards, write_shards
+from gpt2_course.data.text import CORPORA, Corpus, find_corpus
+
+__all__ = ["CORPORA", "Corpus", "TokenStream", "find_corpus", "read_shards", "write_shards"]

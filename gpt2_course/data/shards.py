@@ -1,0 +1,151 @@
+"""Token shards: a text as files of `uint16` ids, mapped into memory, so that only what is read is loaded.
+
+A folder of them holds `train-00000.npy` and so on, `val-….npy`, the tokenizer that made them, and `index.json`,
+which is written last: a folder without it is not complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from gpt2_course.data.text import Corpus, Span
+from gpt2_course.files import replacing
+from gpt2_course.tokenizer import Tokenizer
+
+Tokens = NDArray[np.uint16]
+INDEX = "index.json"
+SHARD_TOKENS = 50_000_000  # 100 MB a file
+
+
+class TokenStream:
+    """Token ids in one long row, spread over one or more arrays, usually memory-mapped.
+
+    >>> stream = TokenStream([np.arange(10, dtype=np.uint16)], vocab_size=10)
+    >>> stream.windows([2, 5], 3)
+    tensor([[2, 3, 4],
+            [5, 6, 7]])
+    """
+
+    def __init__(self, arrays: Sequence[Tokens], vocab_size: int) -> None:
+        self.arrays = list(arrays)
+        self.vocab_size = vocab_size
+        self.ends = np.cumsum([len(a) for a in self.arrays])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if self.arrays else 0
+
+    def windows(self, starts: Iterable[int], length: int) -> Tensor:
+        """The `length` ids from each start on, as int64 (B, length); a window may cross from shard to shard."""
+        rows = np.stack([self._slice(start, start + length) for start in starts])
+        if rows.max() >= self.vocab_size:
+            raise ValueError(
+                f"The shards hold the token id {rows.max()}, but their vocabulary ends at {self.vocab_size - 1}: "
+                f"write them again."
+            )
+        return torch.from_numpy(rows.astype(np.int64))
+
+    def random_windows(self, count: int, length: int, random: torch.Generator) -> Tensor:
+        """`count` windows at random places, int64 (count, length)."""
+        return self.windows(torch.randint(len(self) - length + 1, (count,), generator=random).tolist(), length)
+
+    def _slice(self, start: int, stop: int) -> Tokens:
+        shard = int(np.searchsorted(self.ends, start, side="right"))
+        first = int(self.ends[shard]) - len(self.arrays[shard])  # where this shard begins
+        parts = [self.arrays[shard][start - first : stop - first]]
+        while sum(map(len, parts)) < stop - start:
+            shard += 1
+            parts.append(self.arrays[shard][: stop - start - sum(map(len, parts))])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def write_shards(
+    corpus: Corpus, tokenizer: Tokenizer, folder: Path, shard_tokens: int = SHARD_TOKENS
+) -> dict[str, int]:
+    """Tokenizes a corpus into a folder of shards and returns how many tokens each part has.
+
+    Memory holds one shard at a time, however long the text is. Documents end with `<|endoftext|>` where the
+    tokenizer has it. Raises `ValueError` for a vocabulary that does not fit into 16 bits.
+    """
+    if tokenizer.vocab_size > 2**16:
+        raise ValueError(f"Shards hold ids below 65536, but this vocabulary has {tokenizer.vocab_size} tokens.")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)  # what it described is about to be replaced
+    size = sum(span.stop - span.start for span in corpus.train + corpus.val)
+    index: dict[str, list[dict[str, str | int]]] = {}
+    with tqdm(total=size, desc="tokenizing", unit="B", unit_scale=True, leave=False, disable=None) as bar:
+        for part, spans in (("train", corpus.train), ("val", corpus.val)):
+            ids = _ids(spans, tokenizer, bar)
+            index[part] = []
+            while len(shard := np.fromiter(islice(ids, shard_tokens), dtype=np.uint16)):
+                name = f"{part}-{len(index[part]):05}.npy"
+                with replacing(folder / name) as path, path.open("wb") as file:
+                    np.save(file, shard)
+                index[part].append({"file": name, "tokens": len(shard)})
+    tokenizer.save(folder)
+    with replacing(folder / INDEX) as path:
+        path.write_text(json.dumps({"vocab_size": tokenizer.vocab_size, **index}, indent=2) + "\n", "utf-8")
+    return {part: sum(int(s["tokens"]) for s in shards) for part, shards in index.items()}
+
+
+def _ids(spans: Sequence[Span], tokenizer: Tokenizer, bar: tqdm) -> Iterator[int]:  # type: ignore[type-arg]
+    for span in spans:
+
+        def pieces(span: Span = span) -> Iterator[str]:
+            for piece in span.pieces():
+                bar.update(len(piece.encode()))
+                yield piece
+
+        yield from tokenizer.encode_iterable(pieces())
+        if tokenizer.end_of_text is not None:
+            yield tokenizer.end_of_text
+
+
+def read_shards(folder: Path) -> tuple[Tokenizer, TokenStream, TokenStream]:
+    """The tokenizer, training tokens and validation tokens of a folder of shards, none of them loaded yet.
+
+    Raises `FileNotFoundError` or `ValueError` for a folder that is not complete or not sound.
+    """
+    path = folder / INDEX
+    if not path.exists():
+        raise FileNotFoundError(f"{folder} holds no complete token shards (no {INDEX}): write them again.")
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        vocab_size = int(index["vocab_size"])
+        listed = {part: [(str(s["file"]), int(s["tokens"])) for s in index[part]] for part in ("train", "val")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not an index of token shards ({error!r}): write them again.") from error
+    tokenizer = Tokenizer.load(folder)
+    if tokenizer.vocab_size != vocab_size:
+        raise ValueError(
+            f"The tokenizer in {folder} has {tokenizer.vocab_size} tokens, but {INDEX} says {vocab_size}: they do "
+            f"not belong together."
+        )
+    train, val = (
+        TokenStream([_map(folder / Path(name).name, n) for name, n in listed[part]], vocab_size)
+        for part in ("train", "val")
+    )
+    return tokenizer, train, val
+
+
+def _map(path: Path, n_tokens: int) -> Tokens:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"The token shard {path} is missing: write the shards again.") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"The token shard {path} is broken ({error}): write the shards again.") from error
+    if array.dtype != np.uint16 or array.shape != (n_tokens,):
+        raise ValueError(
+            f"The token shard {path} holds {array.dtype} of shape {array.shape}, but {INDEX} says {n_tokens} uint16 "
+            f"ids: write the shards again."
+        )
+    return array

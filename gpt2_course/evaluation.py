@@ -1,0 +1,71 @@
+"""How good is a model at predicting a text? Loss, perplexity, bits per byte."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gpt2_course.data import TokenStream
+from gpt2_course.model import GPT2
+from gpt2_course.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model made of a text."""
+
+    loss: float  # the mean of −ln p(next token), in nats
+    n_tokens: int  # how many predictions that is the mean of
+    n_bytes: int  # how many bytes of text the predicted tokens stand for
+
+    @property
+    def perplexity(self) -> float:
+        """Among how many equally likely tokens the model wavers, on average: e^loss."""
+        return math.exp(self.loss)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """The bits this model would need to store a byte of the text: the one figure that does not depend on the
+        vocabulary, so that models with different tokenizers can be compared (Gao et al., 2020, The Pile)."""
+        return self.loss * self.n_tokens / math.log(2) / self.n_bytes
+
+
+def evenly_spaced_windows(stream: TokenStream, length: int, count: int | None = None) -> list[int]:
+    """Where `count` windows of `length` tokens begin, spread evenly over the stream without overlap; all that fit
+    where there are no more than that, or `count` is None."""
+    fit = len(stream) // length
+    count = fit if count is None else min(count, fit)
+    return [i * fit // count * length for i in range(count)]
+
+
+@torch.no_grad()
+def mean_loss(model: GPT2, stream: TokenStream, starts: list[int], context: int, batch_size: int) -> float:
+    """The mean loss in nats a token over the windows `[start, start + context]`; dropout is off meanwhile."""
+    was_training = model.training
+    model.eval()
+    total = 0.0
+    for i in range(0, len(starts), batch_size):
+        rows: Tensor = stream.windows(starts[i : i + batch_size], context + 1).to(model.device)
+        total += float(model(rows[:, :-1], rows[:, 1:])) * len(rows)
+    model.train(was_training)
+    return total / len(starts)
+
+
+def evaluate(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: int | None = None) -> Evaluation:
+    """Loss of a whole text, cut into windows of `context` tokens (as many as the model has positions, by default).
+
+    Each window begins without memory of the one before, so the loss is a little above what a sliding window gives.
+    Raises `ValueError` for a text shorter than one window of two tokens.
+    """
+    if len(stream) < 2:
+        raise ValueError(f"The text has {len(stream)} tokens, but measuring a prediction takes at least 2.")
+    context = min(context or model.n_positions, len(stream) - 1)
+    # consecutive windows share one token: the last target of one is the first input of the next
+    starts = list(range(0, len(stream) - context, context))
+    loss = mean_loss(model, stream, starts, context, batch_size=8)
+    lengths = torch.tensor([len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)])
+    n_bytes = sum(int(lengths[stream.windows([start + 1], context)].sum()) for start in starts)
+    return Evaluation(loss, len(starts) * context, n_bytes)

@@ -1,0 +1,72 @@
+"""Next-token loss, computed so that the logits never exist all at once.
+
+At batch 16 × 512 and GPT-2's vocabulary of 50,257 the logits alone are 1.6 GB, and the textbook
+`cross_entropy(hidden @ weight.T, targets)` keeps three arrays of that size: the logits, their log-softmax and
+their gradient. Here a few hundred rows at a time go from hidden state to loss *and* to gradient, and then make
+room for the next rows. The idea is known from "Cut Your Losses in Large-Vocabulary Language Models"
+(Wijmans et al., 2024, arXiv:2411.09009) and from Liger Kernel (Hsu et al., 2024, arXiv:2410.10989).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# 16 MB of fp32 logits at a time: small enough for a processor's cache, large enough for a fast matrix product.
+LOGITS_PER_CHUNK = 4 * 1024 * 1024
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        n_rows, vocab_size = hidden.shape[0], weight.shape[0]
+        rows = max(1, LOGITS_PER_CHUNK // vocab_size)
+        want_hidden, want_weight, _ = ctx.needs_input_grad
+        grad_hidden = torch.empty_like(hidden) if want_hidden else None  # (N, C)
+        grad_weight = torch.zeros_like(weight) if want_weight else None  # (V, C)
+        # (N,) one loss a row; float32 even where autocast or the weights are half as wide
+        losses = torch.empty(n_rows, device=hidden.device, dtype=torch.float32)
+        for start in range(0, n_rows, rows):
+            part = slice(start, start + rows)
+            logits = (hidden[part] @ weight.T).float()  # (rows, V)
+            target = targets[part, None]  # (rows, 1)
+            log_sum = logits.logsumexp(dim=-1, keepdim=True)  # (rows, 1)
+            losses[part] = (log_sum - logits.gather(1, target))[:, 0]
+            if grad_hidden is None and grad_weight is None:
+                continue
+            # d loss / d logits = softmax(logits) − one-hot(target), written over the logits themselves
+            grad = logits.sub_(log_sum).exp_()
+            grad.scatter_add_(1, target, grad.new_full(target.shape, -1.0))
+            grad = grad.div_(n_rows).to(hidden.dtype)
+            if grad_hidden is not None:
+                torch.mm(grad, weight, out=grad_hidden[part])
+            if grad_weight is not None:
+                grad_weight.addmm_(grad.T, hidden[part])
+        ctx.save_for_backward(grad_hidden, grad_weight)
+        return losses.mean()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        grad_hidden, grad_weight = ctx.saved_tensors
+        (scale,) = grad_outputs  # 1 for loss.backward(), 1/n with gradient accumulation
+        return (
+            None if grad_hidden is None else grad_hidden * scale,
+            None if grad_weight is None else grad_weight * scale,
+            None,
+        )
+
+
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """The mean of −ln p(target), in nats a token, for logits `hidden @ weight.T` that are never all in memory.
+
+    Args:
+        hidden: (N, C), what the last layer norm gives.
+        weight: (V, C), the output head: in GPT-2 the token embedding itself.
+        targets: (N,) token ids, each below V.
+
+    The result and its gradients are those of `torch.nn.functional.cross_entropy` up to rounding.
+    """
+    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+    return loss

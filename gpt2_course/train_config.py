@@ -1,0 +1,165 @@
+"""The settings of a training run, and their defaults."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from gpt2_course.files import replacing
+from gpt2_course.model import PRESETS, GPT2Config
+
+CONFIG = "train_config.json"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a training run depends on; the one place of every default.
+
+    The same settings on the same machine give the same weights, bit for bit. Raises `ValueError` for settings
+    that cannot work.
+    """
+
+    preset: str = "laptop"
+    """Which size and settings to start from."""
+    data: str = "python-manual"
+    """A .txt file, a folder of them or of token shards, or a text's name: python-manual, shakespeare."""
+    out: str = ""
+    """The folder the run writes to; runs/PRESET where empty."""
+    tokenizer: str = "new"
+    """new: learn a vocabulary from the text. gpt2: OpenAI's. Or the folder of a model that has one."""
+    model: GPT2Config = PRESETS["laptop"]
+    """The model's shape."""
+    val_fraction: float = 0.1
+    """The share of the text, at its end, to test on."""
+
+    steps: int = 1500
+    """How many times the weights are changed."""
+    batch_size: int = 16
+    """Sequences a step looks at, at once."""
+    context: int = 128
+    """Tokens a sequence has."""
+    accumulation: int = 1
+    """Batches a step adds up before it changes the weights: large batches in little memory."""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """muon (for matrices, with AdamW for the rest), or adamw for everything."""
+    learning_rate: float = 0.003
+    """AdamW's largest step."""
+    muon_learning_rate: float = 0.02
+    """Muon's largest step."""
+    weight_decay: float = 0.1
+    """How strongly the weights of matrices are pulled to zero."""
+    warmup_steps: int = 20
+    """Steps over which the learning rate rises from 0; then it falls along a cosine."""
+    final_learning_rate: float = 0.0
+    """Where the cosine ends, as a share of the largest learning rate."""
+    clip: float = 1.0
+    """The gradient is scaled down to this length where it is longer."""
+    seed: int = 0
+    """Decides every random choice of the run."""
+    device: str = "auto"
+    """auto takes the fastest there is: cuda, mps or cpu."""
+
+    report_every: int = 100
+    """Steps between two reports: the loss on held-out text, and a sample of what the model writes."""
+    report_windows: int = 64
+    """How many sequences of held-out text a report measures the loss on."""
+    sample_prompt: str = "\n"
+    """What the samples begin with."""
+    sample_tokens: int = 48
+    """How long they are."""
+    log_every: int = 10
+    """Steps between two entries of the loss history."""
+    checkpoint_every: int = 200
+    """Steps between two checkpoints: the most that can be lost."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "steps",
+            "batch_size",
+            "context",
+            "accumulation",
+            "report_every",
+            "report_windows",
+            "log_every",
+            "checkpoint_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}.")
+        for name in ("learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "final_learning_rate"):
+            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
+                raise ValueError(f"{name} must be 0 or more, but it is {getattr(self, name)}.")
+        if not self.clip > 0:
+            raise ValueError(f"clip must be above 0, but it is {self.clip}.")
+        if self.context > self.model.n_positions:
+            raise ValueError(
+                f"context={self.context} is longer than the model's n_positions={self.model.n_positions}: make one "
+                f"of them fit the other."
+            )
+        if self.optimizer not in ("muon", "adamw"):
+            raise ValueError(f"There is no optimizer {self.optimizer!r}; choose muon or adamw.")
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out or f"runs/{self.preset}")
+
+    @classmethod
+    def for_preset(cls, name: str) -> TrainConfig:
+        """The settings that go with a model size: `laptop`, `story`, `gpt2`, `gpt2-medium` …"""
+        model = GPT2Config.preset(name)
+        if name == "laptop":
+            return cls()
+        if name == "story":
+            return cls(preset=name, model=model, context=256, steps=5000)
+        # the settings of the course for GPT-2: batch 16, sequences of 512, learning rate 0.001
+        return cls(
+            preset=name,
+            model=model,
+            tokenizer="gpt2",
+            batch_size=16,
+            context=512,
+            learning_rate=0.001,
+            steps=20_000,
+            warmup_steps=700,
+            report_every=500,
+        )
+
+    def write(self, folder: Path) -> None:
+        """Keeps the settings in the run's folder, where `read` finds them."""
+        with replacing(folder / CONFIG) as path:
+            path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> TrainConfig:
+        """The settings of the run in `folder`."""
+        path = folder / CONFIG
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**settings, "model": GPT2Config(**settings["model"])})
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"There is no run to go on with in {folder}: start one without --resume, or give --out FOLDER."
+            ) from None
+        except (TypeError, KeyError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} holds no settings of a run ({error}).") from error
+
+
+def learning_rate_factor(step: int, config: TrainConfig) -> float:
+    """The share of the largest learning rate to use: a line up to 1, then half a cosine (Loshchilov & Hutter, 2017)."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.final_learning_rate + (1 - config.final_learning_rate) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def best_device(name: str = "auto") -> torch.device:
+    """The device by name; for `auto` the fastest there is."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

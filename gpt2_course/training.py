@@ -1,0 +1,304 @@
+"""The training loop: batches, optimizers, schedule, reports, and checkpoints that survive anything."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain, islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
+from gpt2_course.data.shards import INDEX
+from gpt2_course.data.text import BLOCK
+from gpt2_course.evaluation import evenly_spaced_windows, mean_loss
+from gpt2_course.files import replacing
+from gpt2_course.model import GPT2
+from gpt2_course.optimizers import build_optimizers, scale_learning_rates
+from gpt2_course.tokenizer import Tokenizer
+from gpt2_course.train_config import TrainConfig, best_device, learning_rate_factor
+
+STATE = "training_state.pt"
+HISTORY = "history.jsonl"
+TOKENIZER_TEXT = 50_000_000  # bytes a vocabulary is learned from: more would hardly change it
+
+
+class Trainer:
+    """Trains a model on a stream of tokens.
+
+    Every random choice of step n is a function of the seed and n alone, so where a run stands is one number; a
+    checkpoint holds it with the weights and the optimizers' memories, and a run that was killed and resumed ends
+    with the very weights of one that was not.
+
+    Args:
+        model: it is trained in place, on the device it is on.
+        train_data, val_data: token ids to learn from, and to be tested on.
+        config: the settings; those that make data and model (`data`, `tokenizer`, `model`) are not looked at.
+        folder: where checkpoints, the model and its history go; nothing is written where it is None.
+    """
+
+    def __init__(
+        self,
+        model: GPT2,
+        train_data: TokenStream,
+        val_data: TokenStream,
+        config: TrainConfig,
+        folder: Path | None = None,
+    ) -> None:
+        for part, stream in (("training", train_data), ("validation", val_data)):
+            if len(stream) <= config.context:
+                raise ValueError(
+                    f"The {part} text has only {len(stream)} tokens, but a sequence takes {config.context + 1} "
+                    f"(context={config.context} and the one to predict): give more text or a smaller context."
+                )
+        self.model = model
+        self.train_data = train_data
+        self.val_data = val_data
+        self.config = config
+        self.folder = folder
+        self.optimizers = build_optimizers(
+            model,
+            name=config.optimizer,
+            learning_rate=config.learning_rate,
+            muon_learning_rate=config.muon_learning_rate,
+            weight_decay=config.weight_decay,
+        )
+        self.step = 0  # steps done
+        self.seconds = 0.0  # spent on them
+        self.history: list[dict[str, Any]] = []  # what history.jsonl holds
+        self._losses: list[Tensor] = []  # of the steps since the last entry
+        self._val_windows = evenly_spaced_windows(val_data, config.context + 1, config.report_windows)
+
+    # ---- the loop ------------------------------------------------------------------------------------------
+
+    def train(self, verbose: bool = True) -> list[dict[str, Any]]:
+        """Trains up to `config.steps` and returns the history; prints a line a report.
+
+        Ctrl-C (or SIGTERM) finishes the step, saves, and raises `KeyboardInterrupt`; a second one does not wait.
+        """
+        config = self.config
+        tokens_per_step = config.batch_size * config.context * config.accumulation
+        bar = tqdm(
+            total=config.steps * tokens_per_step,
+            initial=self.step * tokens_per_step,
+            unit="tok",
+            unit_scale=True,
+            disable=None if verbose else True,
+            dynamic_ncols=True,
+        )
+        with bar, torch.random.fork_rng(devices=[]), _stop_signals() as stop_asked:
+            if self.step == 0:
+                self._report(verbose)
+            while self.step < config.steps:
+                began = perf_counter()
+                self._losses.append(self.train_step())
+                self.seconds += perf_counter() - began
+                bar.update(tokens_per_step)
+                last = self.step == config.steps
+                if self.step % config.log_every == 0 or last:
+                    self._log()
+                if self.step % config.report_every == 0 or last:
+                    self._report(verbose)
+                if self.step % config.checkpoint_every == 0 or last or stop_asked.is_set():
+                    self.save()
+                if stop_asked.is_set() and not last:
+                    raise KeyboardInterrupt
+        return self.history
+
+    def train_step(self) -> Tensor:
+        """One change of the weights; returns the loss it was made on, in nats a token."""
+        config = self.config
+        random = torch.Generator().manual_seed(self._seed_of(self.step))
+        torch.manual_seed(self._seed_of(self.step))  # for dropout
+        self.model.train()
+        scale_learning_rates(self.optimizers, learning_rate_factor(self.step, config))
+        loss = torch.zeros((), device=self.model.device)
+        for _ in range(config.accumulation):
+            rows = self.train_data.random_windows(config.batch_size, config.context + 1, random)
+            rows = rows.to(self.model.device)
+            part = self.model(rows[:, :-1], rows[:, 1:]) / config.accumulation
+            part.backward()
+            loss += part.detach()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return loss
+
+    def _seed_of(self, step: int) -> int:
+        return self.config.seed * 1_000_003 + step
+
+    def _log(self) -> None:
+        """An entry of the history: the mean training loss since the one before."""
+        loss = float(torch.stack(self._losses).mean())
+        self._losses.clear()
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"The loss became {loss} at step {self.step}: train with a smaller learning rate than "
+                f"{self.config.learning_rate} (Muon's: {self.config.muon_learning_rate})."
+            )
+        self._record({"step": self.step, "loss": loss})
+
+    def _report(self, verbose: bool) -> None:
+        """The loss on held-out text and a sample, printed and put down in the history."""
+        config = self.config
+        val_loss = mean_loss(self.model, self.val_data, self._val_windows, config.context, config.batch_size)
+        sample = ""
+        if self.model.tokenizer and config.sample_tokens:
+            text = self.model.generate(config.sample_prompt, max_new_tokens=config.sample_tokens, seed=config.seed)
+            sample = text.removeprefix(config.sample_prompt)
+        loss = self.history[-1]["loss"] if self.history else None
+        self._record({"step": self.step, "loss": loss, "val_loss": val_loss, "sample": sample})
+        if verbose:
+            shown = json.dumps(sample[:60], ensure_ascii=False)
+            train_loss = "    " if loss is None else f"{loss:.2f}"
+            tqdm.write(f"step {self.step:5} │ loss {train_loss} │ held-out {val_loss:.2f} │ {shown}")
+
+    def _record(self, entry: dict[str, Any]) -> None:
+        entry["seconds"] = round(self.seconds, 3)
+        self.history.append(entry)
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / HISTORY).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    # ---- checkpoints ---------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Writes the training state, then the model folder; each file is replaced whole or not at all.
+
+        Only the state is needed to resume, so it does not matter where between the two a run is killed. Raises
+        `OSError` where the disk is full; the checkpoint before stays readable.
+        """
+        if self.folder is None:
+            return
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "losses": [float(loss) for loss in self._losses],
+        }
+        with replacing(self.folder / STATE) as path:
+            try:
+                torch.save(state, path)
+            except RuntimeError as error:  # how torch reports what the disk said
+                raise OSError(
+                    f"The checkpoint of step {self.step} could not be written to {self.folder} (is the disk full?); "
+                    f"the one before it is untouched."
+                ) from error
+        self.model.save_pretrained(self.folder)
+
+    def resume(self) -> None:
+        """Goes back to the state of the last checkpoint in the folder; forgets what the history says of later steps."""
+        assert self.folder is not None
+        path = self.folder / STATE
+        if not path.exists():
+            self._rewrite_history()  # killed before the first checkpoint: it begins again
+            return
+        try:
+            state = torch.load(path, map_location=self.model.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+        except (RuntimeError, KeyError, ValueError, EOFError) as error:
+            raise ValueError(f"{path} is no checkpoint of this run ({error}).") from error
+        self.step, self.seconds = state["step"], state["seconds"]
+        self._losses = [torch.tensor(loss, device=self.model.device) for loss in state["losses"]]
+        self.history = [entry for entry in read_history(self.folder) if entry["step"] <= self.step]
+        self._rewrite_history()
+
+    def _rewrite_history(self) -> None:
+        assert self.folder is not None
+        with replacing(self.folder / HISTORY) as path, path.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in self.history)
+
+    # ---- from settings alone -------------------------------------------------------------------------------
+
+    @classmethod
+    def from_config(cls, config: TrainConfig, resume: bool = False) -> Trainer:
+        """Everything a run needs, made from its settings: text, vocabulary, tokens, model.
+
+        With `resume`, the run in `config.folder` goes on from its last checkpoint; without it, the folder must not
+        hold a run yet (`FileExistsError`). See `find_corpus` and `read_shards` for what a bad text raises.
+        """
+        folder = config.folder
+        if not resume:
+            if (folder / STATE).exists():
+                raise FileExistsError(
+                    f"{folder} already holds a run: go on with it by --resume, or write to another folder with --out."
+                )
+            (folder / HISTORY).unlink(missing_ok=True)
+        tokenizer, train_data, val_data = _load_data(config, reuse=resume)
+        device = best_device(config.device)
+        torch.manual_seed(config.seed)
+        model = GPT2(replace(config.model, vocab_size=tokenizer.vocab_size), tokenizer).to(device)
+        trainer = cls(model, train_data, val_data, config, folder)
+        config.write(folder)
+        if resume:
+            trainer.resume()
+        return trainer
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The entries of a run's history, oldest first. A last line that was cut off by a kill is left out."""
+    path = folder / HISTORY
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return entries
+
+
+def _load_data(config: TrainConfig, reuse: bool) -> tuple[Tokenizer, TokenStream, TokenStream]:
+    """The shards that `data` names, or those made of the text it names, in the run's own folder `tokens`."""
+    if (Path(config.data) / INDEX).exists():
+        return read_shards(Path(config.data))
+    folder = config.folder / "tokens"
+    if not (reuse and (folder / INDEX).exists()):
+        corpus = find_corpus(config.data, config.val_fraction)
+        if config.tokenizer == "new":
+            text = chain.from_iterable(span.pieces() for span in corpus.train)
+            few = islice(text, max(1, TOKENIZER_TEXT // BLOCK))
+            tokenizer = Tokenizer.train(few, config.model.vocab_size)
+        elif config.tokenizer == "gpt2":
+            tokenizer = Tokenizer.gpt2()
+        else:
+            tokenizer = Tokenizer.load(config.tokenizer)
+        write_shards(corpus, tokenizer, folder)
+    return read_shards(folder)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Turns Ctrl-C and SIGTERM into an event, so that a step is never cut in two; the second one is not waited for."""
+    stop_asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
+        yield stop_asked
+        return
+
+    def ask(number: int, _: object) -> None:
+        stop_asked.set()
+        signal.signal(number, before[number])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield stop_asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,215 @@
+"""The model is GPT-2: its parameters, its numbers, and the memory it takes."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.loss import linear_cross_entropy
+from torch.nn import functional as F
+
+TINY = GPT2Config(vocab_size=300, n_positions=32, n_embd=24, n_layer=3, n_head=4)
+
+
+@pytest.fixture(scope="module")
+def gpt2() -> GPT2:
+    torch.manual_seed(0)
+    return GPT2()
+
+
+def test_gpt2_has_its_published_number_of_parameters(gpt2: GPT2) -> None:
+    assert gpt2.num_parameters() == 124_439_808
+
+
+def test_untrained_gpt2_loses_ln_of_its_vocabulary(gpt2: GPT2) -> None:
+    tokens = torch.randint(50257, (4, 257), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        loss = float(gpt2.eval()(tokens[:, :-1], tokens[:, 1:]))
+    assert abs(loss - math.log(50257)) < 0.1
+
+
+def test_initial_weights_have_gpt2s_spread(gpt2: GPT2) -> None:
+    for name, parameter in gpt2.named_parameters():
+        if name.endswith("projection.weight"):
+            assert parameter.std().item() == pytest.approx(0.02 / math.sqrt(24), rel=0.01), name
+        elif parameter.ndim == 2:
+            assert parameter.std().item() == pytest.approx(0.02, rel=0.01), name
+        elif name.endswith("bias"):
+            assert not parameter.any(), name
+
+
+def test_promise_of_the_readme_word_for_word() -> None:
+    model = GPT2()
+    prompt = "Once upon a time"
+    generated_text = model.generate(prompt, max_length=100)
+    assert generated_text.startswith(prompt)
+    assert len(generated_text) > len(prompt)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("gpt2-medium", 354.8), ("gpt2-large", 774.0), ("gpt2-xl", 1557.6)]
+)
+def test_larger_presets_have_their_published_sizes(name: str, millions: float) -> None:
+    with torch.device("meta"):
+        model = GPT2(GPT2Config.preset(name))
+    assert round(model.num_parameters() / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize("name", ["laptop", "story"])
+def test_own_presets_are_small_enough_for_a_laptop(name: str) -> None:
+    assert GPT2(GPT2Config.preset(name)).num_parameters() <= 4_000_000
+
+
+def test_describe_lists_every_part_and_adds_up(gpt2: GPT2, capsys: pytest.CaptureFixture[str]) -> None:
+    gpt2.describe()
+    lines = capsys.readouterr().out.splitlines()
+    counts = {line[:32].strip(): int(line.split()[-1].replace(",", "")) for line in lines}
+    per_block = counts["12 × block, each"]
+    assert sum(n for name, n in counts.items() if name.split(".")[0] in ("norm_1", "norm_2", "attention", "mlp")) == (
+        per_block
+    )
+    tables = sum(n for name, n in counts.items() if name.startswith(("token_", "position_", "final_norm")))
+    assert tables + 12 * per_block == counts["all"] == 124_439_808
+
+
+def test_a_token_sees_nothing_of_the_future() -> None:
+    model = GPT2(TINY).eval()
+    tokens = torch.randint(300, (2, 20))
+    changed = tokens.clone()
+    changed[:, 12:] = torch.randint(300, (2, 8))
+    before, after = model(tokens), model(changed)
+    torch.testing.assert_close(before[:, :12], after[:, :12])
+    assert not torch.allclose(before[:, 12:], after[:, 12:])
+
+
+def test_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = GPT2(TINY).eval()
+    tokens, targets = torch.randint(300, (3, 30)), torch.randint(300, (3, 30))
+    expected = F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())
+    torch.testing.assert_close(model(tokens, targets), expected)
+
+
+def test_chunked_loss_has_the_gradients_of_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpt2_course.loss.LOGITS_PER_CHUNK", 7 * 50)  # 7 rows at a time, the last chunk shorter
+    hidden = torch.randn(40, 16, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(50, 16, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(50, (40,))
+    (3 * F.cross_entropy(hidden @ weight.T, targets)).backward()
+    expected = hidden.grad, weight.grad
+    hidden.grad = weight.grad = None
+    (3 * linear_cross_entropy(hidden, weight, targets)).backward()
+    torch.testing.assert_close((hidden.grad, weight.grad), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_training_gpt2_at_full_batch_needs_less_than_one_copy_of_the_logits() -> None:
+    # In a process of its own, because the peak is of the whole process. Logits would be 16 × 512 × 50257 × 4 bytes
+    # = 1.65 GB; hidden states, weight and their gradients are 0.36 GB.
+    script = """
+        import resource, torch
+        from gpt2_course.loss import linear_cross_entropy
+        hidden = torch.randn(16 * 512, 768, requires_grad=True)
+        weight = (torch.randn(50257, 768) * 0.02).requires_grad_()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        linear_cross_entropy(hidden, weight, torch.randint(50257, (16 * 512,))).backward()
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6)
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 1.0  # GB
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 1), (3, 7)])
+def test_cache_gives_the_logits_of_the_whole_text(shape: tuple[int, int]) -> None:
+    batch, step = shape
+    model = GPT2(TINY).eval()
+    tokens = torch.randint(300, (batch, 28))
+    with torch.no_grad():
+        expected = model(tokens)
+        cache = model.new_cache(batch)
+        parts = [model(tokens[:, i : i + step], cache=cache) for i in range(0, 28, step)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_fast_decoder_equals_the_modules() -> None:
+    model = GPT2(GPT2Config(vocab_size=29 * 7, n_positions=16, n_embd=24, n_layer=3, n_head=4)).eval()
+    for parameter in model.parameters():  # biases and norms that matter
+        torch.nn.init.normal_(parameter, std=0.3)
+    tokens = torch.randint(29 * 7, (1, 16))
+    cache = model.new_cache(1)
+    assert cache.decoder is not None
+    fast = torch.cat([model.next_token_logits(tokens[:, i : i + 1], cache) for i in range(16)])
+    torch.testing.assert_close(fast, model(tokens)[0].detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_changed_model_does_not_take_the_fast_path() -> None:
+    hooked, exchanged = GPT2(TINY), GPT2(TINY)
+    hooked.blocks[1].register_forward_hook(lambda module, args, output: output)
+    exchanged.blocks[0].mlp.expand = torch.nn.Sequential(exchanged.blocks[0].mlp.expand)
+    assert GPT2(TINY).new_cache(1).decoder is not None
+    assert hooked.new_cache(1).decoder is None
+    assert exchanged.new_cache(1).decoder is None
+
+
+def test_hooks_see_every_generated_token() -> None:
+    model = GPT2(TINY)
+    seen = []
+    model.blocks[1].register_forward_hook(lambda module, args, output: seen.append(output.shape[1]))
+    model.generate(torch.tensor([1, 2, 3]), max_new_tokens=4)
+    assert seen == [3, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_embd": 100, "n_head": 12}, "n_embd=100 does not divide into n_head=12"),
+        ({"n_layer": 0}, "n_layer must be a whole number of at least 1, but it is 0"),
+        ({"vocab_size": 1.5}, "vocab_size must be a whole number of at least 1, but it is 1.5"),
+        ({"resid_pdrop": 1.0}, "resid_pdrop is a share of values to drop, from 0 up to below 1, but it is 1.0"),
+        ({"layer_norm_epsilon": 0}, "layer_norm_epsilon must be above 0, but it is 0"),
+    ],
+)
+def test_impossible_shapes_are_refused(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GPT2Config(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model_type": "llama"}, "model_type='llama', but this GPT-2 has 'gpt2' only"),
+        ({"activation_function": "relu"}, "activation_function='relu'"),
+        ({"tie_word_embeddings": False}, "tie_word_embeddings=False"),
+        ({"n_embd": 64, "n_inner": 100}, "n_inner=100"),
+    ],
+)
+def test_configs_of_other_architectures_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GPT2Config.from_dict(settings)
+
+
+def test_wrong_tokens_are_refused() -> None:
+    model = GPT2(TINY)
+    with pytest.raises(ValueError, match=r"whole numbers of shape \(B, T\), but they are torch.int64 of shape \(5,\)"):
+        model(torch.arange(5))
+    with pytest.raises(ValueError, match="33 tokens were given, but this model has only 32 positions"):
+        model(torch.zeros(1, 33, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"targets must have the shape of tokens, \(1, 5\), but have \(1, 4\)"):
+        model(torch.zeros(1, 5, dtype=torch.long), torch.zeros(1, 4, dtype=torch.long))
+    with pytest.raises(ValueError, match="room for 32 tokens and holds 30, so 3 more do not fit"):
+        cache = model.new_cache(1)
+        model(torch.zeros(1, 30, dtype=torch.long), cache=cache)
+        model(torch.zeros(1, 3, dtype=torch.long), cache=cache)
+
+
+def test_tokenizer_and_model_must_agree() -> None:
+    with pytest.raises(ValueError, match="The tokenizer knows 50257 tokens, but the model 300"):
+        GPT2(TINY, Tokenizer.gpt2())
+
+
+def test_unknown_preset_is_named_with_the_known() -> None:
+    with pytest.raises(ValueError, match=r"no preset 'huge'; choose one of laptop, story, gpt2"):
+        GPT2Config.preset("huge")

@@ -1,0 +1,269 @@
+"""Writing text: what is chosen, when it stops, and that the shortcuts change nothing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.sampling import SamplingConfig, TextStream, next_token_probabilities
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+TEXT = "The fox and the owl shared a plum. " * 20 + "Þórr drank tea 🍵 at home, né à Paris! " * 20
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT2:
+    """Untrained, but with weights large enough that its choices are far from even; the context is short."""
+    torch.manual_seed(3)
+    tokenizer = Tokenizer.train(TEXT, 330)
+    config = GPT2Config(tokenizer.vocab_size, n_positions=16, n_embd=32, n_layer=2, n_head=2)
+    model = GPT2(config, tokenizer)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=0.4 if "embedding" in name else 0.2)
+    return model
+
+
+# ---- the same text, faster -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", [{"temperature": 0}, {"temperature": 1, "seed": 5}])
+def test_cached_generation_equals_uncached_far_past_the_context(model: GPT2, choice: dict[str, float]) -> None:
+    prompt = torch.tensor([4, 8, 15, 16, 23])
+    cached = model.generate(prompt, max_new_tokens=100, **choice)
+    assert torch.equal(cached, model.generate(prompt, max_new_tokens=100, use_cache=False, **choice))
+    assert len(set(cached.tolist())) > 5  # not just one token repeated
+
+
+def test_window_is_the_context_and_then_its_newer_half(model: GPT2) -> None:
+    """Greedy writing by hand, with nothing but the model: fill the window, drop the older half, go on."""
+    tokens, start = [4, 8, 15, 16, 23], 0
+    while len(tokens) < 60:
+        if len(tokens) - start > 16:
+            start = len(tokens) - 8
+        with torch.no_grad():
+            tokens.append(int(model.eval()(torch.tensor([tokens[start:]]))[0, -1].argmax()))
+    assert model.generate(torch.tensor([4, 8, 15, 16, 23]), max_length=60, temperature=0).tolist() == tokens
+
+
+def test_prompts_longer_than_the_context_are_read_from_their_end(model: GPT2) -> None:
+    long = torch.arange(100) % 300
+    with torch.no_grad():
+        expected = int(model.eval()(long[None, -16:])[0, -1].argmax())
+    assert int(model.generate(long, max_new_tokens=1, temperature=0)[-1]) == expected
+
+
+def test_batch_of_different_lengths_equals_one_by_one(model: GPT2) -> None:
+    prompts = ["The", "The fox and the owl", "né à Paris! 🍵 drank tea at home and the fox shared a plum with all"]
+    together = model.generate(prompts, max_new_tokens=40, temperature=0)
+    assert together == [model.generate(prompt, max_new_tokens=40, temperature=0) for prompt in prompts]
+
+
+def test_max_length_is_counted_for_every_prompt_of_a_batch(model: GPT2) -> None:
+    prompts = ["The", "The fox and the owl shared"]
+    tokenizer = model.require_tokenizer()
+    together = model.generate(prompts, max_length=20, temperature=0)
+    assert together == [model.generate(prompt, max_length=20, temperature=0) for prompt in prompts]
+    ids = model.generate(torch.tensor(tokenizer.encode(prompts[0])), max_length=20, temperature=0)
+    assert len(ids) <= 20
+
+
+def test_same_seed_same_text_other_seed_other_text(model: GPT2) -> None:
+    texts = [model.generate("The fox", temperature=1, seed=seed) for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_without_a_seed_texts_differ(model: GPT2) -> None:
+    assert len({model.generate("The fox", temperature=1) for _ in range(5)}) > 1
+
+
+def test_generating_leaves_the_model_and_the_random_numbers_of_others_alone(model: GPT2) -> None:
+    model.train()
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    model.generate("The", max_new_tokens=3)
+    stream = model.stream("The", max_new_tokens=30)
+    next(stream)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+    stream.close()
+    assert model.training
+    assert torch.equal(torch.rand(3), expected)
+
+
+# ---- what is chosen --------------------------------------------------------------------------------------------
+
+
+def test_probabilities_follow_their_definition() -> None:
+    logits = torch.tensor([[math.log(p) for p in (0.5, 0.25, 0.125, 0.0625, 0.0625)]])
+    torch.testing.assert_close(next_token_probabilities(logits), logits.exp())
+    halved = next_token_probabilities(logits, temperature=0.5)
+    torch.testing.assert_close(halved, logits.exp() ** 2 / (logits.exp() ** 2).sum())
+    torch.testing.assert_close(next_token_probabilities(logits, top_k=2), torch.tensor([[2 / 3, 1 / 3, 0, 0, 0]]))
+    torch.testing.assert_close(next_token_probabilities(logits, top_p=0.75), torch.tensor([[2 / 3, 1 / 3, 0, 0, 0]]))
+    torch.testing.assert_close(next_token_probabilities(logits, top_p=0.76), torch.tensor([[4, 2, 1, 0, 0]]) / 7)
+    torch.testing.assert_close(next_token_probabilities(logits, top_p=0.01), torch.tensor([[1.0, 0, 0, 0, 0]]))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 60), st.integers(1, 70), st.floats(0.05, 1), st.floats(0.1, 3), st.integers(0, 9999))
+def test_probabilities_equal_those_of_transformers(
+    size: int, top_k: int, top_p: float, temperature: float, seed: int
+) -> None:
+    from transformers.generation.logits_process import (
+        TemperatureLogitsWarper,
+        TopKLogitsWarper,
+        TopPLogitsWarper,
+    )
+
+    logits = torch.randn(2, size, generator=torch.Generator().manual_seed(seed))
+    ids = torch.zeros(2, 1, dtype=torch.long)
+    expected = TopPLogitsWarper(top_p)(ids, TopKLogitsWarper(top_k)(ids, TemperatureLogitsWarper(temperature)(ids, logits)))
+    torch.testing.assert_close(
+        next_token_probabilities(logits, temperature, top_k, top_p), expected.softmax(-1), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_repetition_penalty_is_that_of_transformers(model: GPT2) -> None:
+    from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
+
+    prompt = torch.tensor([[4, 8, 15]])
+    with torch.no_grad():
+        logits = model.eval()(prompt)[:, -1]
+    expected = RepetitionPenaltyLogitsProcessor(1.7)(prompt, logits.clone()).argmax()
+    written = model.generate(prompt[0], max_new_tokens=1, temperature=0, repetition_penalty=1.7)
+    assert int(written[-1]) == int(expected)
+    loop = model.generate(prompt[0], max_new_tokens=60, temperature=0)
+    free = model.generate(prompt[0], max_new_tokens=60, temperature=0, repetition_penalty=5.0)
+    assert len(set(free.tolist())) > len(set(loop.tolist()))
+
+
+def test_samples_come_as_often_as_their_probability_says(model: GPT2) -> None:
+    prompt = torch.tensor([4, 8, 15]).expand(4000, 3)
+    with torch.no_grad():
+        expected = next_token_probabilities(model.eval()(prompt[:1])[:, -1], temperature=0.7, top_k=20)[0]
+    drawn = model.generate(prompt, max_new_tokens=1, temperature=0.7, top_k=20, seed=1)[:, -1]
+    counted = torch.bincount(drawn, minlength=len(expected)) / 4000
+    assert not counted[expected == 0].any()
+    assert float((counted - expected).abs().sum()) < 0.1  # about 0.04 is what 4000 draws leave
+
+
+def test_broken_weights_get_a_sentence() -> None:
+    model = GPT2(GPT2Config(300, 8, 16, 1, 1))
+    torch.nn.init.constant_(model.final_norm.weight, math.nan)
+    with pytest.raises(ValueError, match="scores that are not numbers"):
+        model.generate(torch.tensor([1]), max_new_tokens=1)
+
+
+# ---- when it stops ---------------------------------------------------------------------------------------------
+
+
+def scripted(text: str) -> tuple[Tokenizer, list[int]]:
+    tokenizer = Tokenizer.train(TEXT, 330)
+    return tokenizer, tokenizer.encode(text)
+
+
+def test_pieces_of_a_stream_never_split_a_character() -> None:
+    tokenizer, ids = scripted("tea 🍵 Þórr 你好 né")
+    stream = TextStream(tokenizer, [])
+    pieces = [stream.push(token) for token in ids] + [stream.close()]
+    assert "".join(pieces) == "tea 🍵 Þórr 你好 né"
+    assert not any("\ufffd" in piece for piece in pieces)
+    assert len(tokenizer.encode("🍵")) > 1  # so there was something to split
+
+
+@pytest.mark.parametrize("stop", [["END"], ["N"], ["owl", "END"], ["END", "EN"]])
+def test_stop_strings_are_cut_off_wherever_tokens_end(stop: list[str]) -> None:
+    for text in ("The fox END and more", "ENEND", "E N D EEEND"):
+        tokenizer, ids = scripted(text)
+        stream, written = TextStream(tokenizer, stop), ""
+        for token in ids:
+            written += stream.push(token)
+            if stream.finished:
+                break
+        written += stream.close()
+        assert written == text[: min((text.index(s) for s in stop if s in text), default=len(text))]
+
+
+def test_end_of_text_ends_the_text(model: GPT2) -> None:
+    """A model that always predicts <|endoftext|> writes nothing."""
+    tokenizer = model.require_tokenizer()
+    ended = GPT2(model.config, tokenizer)
+    with torch.no_grad():
+        ended.final_norm.weight.zero_()
+        ended.final_norm.bias.fill_(1.0)
+        ended.token_embedding.weight[tokenizer.end_of_text] = 1.0
+    assert ended.generate("The fox", max_new_tokens=20) == "The fox"
+    assert list(ended.stream("The fox", max_new_tokens=20)) == []
+    rows = ended.generate(torch.tensor([[1, 2], [3, 4]]), max_new_tokens=20)
+    assert rows.tolist() == [[1, 2, tokenizer.end_of_text], [3, 4, tokenizer.end_of_text]]
+
+
+def test_stream_gives_what_generate_gives(model: GPT2) -> None:
+    for stop in ([], ["e"], "zz"):
+        options = {"max_new_tokens": 50, "temperature": 1, "seed": 11, "stop": stop}
+        assert "The" + "".join(model.stream("The", **options)) == model.generate("The", **options)
+
+
+def test_empty_prompt_begins_a_new_document(model: GPT2) -> None:
+    tokenizer = model.require_tokenizer()
+    ids = model.generate(torch.tensor([tokenizer.end_of_text]), max_new_tokens=9, temperature=0)
+    assert model.generate("", max_new_tokens=9, temperature=0) == tokenizer.decode(ids[1:]).split("<|endoftext|>")[0]
+
+
+def test_zero_new_tokens_is_the_prompt(model: GPT2) -> None:
+    assert model.generate("The fox", max_new_tokens=0) == "The fox"
+    assert model.generate(torch.tensor([1, 2]), max_new_tokens=0).tolist() == [1, 2]
+
+
+def test_tensors_keep_their_rank_and_type(model: GPT2) -> None:
+    one = model.generate(torch.tensor([1, 2], dtype=torch.int32), max_new_tokens=3, temperature=0)
+    many = model.generate(torch.tensor([[1, 2]]), max_new_tokens=3, temperature=0)
+    assert one.dtype == torch.int32
+    assert one.tolist() == many[0].tolist()
+    assert many.shape == (1, 5)
+
+
+# ---- bad input -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": -1}, "temperature must be 0 .greedy. or above, but it is -1"),
+        ({"temperature": math.nan}, "temperature must be 0"),
+        ({"top_k": 0}, "top_k must be at least 1, or None for no limit, but it is 0"),
+        ({"top_p": 0}, "top_p must be above 0 and at most 1"),
+        ({"top_p": 1.5}, "top_p must be above 0 and at most 1, or None for no limit, but it is 1.5"),
+        ({"repetition_penalty": 0}, "repetition_penalty must be above 0"),
+        ({"max_length": 5, "max_new_tokens": 5}, "not both"),
+        ({"max_length": 1}, "max_length=1 leaves no room, because the prompt alone has"),
+        ({"max_new_tokens": -1}, "max_new_tokens must be 0 or more, but it is -1"),
+        ({"stop": [""]}, "A stop string is empty"),
+    ],
+)
+def test_meaningless_settings_are_refused(model: GPT2, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        model.generate("The fox and the owl", **options)
+
+
+def test_bad_prompts_are_refused(model: GPT2) -> None:
+    with pytest.raises(ValueError, match="holds -1 to 5"):
+        model.generate(torch.tensor([5, -1]))
+    with pytest.raises(ValueError, match="holds 999 to 999"):
+        model.generate(torch.tensor([999]))
+    with pytest.raises(ValueError, match=r"whole numbers of shape \(T,\) or \(B, T\)"):
+        model.generate(torch.rand(3))
+    with pytest.raises(ValueError, match="has no tokenizer and cannot read text"):
+        GPT2(GPT2Config(300, 8, 16, 1, 1)).generate("hello")
+    wordless = GPT2(GPT2Config(256, 8, 16, 1, 1), Tokenizer.train("", 256, special_tokens=()))
+    with pytest.raises(ValueError, match="The prompt is empty"):
+        wordless.generate("")
+
+
+def test_sampling_config_is_the_source_of_the_defaults() -> None:
+    assert SamplingConfig().temperature == 0.8

@@ -1,0 +1,778 @@
+"""What the tokenizer promises: any text comes back, ids are GPT-2's, training does what the textbook says, faster."""
+
+from __future__ import annotations
+
+import copy
+import doctest
+import hashlib
+import json
+import pickle
+import random
+import string
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import regex
+import tiktoken
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tiktoken_ext.openai_public import r50k_pat_str
+
+from gpt2_course import tokenizer as tokenizer_module
+from gpt2_course.tokenizer import END_OF_TEXT, Token, Tokenizer
+
+SHAKESPEARE = Path(__file__).resolve().parents[3] / "shared/data/tinyshakespeare.txt"
+MERGES = Path(tokenizer_module.__file__).parent / "assets/gpt2/merges.txt"
+MERGES_SHA256 = "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"
+# As in OpenAI's src/encoder.py.
+GPT2_PATTERN = r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
+
+WORDS = "the they then he'll we've it's 1999 naïve 中文。 hop hop! \n\n  x\t\tthe end 😀😀 "
+SPECIAL = ("<|endoftext|>", "<|user|>", "<|user|>!", "end of answer")
+
+# Characters at which something can go wrong: contractions, kinds of white space, digits, marks, several scripts,
+# half-known ones (U+088F is a letter only since Unicode 17), and any others now and then.
+TRICKY = "ab'sltrevdm  \n\t\r\x1c\x85\xa0\u3000\u200b09½٣!?_<|>é\u0301ß中文。！ぁーж\u088f😀👨\u200d\x00\u00ad\ufeff"
+texts = st.text(st.one_of(st.sampled_from(TRICKY), st.characters(exclude_categories=["Cs"])), max_size=60)
+# The same without characters that one library's Unicode may know and another's not.
+assigned = st.one_of(
+    st.sampled_from(TRICKY.replace("\u088f", "")),
+    st.characters(exclude_categories=["Cs", "Cn", "Co"], max_codepoint=0x2FFF),
+)
+
+
+@pytest.fixture(scope="module")
+def gpt2() -> Tokenizer:
+    return Tokenizer.gpt2()
+
+
+@pytest.fixture(scope="module")
+def small() -> Tokenizer:
+    return Tokenizer.train(WORDS * 3, 330, SPECIAL)
+
+
+@pytest.fixture(scope="module")
+def reference() -> tiktoken.Encoding:
+    """tiktoken's own "gpt2", which it would download, built from the merge table and by no code of ours."""
+    bytes_in_order = [i for i in range(256) if chr(i).isprintable() and chr(i) != " "]
+    byte_of = {chr(i): i for i in bytes_in_order}
+    for i in range(256):
+        if i not in bytes_in_order:
+            byte_of[chr(256 + len(byte_of) - 188)] = i
+    ranks = {bytes([byte]): rank for rank, byte in enumerate(byte_of.values())}
+    for line in MERGES.read_text("utf-8").split("\n")[1:-1]:
+        ranks[bytes(byte_of[character] for character in line.replace(" ", ""))] = len(ranks)
+    return tiktoken.Encoding(
+        "gpt2-reference",
+        explicit_n_vocab=50257,
+        pat_str=r50k_pat_str,
+        mergeable_ranks=ranks,
+        special_tokens={END_OF_TEXT: 50256},
+    )
+
+
+@pytest.fixture(scope="module")
+def shakespeare() -> str:
+    if not SHAKESPEARE.exists():
+        pytest.skip("shared/data/tinyshakespeare.txt is not here")
+    return SHAKESPEARE.read_text("utf-8")
+
+
+def gpt2_spelling() -> dict[int, str]:
+    """How GPT-2's files write each byte."""
+    visible = [i for i in range(256) if chr(i).isprintable() and chr(i) != " "]
+    hidden = [i for i in range(256) if i not in visible]
+    return {i: chr(i) for i in visible} | {i: chr(256 + n) for n, i in enumerate(hidden)}
+
+
+def textbook_merges(texts: Iterable[str], n_merges: int, special: Iterable[str] = ()) -> list[tuple[bytes, bytes]]:
+    """Training as one would write it first: count all pairs anew for each merge."""
+    tokens = [bytes([byte]) for byte in gpt2_spelling()]
+    words = []
+    for text in texts:
+        for name in special:
+            text = text.replace(name, "\ue000")
+        for document in text.split("\ue000"):
+            words += [
+                [tokens.index(bytes([b])) for b in piece.encode()] for piece in regex.findall(GPT2_PATTERN, document)
+            ]
+    merges = []
+    for _ in range(n_merges):
+        counts = Counter(pair for word in words for pair in pairwise(word))
+        if not counts:
+            break
+        left, right = min(counts, key=lambda pair: (-counts[pair], pair))
+        merges.append((tokens[left], tokens[right]))
+        words = [merge(word, (left, right), len(tokens)) for word in words]
+        tokens.append(tokens[left] + tokens[right])
+    return merges
+
+
+def textbook_encode(tokenizer: Tokenizer, text: str) -> list[bytes]:
+    """Encoding as one would write it first: every merge, in order, on every piece."""
+    ids = []
+    for piece in regex.findall(GPT2_PATTERN, text):
+        word = [bytes([byte]) for byte in piece.encode()]
+        for pair in tokenizer.merges:
+            word = merge(word, pair, b"".join(pair))
+        ids += word
+    return ids
+
+
+def merge(word: list[Any], pair: tuple[Any, Any], new: Any) -> list[Any]:
+    merged, i = [], 0
+    while i < len(word):
+        found = tuple(word[i : i + 2]) == pair
+        merged.append(new if found else word[i])
+        i += 2 if found else 1
+    return merged
+
+
+def megabyte(kind: str) -> str:
+    letters = random.Random(0).choices(string.ascii_lowercase, k=1_000_000)
+    return {
+        "one letter": "a" * 1_000_000,
+        "two letters in turn": "ab" * 500_000,
+        "random letters": "".join(letters),
+        "signs": "!" * 1_000_000,
+        "spaces": " " * 1_000_000,
+        "spaces, then a word": "x" + " " * 1_500_000 + "word",
+        "line ends, then a word": "x" + "\n" * 1_500_000 + "word",
+        "spaces again and again": ("x" + " " * 70_000) * 15,
+        "Chinese": "中" * 333_333,
+    }[kind]
+
+
+MEGABYTES = [
+    "one letter",
+    "two letters in turn",
+    "random letters",
+    "signs",
+    "spaces",
+    "spaces, then a word",
+    "line ends, then a word",
+    "spaces again and again",
+    "Chinese",
+]
+
+
+# --- Text to ids and back
+
+
+def test_the_example_in_the_module_docstring_is_true() -> None:
+    assert doctest.testmod(tokenizer_module) == (0, 4)
+
+
+@given(text=texts)
+def test_any_text_comes_back(small: Tokenizer, gpt2: Tokenizer, text: str) -> None:
+    for tokenizer in (small, gpt2):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+        assert tokenizer.decode_bytes(tokenizer.encode(text)) == text.encode()
+        assert tokenizer.decode(tokenizer.encode(text, allow_special=True)) == text
+
+
+def test_every_character_comes_back(small: Tokenizer) -> None:
+    everything = "".join(chr(i) for i in range(0x110000) if not 0xD800 <= i < 0xE000)
+    assert small.decode(small.encode(everything)) == everything
+
+
+def test_the_256_bytes_alone_are_enough() -> None:
+    bare = Tokenizer.train("", 257)
+    assert len(bare) == 257
+    assert bare.encode("!A é") == [0, 32, 220, 127, 102]
+    assert bare.decode(bare.encode("naïve 中文 😀")) == "naïve 中文 😀"
+
+
+@given(text=st.text(st.sampled_from("theyn '\n!ll中"), max_size=30))
+def test_encode_is_the_textbook_algorithm(small: Tokenizer, text: str) -> None:
+    assert [token.bytes for token in small.tokens_of(text)] == textbook_encode(small, text)
+
+
+@given(ids=st.lists(st.integers(0, 329)))
+def test_any_ids_decode_with_replacement_characters(small: Tokenizer, ids: list[int]) -> None:
+    ids = [i % len(small) for i in ids]
+    assert small.decode(ids) == small.decode_bytes(ids).decode("utf-8", errors="replace")
+
+
+@given(ids=st.lists(st.integers(0, 329)))
+def test_a_stream_of_ids_joins_to_their_text(small: Tokenizer, ids: list[int]) -> None:
+    ids = [i % len(small) for i in ids]
+    assert "".join(small.decode_stream(iter(ids))) == small.decode(ids)
+
+
+def test_a_stream_of_ids_never_splits_a_character() -> None:
+    bare = Tokenizer.train("", 257)
+    ids = bare.encode("aé😀")
+    assert list(bare.decode_stream(ids)) == ["a", "é", "😀"]
+    assert list(bare.decode_stream(ids[:-1])) == ["a", "é", "\ufffd"]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter, np.array, torch.tensor])
+def test_ids_can_be_any_row_of_numbers(gpt2: Tokenizer, kind: Callable[[list[int]], Any]) -> None:
+    assert gpt2.decode(kind([15496, 995, 0])) == "Hello world!"
+    assert list(gpt2.decode_stream(kind([15496, 995, 0]))) == ["Hello", " world", "!"]
+
+
+def test_no_ids_are_no_text(gpt2: Tokenizer) -> None:
+    assert gpt2.encode("") == gpt2.encode_batch([]) == list(gpt2.encode_iterable([])) == []
+    assert gpt2.decode([]) == gpt2.decode(torch.tensor([])) == "".join(gpt2.decode_stream([])) == ""
+
+
+def test_tokens_of_shows_text_id_and_bytes(gpt2: Tokenizer) -> None:
+    assert gpt2.tokens_of("Hi 😀") == [
+        Token("Hi", 17250, b"Hi"),
+        Token(" \ufffd", 30325, b" \xf0\x9f\x98"),
+        Token("\ufffd", 222, b"\x80"),
+    ]
+
+
+def test_a_batch_is_every_text_by_itself(gpt2: Tokenizer) -> None:
+    batch = ["Hello world!", "", END_OF_TEXT]
+    assert gpt2.encode_batch(iter(batch)) == [gpt2.encode(text) for text in batch]
+    assert gpt2.encode_batch(batch, allow_special=True) == [[15496, 995, 0], [], [50256]]
+
+
+@pytest.mark.parametrize("kind", MEGABYTES)
+def test_a_megabyte_in_one_piece_takes_no_ages(gpt2: Tokenizer, reference: tiktoken.Encoding, kind: str) -> None:
+    text = megabyte(kind)
+    ids = gpt2.encode(text)
+    assert gpt2.decode(ids) == text
+    assert list(gpt2.encode_iterable([text])) == ids
+    if "then" not in kind:  # where tiktoken itself gives up
+        assert ids == reference.encode_ordinary(text)
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\u3000", "\x1c"])
+@pytest.mark.parametrize("length", [2**16 - 1, 2**16, 2**16 + 1, 2**17 + 1])
+def test_long_white_space_is_what_tiktoken_makes_of_it(
+    gpt2: Tokenizer, reference: tiktoken.Encoding, space: str, length: int
+) -> None:
+    for text in (
+        f"a{space * length}",
+        f"{space * length}a",
+        f"a {space * length} b{space * length}\n'll",
+        f"\x1c{space * length}!",
+    ):
+        assert gpt2.encode(text) == reference.encode_ordinary(text)
+
+
+# --- GPT-2's own
+
+
+def test_the_merge_table_is_openais() -> None:
+    assert hashlib.sha256(MERGES.read_bytes()).hexdigest() == MERGES_SHA256
+
+
+def test_gpt2_gives_the_ids_everyone_knows(gpt2: Tokenizer) -> None:
+    assert gpt2.encode("Hello world!") == [15496, 995, 0]
+    assert gpt2.decode([3748, 995, 0]) == " unique world!"
+    assert len(gpt2) == gpt2.vocab_size == 50257
+    assert gpt2.end_of_text == gpt2.special_tokens[END_OF_TEXT] == 50256
+    assert gpt2.merges[0] == (b" ", b"t")
+
+
+def test_every_id_of_gpt2_has_tiktokens_bytes(gpt2: Tokenizer, reference: tiktoken.Encoding) -> None:
+    assert [gpt2.decode_bytes([i]) for i in range(50257)] == [reference.decode_bytes([i]) for i in range(50257)]
+
+
+@settings(max_examples=500)
+@given(text=texts)
+@example(text=" " * 1000 + "x")
+@example(text="I'll  we'VE'd 's''s 1234567890½ \n\n \t end  ")
+@example(text="👩‍👩‍👧‍👦🇩🇪 e\u0301 ß中文 \x1c\x1d \u00a0\u3000 x")
+def test_gpt2_equals_tiktoken(gpt2: Tokenizer, reference: tiktoken.Encoding, text: str) -> None:
+    assert gpt2.encode(text) == reference.encode_ordinary(text)
+
+
+def test_gpt2_equals_tiktoken_on_shakespeare(gpt2: Tokenizer, reference: tiktoken.Encoding, shakespeare: str) -> None:
+    assert gpt2.encode(shakespeare) == reference.encode_ordinary(shakespeare)
+
+
+# --- Training
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    documents=st.lists(st.text(st.sampled_from("aab' \n<1é中"), max_size=40), max_size=6),
+    n_merges=st.integers(0, 40),
+)
+@example(documents=["aaaaaaa aaaa aaa", "aaaaa"], n_merges=10)
+@example(documents=["abababab bababa", "aabbaabb"], n_merges=20)
+def test_training_equals_the_textbook(documents: list[str], n_merges: int) -> None:
+    trained = Tokenizer.train(documents, 258 + n_merges, ["a<b", "<|>"])
+    assert trained.merges == textbook_merges(documents, n_merges, ["a<b", "<|>"])
+
+
+def test_training_equals_the_textbook_on_shakespeare(shakespeare: str) -> None:
+    text = shakespeare[:30_000]
+    assert Tokenizer.train(text, 257 + 60).merges == textbook_merges([text], 60)
+
+
+@given(documents=st.lists(st.text(st.sampled_from("ab '中\n"), max_size=20), max_size=6), seed=st.integers(0, 9))
+def test_the_order_of_the_texts_makes_no_difference(documents: list[str], seed: int) -> None:
+    shuffled = random.Random(seed).sample(documents, len(documents))
+    assert Tokenizer.train(documents, 290) == Tokenizer.train(shuffled, 290)
+
+
+def test_equally_frequent_pairs_are_merged_in_the_order_of_their_ids() -> None:
+    assert Tokenizer.train("zy yx ba", 260).merges == [(b"b", b"a"), (b"y", b"x"), (b"z", b"y")]
+
+
+def test_ids_are_bytes_then_merges_then_special_tokens() -> None:
+    trained = Tokenizer.train("hop hop hopping", 261, ["<|a|>", "<|b|>"])
+    assert trained.encode("!") == [0]
+    assert trained.encode("ho") == [256]
+    assert trained.special_tokens == {"<|a|>": 259, "<|b|>": 260}
+    assert trained.end_of_text is None
+
+
+def test_training_takes_a_text_a_list_or_a_generator(shakespeare: str) -> None:
+    lines = shakespeare[:50_000].splitlines(keepends=True)
+    from_list = Tokenizer.train(lines, 400)
+    assert from_list == Tokenizer.train((line for line in lines), 400) == Tokenizer.train(iter(lines), 400)
+    assert from_list.vocab_size == 400
+
+
+def test_training_stops_where_no_pair_is_left() -> None:
+    trained = Tokenizer.train(["hop hop"], 5000)
+    assert trained.merges == [(b"h", b"o"), (b"ho", b"p"), (b" ", b"hop")]
+    assert len(trained) == 260
+    assert Tokenizer.train([], 5000) == Tokenizer.train("", 5000) == Tokenizer.train(iter(["", "a"]), 5000)
+
+
+def test_training_never_merges_across_a_special_token() -> None:
+    trained = Tokenizer.train(f"ab{END_OF_TEXT}cd{END_OF_TEXT}" * 50, 1000)
+    assert set(trained.merges) == {(b"a", b"b"), (b"c", b"d")}
+    assert Tokenizer.train("ab<|x|>cd<|x|>" * 50, 1000, ["<|x|>"]).merges == trained.merges
+
+
+def test_training_counts_pieces_not_texts() -> None:
+    def stories() -> Iterator[str]:
+        for _ in range(2000):
+            yield "once upon a time there was a fox " * 100
+
+    tracemalloc.start()
+    Tokenizer.train(stories(), 300)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000  # the texts are 6.6 MB
+
+
+@pytest.mark.parametrize("kind", MEGABYTES)
+def test_training_on_a_megabyte_in_one_piece_takes_no_ages(kind: str) -> None:
+    text = megabyte(kind)
+    trained = Tokenizer.train(text, 300)
+    assert trained.decode(trained.encode(text)) == text
+
+
+def test_long_texts_train_like_short_ones(shakespeare: str) -> None:
+    text = shakespeare[:200_000]
+    assert Tokenizer.train(text, 300).merges == Tokenizer.train(regex.findall(GPT2_PATTERN, text), 300).merges
+
+
+# --- Special tokens
+
+
+def test_a_special_token_in_a_text_is_plain_text_unless_allowed(small: Tokenizer) -> None:
+    text = "the<|user|>end"
+    assert small.special_tokens["<|user|>"] not in small.encode(text)
+    assert small.encode(text, allow_special=True) == [
+        *small.encode("the"),
+        small.special_tokens["<|user|>"],
+        *small.encode("end"),
+    ]
+
+
+def test_of_two_special_tokens_the_longer_one_is_meant(small: Tokenizer) -> None:
+    assert small.encode("<|user|>!<|user|>?", allow_special=True) == [
+        small.special_tokens["<|user|>!"],
+        small.special_tokens["<|user|>"],
+        *small.encode("?"),
+    ]
+
+
+def test_special_tokens_come_last_and_decode_to_their_names(small: Tokenizer) -> None:
+    assert list(small.special_tokens) == list(SPECIAL)
+    assert list(small.special_tokens.values()) == list(range(len(small) - 4, len(small)))
+    assert small.decode(small.special_tokens.values()) == "".join(SPECIAL)
+    assert small.end_of_text == len(small) - 4
+
+
+def test_there_may_be_no_special_token_at_all() -> None:
+    plain = Tokenizer.train(WORDS, 300, [])
+    assert plain.special_tokens == {}
+    assert plain.end_of_text is None
+    assert plain.encode(END_OF_TEXT, allow_special=True) == plain.encode(END_OF_TEXT)
+
+
+# --- Streams of text
+
+
+@settings(max_examples=500)
+@given(text=texts, data=st.data())
+@example(text="I'll go  to \n\n the  end", data=None)
+def test_a_stream_of_text_has_the_ids_of_the_whole_however_cut(
+    small: Tokenizer, gpt2: Tokenizer, text: str, data: Any
+) -> None:
+    if data is None:
+        pieces = list(text)
+    else:
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=12)))
+        pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+    assert "".join(pieces) == text
+    for tokenizer in (small, gpt2):
+        assert list(tokenizer.encode_iterable(iter(pieces))) == tokenizer.encode(text)
+        assert list(tokenizer.encode_iterable(text)) == tokenizer.encode(text)
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 7])
+@given(text=texts)
+def test_a_long_text_may_be_looked_at_in_blocks_of_any_size(gpt2: Tokenizer, block: int, text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizer_module, "_BLOCK", block)
+        assert list(gpt2.encode_iterable([text])) == gpt2.encode(text)
+        assert Tokenizer.train(text, 270).merges == textbook_merges([text], 13)
+
+
+def test_a_file_streams_like_its_text(gpt2: Tokenizer, shakespeare: str) -> None:
+    with SHAKESPEARE.open(encoding="utf-8") as file:
+        assert list(gpt2.encode_iterable(file)) == gpt2.encode(shakespeare)
+
+
+@pytest.mark.parametrize(
+    "line", ["Once upon a time, there was a fox.\n", "x1,", "中文很好。", "deadbeef0", '{"a":[1,2]}', "a\t"]
+)
+def test_a_stream_of_text_is_never_held_as_a_whole(gpt2: Tokenizer, line: str) -> None:
+    stream = (line * 1000 for _ in range(3_000_000 // 1000 // len(line)))
+    list(gpt2.encode_iterable([line]))  # what is built once is not counted
+    tracemalloc.start()
+    count = sum(1 for _ in gpt2.encode_iterable(stream))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count > 600_000
+    assert peak < 3_000_000  # bytes, of a stream of three to seven million
+
+
+def test_a_stream_of_text_arrives_as_soon_as_a_piece_is_certain(gpt2: Tokenizer) -> None:
+    def typing() -> Iterator[str]:
+        for character in "Hello world, it'll rain":
+            typed.append(character)
+            yield character
+
+    typed: list[str] = []
+    ids = gpt2.encode_iterable(typing())
+    assert gpt2.decode([next(ids)]) == "Hello"
+    assert "".join(typed) == "Hello "
+
+
+# --- Files
+
+
+@pytest.mark.parametrize("special", [[END_OF_TEXT], [], ["<s>"], SPECIAL, ["\n", "ü <a>", END_OF_TEXT]])
+def test_a_saved_tokenizer_comes_back(tmp_path: Path, special: list[str]) -> None:
+    trained = Tokenizer.train(WORDS, 300, special)
+    trained.save(tmp_path / "new" / "folder")
+    assert Tokenizer.load(str(tmp_path / "new" / "folder")) == trained
+
+
+def test_gpt2_comes_back_and_its_files_are_the_originals(tmp_path: Path, gpt2: Tokenizer) -> None:
+    gpt2.save(tmp_path)
+    assert (tmp_path / "merges.txt").read_bytes() == MERGES.read_bytes()
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 1024}')  # as in Hugging Face's folder
+    assert Tokenizer.load(tmp_path) == gpt2
+    (tmp_path / "tokenizer_config.json").unlink()
+    assert Tokenizer.load(tmp_path) == gpt2
+
+
+def test_files_with_other_line_ends_or_no_version_line_load_too(tmp_path: Path, small: Tokenizer) -> None:
+    small.save(tmp_path)
+    lines = (tmp_path / "merges.txt").read_bytes().split(b"\n")
+    (tmp_path / "merges.txt").write_bytes(b"\r\n".join(lines[1:]))
+    assert Tokenizer.load(tmp_path) == small
+
+
+def test_a_merge_of_hash_signs_is_not_taken_for_a_comment(tmp_path: Path) -> None:
+    trained = Tokenizer.train("#### ####", 260)
+    trained.save(tmp_path)
+    assert Tokenizer.load(tmp_path) == trained
+
+
+def test_an_interrupted_save_leaves_the_old_files(
+    tmp_path: Path, small: Tokenizer, gpt2: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.save(tmp_path)
+
+    def write_half(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    with pytest.raises(OSError, match="no space left"):
+        gpt2.save(tmp_path)
+    assert Tokenizer.load(tmp_path) == small
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["merges.txt", "tokenizer_config.json", "vocab.json"]
+
+
+@pytest.mark.parametrize("special", [[END_OF_TEXT], [], ["<s>", "</s>"], SPECIAL])
+@settings(max_examples=60, deadline=None)
+@given(text=st.lists(st.one_of(st.text(assigned, max_size=20), st.sampled_from(["<s>", *SPECIAL]))).map("".join))
+def test_transformers_gives_the_same_ids(
+    tmp_path_factory: pytest.TempPathFactory, special: list[str], text: str
+) -> None:
+    ours, theirs = with_transformers(tmp_path_factory, tuple(special))
+    ids = ours.encode(text, allow_special=True)
+    assert theirs.encode(text) == ids
+    assert theirs.decode(ids) == text
+    assert len(theirs) == len(ours)
+
+
+PAIRS: dict[tuple[str, ...], tuple[Tokenizer, Any]] = {}
+
+
+def with_transformers(tmp_path_factory: pytest.TempPathFactory, special: tuple[str, ...]) -> tuple[Tokenizer, Any]:
+    """A tokenizer, and what transformers makes of its folder."""
+    if special not in PAIRS:
+        from transformers import GPT2TokenizerFast
+
+        ours = Tokenizer.gpt2() if special == ("gpt2",) else Tokenizer.train(WORDS * 3, 300 + len(special), special)
+        folder = tmp_path_factory.mktemp("saved")
+        ours.save(folder)
+        PAIRS[special] = ours, GPT2TokenizerFast.from_pretrained(folder)
+    return PAIRS[special]
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(assigned, max_size=60))
+def test_transformers_gives_gpt2s_ids_too(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    ours, theirs = with_transformers(tmp_path_factory, ("gpt2",))
+    assert theirs.encode(text) == ours.encode(text)
+    assert theirs.eos_token_id == ours.end_of_text
+
+
+def test_transformers_finds_the_class_by_itself(tmp_path: Path, small: Tokenizer) -> None:
+    from transformers import AutoTokenizer
+
+    small.save(tmp_path)
+    assert AutoTokenizer.from_pretrained(tmp_path).encode(WORDS) == small.encode(WORDS)
+
+
+# --- The object
+
+
+def test_copies_and_pickles_are_equal_and_work(small: Tokenizer) -> None:
+    small.encode("the")  # so that tiktoken's tables exist
+    for twin in (copy.deepcopy(small), copy.copy(small), pickle.loads(pickle.dumps(small))):
+        assert twin == small
+        assert twin.encode(WORDS) == small.encode(WORDS)
+    assert len(pickle.dumps(small)) < 3000
+
+
+def test_tokenizers_are_equal_where_merges_and_special_tokens_are() -> None:
+    trained = Tokenizer.train(WORDS, 300)
+    assert trained == Tokenizer(trained.merges)
+    assert trained != Tokenizer(trained.merges[:-1])
+    assert trained != Tokenizer(trained.merges, ["<s>"])
+    assert trained != "trained"
+
+
+def test_repr_says_how_large_it_is(gpt2: Tokenizer) -> None:
+    assert repr(gpt2) == "Tokenizer(vocab_size=50257, special_tokens=['<|endoftext|>'])"
+
+
+# --- What goes wrong is said in a sentence
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: Tokenizer.train("a", 256),
+            ValueError,
+            r"from 257 \(256 bytes and 1 special tokens\) .* but it is 256\.$",
+        ),
+        (lambda: Tokenizer.train("a", 257, ["<a>", "<b>"]), ValueError, r"from 258 .* but it is 257\.$"),
+        (lambda: Tokenizer.train("a", 300.0), ValueError, r"whole number .* but it is 300\.0\.$"),
+        (lambda: Tokenizer.train("a", 2_000_000), ValueError, r"to 1114112, but it is 2000000\.$"),
+        (lambda: Tokenizer.train("a", 300, ["<a>", "<a>"]), ValueError, r"special token '<a>' comes twice: .*\.$"),
+        (lambda: Tokenizer.train("a", 300, [""]), ValueError, r"special token '' is empty: .*\.$"),
+        (lambda: Tokenizer.train("a", 300, "<a>"), TypeError, r"must be a list, but got the text '<a>': write .*\.$"),
+        (lambda: Tokenizer.train("a", 300, [7]), TypeError, r"must be a str, but got 7: .*\.$"),
+        (
+            lambda: Tokenizer.train("a", 300, ["a"]),
+            ValueError,
+            r"'a' is the name of an ordinary token: .*<|a|>, say\.$",
+        ),
+        (lambda: Tokenizer.train(" a a", 300, ["Ġa"]), ValueError, r"'Ġa' is the name of an ordinary token: .*\.$"),
+        (lambda: Tokenizer.train(["a", None], 300), TypeError, r"must be a str, but got None: .*\.$"),
+        (lambda: Tokenizer.train(b"abc", 300), TypeError, r"must be a str, but got 97: .*\.$"),
+        (
+            lambda: Tokenizer.train(Path("a.txt"), 300),
+            TypeError,
+            r"a str or a list of them, but it is .*a\.txt.*: .*\.$",
+        ),
+        (lambda: Tokenizer.train(["a", "b\ud83d"], 300), ValueError, r"lone surrogate, U\+D83D, at position 1, .*\.$"),
+        (
+            lambda: Tokenizer([(b"a", b"bc")]),
+            ValueError,
+            r"^Merge 1, b'a' with b'bc', needs a token that is not there: .*\.$",
+        ),
+        (
+            lambda: Tokenizer([(b"a", b"b")] * 2),
+            ValueError,
+            r"^Merge 2, .*, makes a token that is already there: .*\.$",
+        ),
+        (
+            lambda: Tokenizer([]).encode("ab\udc00c"),
+            ValueError,
+            r"lone surrogate, U\+DC00, at position 2, .*: remove it\.$",
+        ),
+        (lambda: Tokenizer([]).encode(b"ab"), TypeError, r"must be a str, but got b'ab': decode bytes.*\.$"),
+        (lambda: Tokenizer([]).encode(None), TypeError, r"must be a str, but got None: .*\.$"),
+        (lambda: Tokenizer([]).encode("<|endoftext|>\ud800", True), ValueError, r"U\+D800, at position 13, .*\.$"),
+        (
+            lambda: Tokenizer([]).encode_batch("abc"),
+            TypeError,
+            r"a list of texts, but got the text 'abc': use encode\.$",
+        ),
+        (lambda: list(Tokenizer([]).encode_iterable(["ab ", "c\ud800"])), ValueError, r"U\+D800, at position 4, .*\.$"),
+        (lambda: list(Tokenizer([]).encode_iterable(["a", b"b"])), TypeError, r"must be a str, but got b'b': .*\.$"),
+        (
+            lambda: Tokenizer([]).decode([0, 257]),
+            ValueError,
+            r"^The id 257 is not among this vocabulary's, 0 to 256: .*\.$",
+        ),
+        (lambda: Tokenizer([]).decode(torch.tensor([-1])), ValueError, r"^The id -1 is not among .*\.$"),
+        (lambda: Tokenizer([]).decode([10**30]), ValueError, r"^The id 10{30} is not among .*\.$"),
+        (lambda: Tokenizer([]).decode(5), TypeError, r"^Ids must be a row of whole numbers, but got 5: .*\.$"),
+        (
+            lambda: Tokenizer([]).decode(torch.tensor(5)),
+            TypeError,
+            r"^Ids must be a row of .*, but got tensor\(5\): .*\.$",
+        ),
+        (lambda: Tokenizer([]).decode([[1, 2]]), TypeError, r"^Ids must be a row of .*, but got \[\[1, 2\]\]: .*\.$"),
+        (lambda: Tokenizer([]).decode([1.5]), TypeError, r"^Ids must be a row of .*, but got \[1\.5\]: .*\.$"),
+        (lambda: Tokenizer([]).decode("ab"), TypeError, r"^Ids must be a row of .*, but got ab: .*\.$"),
+    ],
+)
+def test_a_mistake_is_named_in_one_sentence(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def damage(folder: Path, name: str, change: Callable[[str], str | bytes]) -> None:
+    changed = change((folder / name).read_text("utf-8"))
+    (folder / name).write_bytes(changed if isinstance(changed, bytes) else changed.encode())
+
+
+def with_vocab(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
+    def changed(text: str) -> str:
+        vocab = json.loads(text)
+        change(vocab)
+        return json.dumps(vocab)
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("vocab.json", lambda text: text[:50], r"vocab\.json is not JSON \(.*\): get a fresh copy\.$"),
+        ("vocab.json", lambda text: "[" * 100_000, r"vocab\.json is not JSON \(.*\): get a fresh copy\.$"),
+        ("vocab.json", lambda text: "[1, 2]", r"vocab\.json must hold a JSON object, but it is \[1, 2\]: .*\.$"),
+        (
+            "vocab.json",
+            lambda text: b"\xff" + text.encode(),
+            r"vocab\.json is not UTF-8 at byte 0: get a fresh copy\.$",
+        ),
+        ("vocab.json", with_vocab(lambda vocab: vocab.update(A="32")), r"gives 'A' the id '32', but its 261 .*\.$"),
+        ("vocab.json", with_vocab(lambda vocab: vocab.update(A=True)), r"gives 'A' the id True, but .*\.$"),
+        ("vocab.json", with_vocab(lambda vocab: vocab.update(A=[1])), r"gives 'A' the id \[1\], but .*\.$"),
+        (
+            "vocab.json",
+            with_vocab(lambda vocab: vocab.update(A=33)),
+            r"the id 33, but .* 0 to 260, each of them once: .*\.$",
+        ),
+        (
+            "vocab.json",
+            with_vocab(lambda vocab: vocab.pop("A")),
+            r"'<b>' the id 260, but its 260 tokens .* 0 to 259, .*\.$",
+        ),
+        (
+            "vocab.json",
+            with_vocab(lambda vocab: vocab.update(A=33, B=32)),
+            r"merges\.txt gives 'A' the id 32, but vocab\.json gives it 33: .*\.$",
+        ),
+        (
+            "vocab.json",
+            with_vocab(lambda vocab: vocab.update(no=vocab.pop("hop"))),
+            r"gives 'hop' the id 257, but vocab\.json does not have it: .*\.$",
+        ),
+        (
+            "merges.txt",
+            lambda text: text + "h op ho\n",
+            r"Line 5 of .*merges\.txt must be two tokens .* but it is 'h op ho': .*\.$",
+        ),
+        ("merges.txt", lambda text: text + "hop\n", r"Line 5 of .* but it is 'hop': get a fresh copy\.$"),
+        ("merges.txt", lambda text: text + "\nh h", r"Line 5 of .* but it is '': get a fresh copy\.$"),
+        ("merges.txt", lambda text: text + "h 中\n", r"Line 5 of .* but it is 'h 中': get a fresh copy\.$"),
+        (
+            "merges.txt",
+            lambda text: text + "p p\n",
+            r"merges\.txt gives 'pp' the id 259, but vocab\.json does not have it: .*\.$",
+        ),
+        (
+            "merges.txt",
+            lambda text: text.encode() + b"\xe4",
+            r"merges\.txt is not UTF-8 at byte \d+: get a fresh copy\.$",
+        ),
+        (
+            "merges.txt",
+            lambda text: text.replace("Ġ hop\n", ""),
+            r"vocab\.json has the token 'Ġhop', which neither merges\.txt makes nor .*\.$",
+        ),
+        (
+            "merges.txt",
+            lambda text: text.replace("ho p", "h op"),
+            r"^Merge 2, b'h' with b'op', needs a token that is not there: .*\.$",
+        ),
+        (
+            "tokenizer_config.json",
+            lambda text: "{}",
+            r"has the token '<b>', which neither .* nor tokenizer_config\.json calls a special token: .*\.$",
+        ),
+        ("tokenizer_config.json", lambda text: "", r"tokenizer_config\.json is not JSON \(.*\): get a fresh copy\.$"),
+    ],
+)
+def test_a_damaged_file_is_named_in_one_sentence(
+    tmp_path: Path, name: str, change: Callable[[str], str | bytes], message: str
+) -> None:
+    Tokenizer.train("hop hop", 1000, [END_OF_TEXT, "<b>"]).save(tmp_path)
+    damage(tmp_path, name, change)
+    with pytest.raises(ValueError, match=message) as caught:
+        Tokenizer.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "merges.txt"])
+def test_a_missing_file_is_named(tmp_path: Path, small: Tokenizer, name: str) -> None:
+    small.save(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{name} is missing: give a folder that a tokenizer was saved in\.$"):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path, small: Tokenizer) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match=r"file is a file, so no tokenizer can be saved in it: .*\.$"):
+        small.save(tmp_path / "file")
+    with pytest.raises(FileNotFoundError, match=r"vocab\.json is missing: .*\.$"):
+        Tokenizer.load(tmp_path / "file")

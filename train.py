@@ -1,0 +1,7 @@
+"""The front door: `python train.py` trains a GPT-2 on this computer. `python train.py --help` says what else it can do."""
+
+import sys
+
+from gpt2_course.cli import main
+
+sys.exit(main(["train", *sys.argv[1:]]))
