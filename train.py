@@ -1,4 +1,4 @@
-"""The front door: `python train.py` trains a GPT-2 on this computer. `python train.py --help` says what else it can do."""
+"""The front door: `python train.py` trains a GPT-2 on this computer; with `--help` it says what else it can do."""
 
 import sys
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -71,21 +70,13 @@ def find(name_or_folder: str | Path) -> Path:
         return folder
     try:
         paths = [Path(hf_hub_download(repository, name)) for name in FILES]
-    except EntryNotFoundError as error:
-        if not isinstance(error, LocalEntryNotFoundError):
-            raise FileNotFoundError(f"The hub's {repository} lacks a file of a GPT-2 folder: {error}.") from error
-        raise _unreachable(repository, error) from error
-    except (HfHubHTTPError, OSError) as error:
-        raise _unreachable(repository, error) from error
+    except Exception as error:  # the library hands through the errors of whatever it downloads with
+        reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+        raise ConnectionError(
+            f"{repository} could not be downloaded from the Hugging Face hub ({reason}): connect to the internet "
+            f"and try again, or give the path of a model folder that is already here."
+        ) from error
     return paths[0].parent
-
-
-def _unreachable(repository: str, error: Exception) -> ConnectionError:
-    reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-    return ConnectionError(
-        f"{repository} could not be downloaded from the Hugging Face hub ({reason}): connect to the internet and "
-        f"try again, or give the path of a model folder that is already here."
-    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from gpt2_course.train_config import TrainConfig
 from gpt2_course.training import Trainer
 
 PROMPTS = ("The future of AI is", "Once upon a time", "The secret to happiness")
-Flat = tyro.conf.OmitArgPrefixes
 ModelName = Annotated[
     str, tyro.conf.arg(aliases=["-m"], help="A model's folder, or OpenAI's gpt2, gpt2-medium, gpt2-large, gpt2-xl.")
 ]
@@ -40,8 +39,8 @@ class Train:
     Shows the loss on held-out text and samples of what the model writes, saves checkpoints, and leaves a model folder.
     """
 
-    config: Flat[TrainConfig]
-    resume: bool = False
+    config: tyro.conf.OmitArgPrefixes[TrainConfig]
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with the run in the output folder, with its settings."""
 
     def run(self) -> None:
@@ -73,7 +72,7 @@ class Generate:
     prompt: tyro.conf.Positional[str] = PROMPTS[1]
     """The text to continue."""
     model: ModelName = DEFAULT_MODEL
-    sampling: Flat[SamplingConfig] = field(default_factory=SamplingConfig)
+    sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
     max_new_tokens: int = 100
     """How many tokens to add."""
 
@@ -87,7 +86,7 @@ class Chat:
     """Type a beginning, read how the model goes on; again and again. An empty line ends it."""
 
     model: ModelName = DEFAULT_MODEL
-    sampling: Flat[SamplingConfig] = field(default_factory=SamplingConfig)
+    sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
     max_new_tokens: int = 100
     """How many tokens to add each time."""
 

@@ -7,14 +7,15 @@ a small model Python and thread management take longer than the arithmetic; `Sin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from gpt2_course.model import GPT2
+    from gpt2_course.model import GPT2, Block
 
 
 class KVCache:
@@ -24,9 +25,7 @@ class KVCache:
     (B,) counts each row's pads: nothing looks at them, and positions count from the first real token.
     """
 
-    def __init__(
-        self, empty: Tensor, padding: Tensor | None = None, decoder: SingleTokenDecoder | None = None
-    ) -> None:
+    def __init__(self, empty: Tensor, padding: Tensor | None = None, decoder: SingleTokenDecoder | None = None) -> None:
         self.keys = empty
         self.values = torch.zeros_like(empty)
         self.padding = padding if padding is not None and bool(padding.any()) else None
@@ -116,7 +115,7 @@ class SingleTokenDecoder:
                 SplitLinear(block.mlp.expand.weight, block.mlp.expand.bias),
                 SplitLinear(block.mlp.projection.weight, block.mlp.projection.bias),
             )
-            for block in model.blocks
+            for block in cast("Iterable[Block]", model.blocks)
         ]
         self.final_norm = (model.final_norm.weight, model.final_norm.bias)
         self.head = SplitLinear(model.token_embedding.weight)
@@ -126,8 +125,7 @@ class SingleTokenDecoder:
         """Whether the model is as it was built: no layer exchanged, no hook that this path would jump over."""
         from_here = type(model).__module__
         return all(
-            (type(m) in cls.plain or type(m).__module__ == from_here)
-            and not (m._forward_hooks or m._forward_pre_hooks)
+            (type(m) in cls.plain or type(m).__module__ == from_here) and not (m._forward_hooks or m._forward_pre_hooks)
             for m in model.modules()
         )
 

@@ -33,15 +33,25 @@ class GPT2Config:
     """
 
     vocab_size: int = 50257
-    n_positions: int = 1024  # the context: how many tokens it can look back on
-    n_embd: int = 768  # the width of the residual stream
+    """How many different tokens there are; the most, where training learns a vocabulary."""
+    n_positions: int = 1024
+    """The context: how many tokens the model can look back on."""
+    n_embd: int = 768
+    """The width of the residual stream: how many numbers stand for a token."""
     n_layer: int = 12
+    """How many blocks are stacked."""
     n_head: int = 12
-    embd_pdrop: float = 0.1  # dropout, used in training only: after the embeddings,
-    attn_pdrop: float = 0.1  # on the attention weights,
-    resid_pdrop: float = 0.1  # and on what each layer adds to the residual stream
+    """In how many ways each block looks back; must divide n_embd."""
+    embd_pdrop: float = 0.1
+    """The share of values dropped after the embeddings, in training only."""
+    attn_pdrop: float = 0.1
+    """The share of attention weights dropped, in training only."""
+    resid_pdrop: float = 0.1
+    """The share of values dropped from what each layer adds, in training only."""
     layer_norm_epsilon: float = 1e-5
-    initializer_range: float = 0.02  # the standard deviation of fresh weights
+    """Added to the variance in a layer norm, so that nothing is divided by 0."""
+    initializer_range: float = 0.02
+    """The standard deviation of fresh weights."""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
@@ -213,9 +223,7 @@ class GPT2(nn.Module):
     def forward(self, tokens: Tensor, targets: None = None, cache: KVCache | None = None) -> Tensor: ...
     @overload
     def forward(self, tokens: Tensor, targets: Tensor, cache: None = None) -> Tensor: ...
-    def forward(
-        self, tokens: Tensor, targets: Tensor | None = None, cache: KVCache | None = None
-    ) -> Tensor:
+    def forward(self, tokens: Tensor, targets: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
         """Logits (B, T, V) for tokens (B, T); with `targets` (B, T), the mean loss instead, in nats a token.
 
         With a `cache` (see `new_cache`), `tokens` go on from what the cache has seen, and it grows by T.
@@ -239,10 +247,8 @@ class GPT2(nn.Module):
             )
         T = tokens.shape[1]
         if cache is None:
-            if T > self.config.n_positions:
-                raise ValueError(
-                    f"{T} tokens were given, but this model has only {self.config.n_positions} positions."
-                )
+            if self.config.n_positions < T:
+                raise ValueError(f"{T} tokens were given, but this model has only {self.config.n_positions} positions.")
             positions = torch.arange(T, device=tokens.device)  # (T,)
         else:
             positions = cache.advance(T)  # (T,), or (B, T) where rows are padded

@@ -111,9 +111,7 @@ class Muon(torch.optim.Optimizer):
         for parameter in self.param_groups[-1]["params"]:
             if parameter.ndim != 2:
                 shape = tuple(parameter.shape)
-                raise ValueError(
-                    f"Muon got a parameter of shape {shape}; it takes matrices, give the rest to AdamW."
-                )
+                raise ValueError(f"Muon got a parameter of shape {shape}; it takes matrices, give the rest to AdamW.")
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -194,9 +192,7 @@ def build_optimizers(
     # parameters() already yields a shared tensor once, and the set of embeddings knows it by identity.
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
-        raise ValueError(
-            f"The model ({type(model).__name__}) has no parameter that can be trained; unfreeze some."
-        )
+        raise ValueError(f"The model ({type(model).__name__}) has no parameter that can be trained; unfreeze some.")
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
 
     matrices = [p for p in trainable if name == "muon" and p.ndim == 2 and id(p) not in tables]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gpt2_course.tokenizer import Tokenizer
 
+
 class NextTokenModel(Protocol):
     """What generation asks of a model."""
 
@@ -186,9 +187,9 @@ def generate_tokens(
             cache = model.new_cache(len(rows), capacity, padding.to(model.device))
             logits = model.next_token_logits(tokens.to(model.device), cache)
         else:
-            logits = model.next_token_logits(chosen[:, None], cache)
-        chosen = choose(logits)  # (B,)
-        new = chosen.tolist()
+            newest = torch.tensor([row[-1:] for row in rows], device=model.device)  # (B, 1)
+            logits = model.next_token_logits(newest, cache)
+        new = choose(logits).tolist()
         for row, token in zip(rows, new, strict=True):
             row.append(token)
         yield new
@@ -214,9 +215,7 @@ class TextStream:
             self.finished = True
             return self.held[: min(found)]
         # hold back the longest ending that a stop string begins with
-        keep = max(
-            (n for stop in self.stop for n in range(1, len(stop)) if self.held.endswith(stop[:n])), default=0
-        )
+        keep = max((n for stop in self.stop for n in range(1, len(stop)) if self.held.endswith(stop[:n])), default=0)
         ready, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
         return ready
 

@@ -20,12 +20,11 @@ CONFIG = "train_config.json"
 class TrainConfig:
     """Everything a training run depends on; the one place of every default.
 
-    The same settings on the same machine give the same weights, bit for bit. Raises `ValueError` for settings
-    that cannot work.
+    The same settings on the same machine give the same weights, bit for bit.
     """
 
     preset: str = "laptop"
-    """Which size and settings to start from."""
+    """Which size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl."""
     data: str = "python-manual"
     """A .txt file, a folder of them or of token shards, or a text's name: python-manual, shakespeare."""
     out: str = ""
@@ -78,6 +77,7 @@ class TrainConfig:
     """Steps between two checkpoints: the most that can be lost."""
 
     def __post_init__(self) -> None:
+        """Raises `ValueError` for settings that cannot work."""
         for name in (
             "steps",
             "batch_size",

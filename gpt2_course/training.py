@@ -292,7 +292,7 @@ def _stop_signals() -> Iterator[threading.Event]:
 
     def ask(number: int, _: object) -> None:
         stop_asked.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:

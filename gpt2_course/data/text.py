@@ -124,7 +124,7 @@ def _line_end(path: Path, at: int) -> int:
     if line.endswith(b"\n"):
         return at + len(line)
     # the bytes inside a UTF-8 character are 10xxxxxx
-    return at + next((i for i, byte in enumerate(line[:4]) if byte & 0b1100_0000 != 0b1000_0000), 0)
+    return at + next((i for i, byte in enumerate(line) if byte & 0b1100_0000 != 0b1000_0000), len(line))
 
 
 def _python_manual() -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -133,6 +134,10 @@ def test_a_broken_transfer_leaves_no_half_file_and_the_next_one_succeeds(hub: Hu
 
 def test_offline_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
     output = load("http://127.0.0.1:9", tmp_path / "home").stdout
-    assert output.startswith("ConnectionError openai-community/gpt2 could not be downloaded from the Hugging Face hub (")
-    assert output.endswith("connect to the internet and try again, or give the path of a model folder that is already here.\n")
+    assert output.startswith(
+        "ConnectionError openai-community/gpt2 could not be downloaded from the Hugging Face hub ("
+    )
+    assert output.endswith(
+        "connect to the internet and try again, or give the path of a model folder that is already here.\n"
+    )
     assert output.count("\n") == 1

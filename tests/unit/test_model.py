@@ -9,9 +9,10 @@ import textwrap
 
 import pytest
 import torch
+from torch.nn import functional as F
+
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.loss import linear_cross_entropy
-from torch.nn import functional as F
 
 TINY = GPT2Config(vocab_size=300, n_positions=32, n_embd=24, n_layer=3, n_head=4)
 
@@ -51,9 +52,7 @@ def test_promise_of_the_readme_word_for_word() -> None:
     assert len(generated_text) > len(prompt)
 
 
-@pytest.mark.parametrize(
-    ("name", "millions"), [("gpt2-medium", 354.8), ("gpt2-large", 774.0), ("gpt2-xl", 1557.6)]
-)
+@pytest.mark.parametrize(("name", "millions"), [("gpt2-medium", 354.8), ("gpt2-large", 774.0), ("gpt2-xl", 1557.6)])
 def test_larger_presets_have_their_published_sizes(name: str, millions: float) -> None:
     with torch.device("meta"):
         model = GPT2(GPT2Config.preset(name))
@@ -199,9 +198,9 @@ def test_wrong_tokens_are_refused() -> None:
         model(torch.zeros(1, 33, dtype=torch.long))
     with pytest.raises(ValueError, match=r"targets must have the shape of tokens, \(1, 5\), but have \(1, 4\)"):
         model(torch.zeros(1, 5, dtype=torch.long), torch.zeros(1, 4, dtype=torch.long))
+    cache = model.new_cache(1)
+    model(torch.zeros(1, 30, dtype=torch.long), cache=cache)
     with pytest.raises(ValueError, match="room for 32 tokens and holds 30, so 3 more do not fit"):
-        cache = model.new_cache(1)
-        model(torch.zeros(1, 30, dtype=torch.long), cache=cache)
         model(torch.zeros(1, 3, dtype=torch.long), cache=cache)
 
 

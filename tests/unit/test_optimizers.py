@@ -261,10 +261,7 @@ def test_frozen_parameters_are_left_out() -> None:
     model.token_embedding.requires_grad_(False)
     model.middle.requires_grad_(False)
     grouped = {
-        id(p)
-        for optimizer in build_optimizers(model)
-        for group in optimizer.param_groups
-        for p in group["params"]
+        id(p) for optimizer in build_optimizers(model) for group in optimizer.param_groups for p in group["params"]
     }
     assert grouped == {id(p) for p in model.parameters() if p.requires_grad}
 

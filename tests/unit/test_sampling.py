@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
-from gpt2_course import GPT2, GPT2Config, Tokenizer
-from gpt2_course.sampling import SamplingConfig, TextStream, next_token_probabilities
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.sampling import SamplingConfig, TextStream, next_token_probabilities
 
 TEXT = "The fox and the owl shared a plum. " * 20 + "Þórr drank tea 🍵 at home, né à Paris! " * 20
 
@@ -122,7 +123,9 @@ def test_probabilities_equal_those_of_transformers(
 
     logits = torch.randn(2, size, generator=torch.Generator().manual_seed(seed))
     ids = torch.zeros(2, 1, dtype=torch.long)
-    expected = TopPLogitsWarper(top_p)(ids, TopKLogitsWarper(top_k)(ids, TemperatureLogitsWarper(temperature)(ids, logits)))
+    expected = TopPLogitsWarper(top_p)(
+        ids, TopKLogitsWarper(top_k)(ids, TemperatureLogitsWarper(temperature)(ids, logits))
+    )
     torch.testing.assert_close(
         next_token_probabilities(logits, temperature, top_k, top_p), expected.softmax(-1), rtol=1e-4, atol=1e-6
     )

@@ -1,0 +1,277 @@
+"""Texts and token shards: the right bytes on the right side, constant memory, and sentences for what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpt2_course import Tokenizer
+from gpt2_course.data import TokenStream, find_corpus, read_shards, text, write_shards
+
+TOKENIZER = Tokenizer.train("the fox and the owl shared a plum with the other fox\n" * 9, 280)
+
+
+def joined(spans: list[text.Span]) -> str:
+    return "".join(piece for span in spans for piece in span.pieces())
+
+
+# ---- texts -----------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.text(st.characters(codec="utf-8"), min_size=1), fraction=st.floats(0.01, 1), block=st.integers(1, 9))
+def test_both_parts_together_are_the_text(
+    tmp_path_factory: pytest.TempPathFactory, content: str, fraction: float, block: int
+) -> None:
+    path = tmp_path_factory.mktemp("text") / "a.txt"
+    path.write_bytes(content.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "BLOCK", block)
+        corpus = find_corpus(str(path), fraction)
+        assert joined(corpus.train) + joined(corpus.val) == content
+
+
+def test_the_cut_is_a_line_end_near_the_share_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"line number {i}\n" for i in range(1000)))
+    corpus = find_corpus(str(path), 0.2)
+    train = joined(corpus.train)
+    assert train.endswith("\n")
+    assert abs(len(train) / path.stat().st_size - 0.8) < 0.01
+
+
+def test_a_folder_is_its_text_files_in_order_of_name(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name, content in (("b.txt", "second "), ("a.txt", "first "), ("deep/c.txt", "third"), ("d.md", "not this")):
+        (tmp_path / name).write_text(content)
+    corpus = find_corpus(str(tmp_path), 0.3)
+    assert joined(corpus.train) + joined(corpus.val) == "first second third"
+    assert len(corpus.train) + len(corpus.val) >= 3
+
+
+def test_python_manual_is_english_on_every_machine() -> None:
+    train = joined(find_corpus("python-manual").train)
+    assert len(train) > 300_000
+    assert "The following" in train
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty: there is nothing to learn from"),
+        (b"fine\xff\xfe", r"is not UTF-8 text \(byte 0xff at position 4\)"),
+    ],
+)
+def test_unusable_files_get_a_sentence(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+
+    def read() -> None:
+        corpus = find_corpus(str(path))
+        joined(corpus.train + corpus.val)
+
+    with pytest.raises(ValueError, match=message):
+        read()
+
+
+def test_position_of_a_broken_byte_is_right_in_a_later_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "BLOCK", 4)
+    path = tmp_path / "a.txt"
+    path.write_bytes("ééé".encode() + b"\xc3")  # ends in the middle of a character
+    with pytest.raises(ValueError, match="byte 0xc3 at position 6"):
+        joined(find_corpus(str(path), 1.0).val)
+
+
+def test_unknown_names_and_empty_folders_get_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no text 'nosuch': give a .txt file.* or one of python-manual, shak"):
+        find_corpus("nosuch")
+    with pytest.raises(FileNotFoundError, match=r"holds no \.txt file and no token shards"):
+        find_corpus(str(tmp_path))
+    (tmp_path / "a.txt").write_text("some text")
+    with pytest.raises(ValueError, match="val_fraction is the share of the text to test on, above 0 up to 1, but is 2"):
+        find_corpus(str(tmp_path), 2)
+
+
+# ---- downloads -------------------------------------------------------------------------------------------------
+
+
+class Site(ThreadingHTTPServer):
+    content = b"Once upon a time.\n" * 1000
+    broken = False
+    requests = 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Site
+
+    def do_GET(self) -> None:
+        self.server.requests += 1
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        self.wfile.write(self.server.content[: 5000 if self.server.broken else None])
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    server = Site(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(text.pooch, "os_cache", lambda name: tmp_path / "cache" / name)
+    download = text.Download(f"http://127.0.0.1:{server.server_port}/", hashlib.sha256(Site.content).hexdigest())
+    monkeypatch.setitem(text.DOWNLOADS, "story", download)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_text_is_downloaded_once(site: Site) -> None:
+    for _ in range(2):
+        corpus = find_corpus("story")
+        assert joined(corpus.train + corpus.val).encode() == Site.content
+    assert site.requests == 1
+
+
+@pytest.mark.parametrize("fault", ["broken", "changed", "gone"])
+def test_a_bad_download_leaves_nothing_behind(site: Site, tmp_path: Path, fault: str) -> None:
+    if fault == "broken":
+        site.broken = True
+    elif fault == "changed":
+        site.content = b"something else"
+    else:
+        site.shutdown()
+        site.server_close()
+    with pytest.raises((ConnectionError, ValueError), match=r"could not be downloaded|has another checksum") as error:
+        find_corpus("story")
+    assert "\n" not in str(error.value)
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+# ---- shards ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("the fox and the owl\n" * 400)
+    (tmp_path / "texts" / "b.txt").write_text("the other plum\n" * 400)
+    write_shards(find_corpus(str(tmp_path / "texts"), 0.2), TOKENIZER, tmp_path / "shards", shard_tokens=1000)
+    return tmp_path / "shards"
+
+
+def test_shards_hold_every_token_of_the_text_in_order(shards: Path) -> None:
+    tokenizer, train, val = read_shards(shards)
+    assert tokenizer == TOKENIZER
+    assert len(train.arrays) > 2
+    corpus = find_corpus(str(shards.parent / "texts"), 0.2)
+    for stream, spans in ((train, corpus.train), (val, corpus.val)):
+        whole = stream.windows([0], len(stream))[0].tolist()
+        expected = [[*TOKENIZER.encode("".join(span.pieces())), TOKENIZER.end_of_text] for span in spans]
+        assert whole == list(chain.from_iterable(expected))
+
+
+def test_windows_cross_from_shard_to_shard() -> None:
+    numbers = np.arange(1000, dtype=np.uint16)
+    stream = TokenStream(np.split(numbers, [10, 11, 500, 997]), vocab_size=1000)
+    for length in (1, 7, 600, 1000):
+        starts = list(range(0, 1000 - length + 1, 3))
+        expected = [list(range(start, start + length)) for start in starts]
+        assert stream.windows(starts, length).tolist() == expected
+
+
+def test_random_windows_reach_the_first_and_the_last_token() -> None:
+    stream = TokenStream([np.arange(12, dtype=np.uint16)], vocab_size=12)
+    rows = stream.random_windows(500, 3, torch.Generator().manual_seed(0))
+    assert rows.min() == 0
+    assert rows.max() == 11
+    assert (rows.diff(dim=1) == 1).all()
+
+
+def test_a_shard_larger_than_memory_is_read_in_constant_memory(tmp_path: Path) -> None:
+    """A file of 4 GB that takes no room on the disk, read in a process that says how much memory it took.
+
+    Pages of a mapped file that were read are the system's cache, which it drops when memory is short; what counts is
+    the memory that is the process's own.
+    """
+    if not Path("/proc/self/status").exists():
+        pytest.skip("needs Linux, which says how much memory is a process's own")
+    n_tokens = 2 * 10**9
+    np.lib.format.open_memmap(tmp_path / "train-00000.npy", "w+", np.uint16, (n_tokens,))
+    np.save(tmp_path / "val-00000.npy", np.zeros(100, np.uint16))
+    TOKENIZER.save(tmp_path)
+    index = {
+        "vocab_size": TOKENIZER.vocab_size,
+        "train": [{"file": "train-00000.npy", "tokens": n_tokens}],
+        "val": [{"file": "val-00000.npy", "tokens": 100}],
+    }
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    script = """
+        import sys
+        from pathlib import Path
+        import torch
+        from gpt2_course.data import read_shards
+
+        def own_memory():  # in kB
+            return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0])
+
+        _, train, _ = read_shards(Path(sys.argv[1]))
+        random = torch.Generator().manual_seed(0)
+        train.random_windows(16, 513, random)
+        before = own_memory()
+        for _ in range(300):
+            train.random_windows(16, 513, random)
+        print((own_memory() - before) / 1000)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert float(result.stdout) < 20  # MB
+
+
+def test_damaged_shards_get_a_sentence(shards: Path) -> None:
+    def sentence(kind: type[Exception]) -> str:
+        with pytest.raises(kind) as error:
+            read_shards(shards)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    shard = shards / "train-00001.npy"
+    data = shard.read_bytes()
+    shard.write_bytes(data[:-100])
+    assert "train-00001.npy is broken" in sentence(ValueError)
+    np.save(shard, np.zeros(1000, np.int64))
+    assert "holds int64 of shape (1000,), but index.json says 1000 uint16 ids" in sentence(ValueError)
+    shard.unlink()
+    assert "train-00001.npy is missing" in sentence(FileNotFoundError)
+    (shards / "index.json").write_text("{}")
+    assert "is not an index of token shards" in sentence(ValueError)
+    (shards / "index.json").unlink()
+    assert "holds no complete token shards" in sentence(FileNotFoundError)
+
+
+def test_a_shard_with_ids_beyond_the_vocabulary_is_noticed(shards: Path) -> None:
+    np.save(shards / "train-00000.npy", np.full(1000, 60000, np.uint16))
+    _, train, _ = read_shards(shards)
+    with pytest.raises(ValueError, match="hold the token id 60000, but their vocabulary ends at 279"):
+        train.windows([0], 5)
+
+
+def test_a_pickle_in_a_shard_is_not_opened(shards: Path) -> None:
+    np.save(shards / "train-00000.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="is broken"):
+        read_shards(shards)

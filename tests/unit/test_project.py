@@ -1,0 +1,70 @@
+"""The files around the package agree with each other."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """Name and version of what is pinned for Python 3.11, which environment.yml asks for."""
+    found = [re.match(r"\s*(?:- )?([\w-]+)==([\w.]+)(.*)", line) for line in lines]
+    return {match[1]: match[2] for match in found if match and '< "3.11"' not in match[3]}
+
+
+def test_environment_and_requirements_name_the_same_versions() -> None:
+    requirements = pins((ROOT / "requirements.txt").read_text().splitlines())
+    environment = pins((ROOT / "environment.yml").read_text().splitlines())
+    assert len(requirements) > 15
+    assert requirements == environment
+
+
+def test_every_dependency_of_the_package_is_pinned() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    lists = re.findall(r"^(?:dependencies|test) = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
+    wanted = set(re.findall(r'"([\w-]+)[>=<]?', "".join(lists)))
+    assert wanted == set(pins((ROOT / "requirements.txt").read_text().splitlines()))
+
+
+def test_what_runs_here_are_the_pinned_versions() -> None:
+    for name, pinned in pins((ROOT / "requirements.txt").read_text().splitlines()).items():
+        if not (name == "numpy" and sys.version_info < (3, 11)):
+            assert version(name).split("+")[0] == pinned, name
+
+
+def test_the_wheel_holds_the_package_data(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path,
+        ROOT,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "gpt2_course/assets/gpt2/merges.txt" in names
+    assert not [name for name in names if name.startswith("tests")]
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in tracked:
+        path = ROOT / name
+        if (
+            path.suffix in {".py", ".md", ".toml", ".yml", ".txt", ".ipynb"}
+            and name != "gpt2_course/assets/gpt2/merges.txt"
+        ):
+            assert not re.search(r"(?<![\w./-])/(?:home|root|Users|work)/\w", path.read_text(encoding="utf-8")), name
