@@ -157,9 +157,10 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
 
 
 def best_device(name: str = "auto") -> torch.device:
-    """The device by name; for `auto` the fastest there is."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """The device by name; for `auto` the fastest there is. `ValueError` for one this computer does not have."""
+    found = [kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available()] + ["cpu"]
+    if name == "auto":
+        return torch.device(found[0])
+    if name.split(":")[0] not in found:
+        raise ValueError(f"There is no device {name!r} here; choose auto or one of {', '.join(found)}.")
+    return torch.device(name)

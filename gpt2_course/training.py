@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
+from pickle import UnpicklingError
 from time import perf_counter
 from typing import Any
 
@@ -212,10 +213,13 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(saved)
-        except (RuntimeError, KeyError, ValueError, EOFError) as error:
-            raise ValueError(f"{path} is no checkpoint of this run ({error}).") from error
-        self.step, self.seconds = state["step"], state["seconds"]
-        self._losses = [torch.tensor(loss, device=self.model.device) for loss in state["losses"]]
+            self.step, self.seconds, losses = state["step"], state["seconds"], state["losses"]
+        except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:
+            raise ValueError(
+                f"{path} is no checkpoint of this run ({type(error).__name__}): it is damaged, or the model's shape or "
+                f"the optimizer has been changed."
+            ) from error
+        self._losses = [torch.tensor(loss, device=self.model.device) for loss in losses]
         self.history = [entry for entry in read_history(self.folder) if entry["step"] <= self.step]
         self._rewrite_history()
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +21,26 @@ def shakespeare() -> Path:
     return SHAKESPEARE
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 1 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = (
+        shutil.which("mount")
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
+        ).returncode
+    )
+    if not mounted:
+        pytest.skip("needs the right to mount a tmpfs, to have a disk that is full")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
 @pytest.fixture(autouse=True)
-def _no_network_and_own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reaches the hub or touches the user's caches, whatever it calls."""
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches the hub, whatever it calls."""
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -234,34 +233,13 @@ def test_config_with_values_of_the_wrong_kind(folder: Path) -> None:
 # ---- the disk is full ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """A real file system of 1 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = (
-        shutil.which("mount")
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
-        ).returncode
-    )
-    if not mounted:
-        pytest.skip("needs the right to mount a tmpfs, to have a disk that is full")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
-
-
 def test_full_disk_leaves_the_last_good_model_readable(small_disk: Path) -> None:
     model = ours(*SHAPES[0])
     model.save_pretrained(small_disk)
     before = model.generate("The fox", max_new_tokens=9, temperature=0)
     (small_disk / "filler").write_bytes(bytes(1 << 19))
-    for parameter in model.parameters():
-        parameter.data.mul_(0.5)
-    larger = ours(300, 2000, 96, 3, 4)
-    for unsaved in (larger,):
-        with pytest.raises(OSError, match=r"could not be written|No space left"):
-            unsaved.save_pretrained(small_disk)
+    with pytest.raises(OSError, match=r"could not be written|No space left"):
+        ours(300, 2000, 96, 3, 4).save_pretrained(small_disk)
     assert GPT2.from_pretrained(small_disk).generate("The fox", max_new_tokens=9, temperature=0) == before
     assert not list(small_disk.glob("*.tmp"))
 

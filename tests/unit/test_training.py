@@ -1,0 +1,297 @@
+"""Training learns, is the same every time, and survives being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
+from gpt2_course.data import TokenStream, find_corpus, write_shards
+from gpt2_course.evaluation import evaluate
+from gpt2_course.train_config import learning_rate_factor
+from gpt2_course.training import read_history
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = "".join(
+    f"The {a} and the {b} shared {n} plums.\n" for n in range(40) for a in ("fox", "owl") for b in ("hen", "mole")
+)
+SMALL = GPT2Config(vocab_size=300, n_positions=32, n_embd=32, n_layer=2, n_head=2, resid_pdrop=0.1)
+CONFIG = TrainConfig(
+    model=SMALL, context=32, batch_size=4, steps=60, report_every=25, checkpoint_every=7, log_every=5, sample_tokens=8
+)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    (tmp_path / "text.txt").write_text(TEXT)
+    return replace(CONFIG, data=str(tmp_path / "text.txt"), out=str(tmp_path / "run"))
+
+
+def command(config: TrainConfig, *options: str) -> list[str]:
+    """The command line for the settings of CONFIG."""
+    settings = (
+        f"--steps {config.steps} --checkpoint-every 7 --log-every 5 --report-every 25 --batch-size 4 --context 32"
+    )
+    shape = "--vocab-size 300 --n-positions 32 --n-embd 32 --n-layer 2 --n-head 2 --resid-pdrop 0.1 --sample-tokens 8"
+    files = ["--data", config.data, "--out", config.out]
+    return [sys.executable, str(ROOT / "train.py"), *settings.split(), *shape.split(), *files, *options]
+
+
+def started(config: TrainConfig, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(command(config, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def without_time(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in history]
+
+
+def weights(folder: Path | str) -> bytes:
+    return (Path(folder) / "model.safetensors").read_bytes()
+
+
+# ---- it learns -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_the_loss_falls_and_the_samples_become_words(config: TrainConfig, optimizer: str) -> None:
+    history = Trainer.from_config(replace(config, optimizer=optimizer, steps=150)).train(verbose=False)
+    reports = [entry for entry in history if "val_loss" in entry]
+    assert reports[0]["step"] == 0
+    assert reports[-1]["step"] == 150
+    assert reports[0]["val_loss"] > 5
+    assert reports[-1]["val_loss"] < 0.5 * reports[0]["val_loss"]
+    assert set(reports[-1]["sample"].split()) & {"The", "fox", "owl", "hen", "mole", "shared", "plums."}
+
+
+def test_accumulated_batches_give_the_gradient_of_one_large_batch() -> None:
+    tokens = TokenStream([np.arange(4000, dtype=np.uint16) % 300], 300)
+    losses = {}
+    for batch_size, accumulation in ((8, 1), (2, 4)):
+        torch.manual_seed(0)
+        model = GPT2(replace(SMALL, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
+        settings = replace(CONFIG, batch_size=batch_size, accumulation=accumulation, warmup_steps=1)
+        trainer = Trainer(model, tokens, tokens, settings)
+        losses[accumulation] = [float(trainer.train_step()) for _ in range(5)]
+    assert losses[1] == pytest.approx(losses[4], rel=1e-4)
+
+
+def test_learning_rate_rises_on_a_line_and_falls_on_a_cosine() -> None:
+    config = replace(CONFIG, steps=110, warmup_steps=10, final_learning_rate=0.2)
+    factors = [learning_rate_factor(step, config) for step in range(111)]
+    assert factors[:10] == pytest.approx([i / 10 for i in range(1, 11)])
+    assert factors[10] == 1
+    assert factors[60] == pytest.approx(0.6)
+    assert factors[110] == pytest.approx(0.2)
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+
+
+def test_preset_gpt2_carries_the_settings_of_the_course() -> None:
+    config = TrainConfig.for_preset("gpt2")
+    assert (config.batch_size, config.context, config.learning_rate) == (16, 512, 0.001)
+    assert (config.model.n_layer, config.model.n_head, config.model.n_embd) == (12, 12, 768)
+    assert (config.model.n_positions, config.model.vocab_size, config.tokenizer) == (1024, 50257, "gpt2")
+
+
+# ---- it is the same every time ---------------------------------------------------------------------------------
+
+
+def test_training_twice_gives_the_same_weights(config: TrainConfig, tmp_path: Path) -> None:
+    runs = [replace(config, out=str(tmp_path / name)) for name in ("one", "two")]
+    histories = [Trainer.from_config(run).train(verbose=False) for run in runs]
+    assert weights(runs[0].out) == weights(runs[1].out)
+    assert without_time(histories[0]) == without_time(histories[1])
+    other = replace(config, out=str(tmp_path / "three"), seed=1)
+    Trainer.from_config(other).train(verbose=False)
+    assert weights(other.out) != weights(runs[0].out)
+
+
+def test_reports_and_checkpoints_change_nothing(config: TrainConfig, tmp_path: Path) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    busy = replace(config, out=str(tmp_path / "busy"), report_every=3, checkpoint_every=2, log_every=1)
+    Trainer.from_config(busy).train(verbose=False)
+    assert weights(busy.out) == weights(config.out)
+
+
+# ---- it survives -----------------------------------------------------------------------------------------------
+
+
+def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    undisturbed = replace(config, out=str(tmp_path / "undisturbed"), steps=400)
+    subprocess.run(command(undisturbed), check=True, capture_output=True)
+    config = replace(config, steps=400)
+    moments = random.Random(os.urandom(8))
+    history = Path(config.out) / "history.jsonl"
+    kills = 0
+    for _ in range(30):
+        resume = ["--resume"] if (Path(config.out) / "train_config.json").exists() else []
+        before = history.stat().st_size if history.exists() else 0
+        process = subprocess.Popen(
+            command(config, *resume), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if kills < 4:
+            while process.poll() is None and (history.stat().st_size if history.exists() else 0) == before:
+                time.sleep(0.002)  # until it has begun
+            time.sleep(moments.uniform(0, 0.6))
+            process.send_signal(signal.SIGKILL)
+        output, _ = process.communicate(timeout=120)
+        kills += process.returncode == -signal.SIGKILL
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, output
+    assert kills >= 2, f"only {kills} runs were killed in time"
+    assert weights(config.out) == weights(undisturbed.out)
+    entries = [
+        [{k: v for k, v in e.items() if k != "seconds"} for e in read_history(Path(c.out))]
+        for c in (config, undisturbed)
+    ]
+    assert entries[0] == entries[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_and_says_how_to_go_on(config: TrainConfig, tmp_path: Path, number: signal.Signals) -> None:
+    config = replace(config, steps=3000)
+    process = started(config)
+    history = Path(config.out) / "history.jsonl"
+    while process.poll() is None and (not history.exists() or len(history.read_text().splitlines()) < 4):
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    assert "Stopped and saved after step" in output
+    step = int(output.split("after step ")[1].split(".")[0])
+    assert torch.load(Path(config.out) / "training_state.pt", weights_only=True)["step"] == step > 0
+    how = output.rstrip().splitlines()[-1].split()
+    assert how[0] == "python"
+    resumed = subprocess.run(
+        [sys.executable, *how[1:], "--steps", str(step + 5)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert read_history(Path(config.out))[-1]["step"] == step + 5
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(config: TrainConfig, tmp_path: Path, small_disk: Path) -> None:
+    config = replace(config, out=str(small_disk / "run"))
+    trainer = Trainer.from_config(config)
+    for _ in range(3):
+        trainer.train_step()
+    trainer.save()
+    state = (small_disk / "run" / "training_state.pt").read_bytes()
+    free = shutil.disk_usage(small_disk).free
+    (small_disk / "filler").write_bytes(bytes(max(0, free - len(state) // 2)))
+    trainer.train_step()
+    with pytest.raises(OSError, match=r"could not be written|No space left"):
+        trainer.save()
+    assert (small_disk / "run" / "training_state.pt").read_bytes() == state
+    assert not list((small_disk / "run").glob("*.tmp"))
+    (small_disk / "filler").unlink()
+    again = Trainer.from_config(config, resume=True)
+    assert again.step == 3
+    GPT2.from_pretrained(config.out)
+
+
+def test_a_run_is_not_overwritten(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    before = weights(config.out)
+    with pytest.raises(FileExistsError, match="already holds a run: go on with it by --resume"):
+        Trainer.from_config(config)
+    assert weights(config.out) == before
+
+
+def test_a_training_state_that_is_a_pickle_runs_nothing(config: TrainConfig, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+            return Path.touch, (tmp_path / "exploded",)
+
+    Trainer.from_config(config).train(verbose=False)
+    for broken in (pickle.dumps(Bomb()), b"", b"nonsense"):
+        (Path(config.out) / "training_state.pt").write_bytes(broken)
+        with pytest.raises(ValueError, match=r"training_state\.pt is no checkpoint of this run"):
+            Trainer.from_config(config, resume=True)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_history_is_one_json_object_a_line(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    lines = (Path(config.out) / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [e["step"] for e in entries if "val_loss" not in e] == list(range(5, 61, 5))
+    assert [e["step"] for e in entries if "val_loss" in e] == [0, 25, 50, 60]
+    assert all(e["seconds"] >= 0 for e in entries)
+
+
+# ---- bad input -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1, but it is 0"),
+        ({"learning_rate": -1}, "learning_rate must be 0 or more, but it is -1"),
+        ({"clip": 0}, "clip must be above 0, but it is 0"),
+        ({"context": 33}, "context=33 is longer than the model's n_positions=32"),
+        ({"optimizer": "sgd"}, "no optimizer 'sgd'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(CONFIG, **settings)
+
+
+def test_a_text_too_short_for_the_context_is_refused(config: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("Too short.\nIndeed.\n")
+    with pytest.raises(ValueError, match=r"training text has only \d+ tokens, but a sequence takes 33"):
+        Trainer.from_config(config)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run(config: TrainConfig) -> None:
+    trainer = Trainer.from_config(replace(config, optimizer="adamw", learning_rate=1e30))
+    with pytest.raises(ValueError, match=r"The loss became (nan|inf) at step 5: train with a smaller learning rate"):
+        trainer.train(verbose=False)
+
+
+def test_an_unknown_device_is_refused(config: TrainConfig) -> None:
+    with pytest.raises(ValueError, match=r"no device 'toaster'"):
+        Trainer.from_config(replace(config, device="toaster"))
+
+
+def test_shards_are_trained_on_with_their_own_tokenizer(config: TrainConfig, tmp_path: Path) -> None:
+    tokenizer = Tokenizer.train(TEXT, 290)
+    write_shards(find_corpus(config.data), tokenizer, tmp_path / "shards", shard_tokens=500)
+    trainer = Trainer.from_config(replace(config, data=str(tmp_path / "shards")))
+    assert trainer.model.tokenizer == tokenizer
+    trainer.train(verbose=False)
+    assert not (Path(config.out) / "tokens").exists()
+
+
+# ---- evaluation ------------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_knows_nothing_needs_the_bits_of_an_even_guess() -> None:
+    tokenizer = Tokenizer.train(TEXT, 300)
+    model = GPT2(replace(SMALL, vocab_size=tokenizer.vocab_size), tokenizer)
+    torch.nn.init.zeros_(model.final_norm.weight)
+    ids = tokenizer.encode(TEXT)
+    result = evaluate(model, tokenizer, TokenStream([np.array(ids, np.uint16)], tokenizer.vocab_size))
+    assert result.perplexity == pytest.approx(tokenizer.vocab_size, rel=1e-4)
+    assert result.n_tokens == (len(ids) - 1) // 32 * 32
+    predicted = tokenizer.decode_bytes(ids[1 : result.n_tokens + 1])
+    assert result.n_bytes == len(predicted)
+    bits = np.log2(tokenizer.vocab_size) * result.n_tokens / len(predicted)
+    assert result.bits_per_byte == pytest.approx(bits, rel=1e-4)
