@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -68,6 +67,8 @@ def find(name_or_folder: str | Path) -> Path:
                 f"{', '.join(HUB)}."
             )
         return folder
+    from huggingface_hub import hf_hub_download  # here, because most runs need no hub, and it takes long to import
+
     try:
         paths = [Path(hf_hub_download(repository, name)) for name in FILES]
     except Exception as error:  # the library hands through the errors of whatever it downloads with

@@ -7,7 +7,8 @@ a small model Python and thread management take longer than the arithmetic; `Sin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -18,16 +19,18 @@ if TYPE_CHECKING:
     from gpt2_course.model import GPT2, Block
 
 
+SMALL_MODEL = 4_000_000  # parameters: 16 MB, which stay in a processor's cache from token to token
+
+
 class KVCache:
-    """Keys and values of the tokens so far, for every layer and head: (n_layer, B, H, capacity, D) each.
+    """Keys and values of the tokens so far, for every layer and head: (n_layer, 2, B, H, capacity, D).
 
     Rows of different lengths are padded on the left, so that their newest tokens stand in one column. `padding`
     (B,) counts each row's pads: nothing looks at them, and positions count from the first real token.
     """
 
     def __init__(self, empty: Tensor, padding: Tensor | None = None, decoder: SingleTokenDecoder | None = None) -> None:
-        self.keys = empty
-        self.values = torch.zeros_like(empty)
+        self.keys_values = empty
         self.padding = padding if padding is not None and bool(padding.any()) else None
         self.decoder = decoder  # the fast path, where the model allows it
         self.length = 0  # columns filled so far
@@ -35,7 +38,7 @@ class KVCache:
 
     @property
     def capacity(self) -> int:
-        return self.keys.shape[3]
+        return self.keys_values.shape[4]
 
     def advance(self, n_tokens: int) -> Tensor:
         """Makes room for `n_tokens` columns and returns their positions: (T,), or (B, T) for padded rows."""
@@ -45,13 +48,13 @@ class KVCache:
                 f"The cache has room for {self.capacity} tokens and holds {start}, so {n_tokens} more do not fit."
             )
         self.length = stop
-        queries = torch.arange(start, stop, device=self.keys.device)  # (T,)
+        queries = torch.arange(start, stop, device=self.keys_values.device)  # (T,)
         self.mask = None
         if self.padding is None:
             if start > 0 and n_tokens > 1:  # from nothing, or by one token, attention needs no mask of ours
-                self.mask = torch.arange(stop, device=self.keys.device) <= queries[:, None]  # (T, S)
+                self.mask = torch.arange(stop, device=self.keys_values.device) <= queries[:, None]  # (T, S)
             return queries
-        keys = torch.arange(stop, device=self.keys.device)  # (S,)
+        keys = torch.arange(stop, device=self.keys_values.device)  # (S,)
         pads = self.padding[:, None, None, None]  # (B, 1, 1, 1)
         causal = keys <= queries[:, None]  # (T, S)
         # A pad may look at itself: a softmax over nothing at all would be 0/0.
@@ -60,34 +63,35 @@ class KVCache:
 
     def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Stores the newest keys and values (B, H, T, D); returns all so far (B, H, S, D) and the mask to use."""
-        new = slice(self.length - k.shape[2], self.length)
-        self.keys[layer, :, :, new] = k
-        self.values[layer, :, :, new] = v
-        return self.keys[layer, :, :, : self.length], self.values[layer, :, :, : self.length], self.mask
+        stored = self.keys_values[layer]  # (2, B, H, capacity, D)
+        stored[0, :, :, self.length - k.shape[2] : self.length] = k
+        stored[1, :, :, self.length - v.shape[2] : self.length] = v
+        return stored[0, :, :, : self.length], stored[1, :, :, : self.length], self.mask
 
 
-class SplitLinear:
-    """A linear layer for one row of input, cut into equal bands of outputs so that every core gets some.
+def one_row_linear(weight: Tensor, bias: Tensor | None, split: bool) -> Callable[[Tensor], Tensor]:
+    """The linear layer of `weight` (n_out, n_in), made for one row: (1, n_in) to (1, n_out).
 
-    Multiplying a matrix by a single vector is a race to read the matrix from memory, and the BLAS runs it on one
-    core only. As a batch of smaller products it uses them all: 2.4 times as fast at 124M parameters on 2 cores.
-    The bands are views: no weight is copied.
+    In a small model, what counts is that a single call does it all. In a large one, it is a race to read the weights
+    from memory, and the BLAS runs it on one core only. `split` cuts the matrix into bands of outputs: as a batch of
+    smaller products, it is read by all cores, twice as fast on 2 of them. Bands are views; without `split`, the matrix
+    is copied, turned over.
     """
-
-    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
-        n_out, n_in = weight.shape
-        at_least = torch.get_num_threads() if weight.device.type == "cpu" else 1
-        # the smallest number of equal bands that keeps every core busy; 50257 = 29 × 1733
-        n_bands = next(n for n in range(min(at_least, n_out), n_out + 1) if n_out % n == 0)
-        self.bands = weight.view(n_bands, n_out // n_bands, n_in)
-        self.bias = None if bias is None else bias.view(n_bands, -1, 1)
-        self.column = (n_bands, 1, n_in)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(1, n_in) to (1, n_out)."""
-        column = x.expand(self.column).mT  # (bands, n_in, 1), the same memory for each band
-        y = torch.bmm(self.bands, column) if self.bias is None else torch.baddbmm(self.bias, self.bands, column)
-        return y.view(1, -1)
+    n_out, n_in = weight.shape
+    if not split:
+        turned = weight.T.contiguous()  # (n_in, n_out)
+        if bias is None:
+            return lambda x: x @ turned
+        return lambda x: torch.addmm(bias, x, turned)
+    at_least = torch.get_num_threads() if weight.device.type == "cpu" else 1
+    # the smallest number of equal bands that keeps every core busy; 50257 = 29 × 1733
+    n_bands = next(n for n in range(min(at_least, n_out), n_out + 1) if n_out % n == 0)
+    bands = weight.view(n_bands, n_out // n_bands, n_in)
+    columns = (n_bands, 1, n_in)  # each band gets the same column
+    if bias is None:
+        return lambda x: torch.bmm(bands, x.expand(columns).mT).view(1, n_out)
+    column_bias = bias.view(n_bands, n_out // n_bands, 1)
+    return lambda x: torch.baddbmm(column_bias, bands, x.expand(columns).mT).view(1, n_out)
 
 
 class SingleTokenDecoder:
@@ -106,19 +110,20 @@ class SingleTokenDecoder:
         self.eps = config.layer_norm_epsilon
         self.token_table = model.token_embedding.weight
         self.position_table = model.position_embedding.weight
+        linear = partial(one_row_linear, split=model.num_parameters() > SMALL_MODEL)
         self.layers = [
             (
                 (block.norm_1.weight, block.norm_1.bias),
-                SplitLinear(block.attention.qkv.weight, block.attention.qkv.bias),
-                SplitLinear(block.attention.projection.weight, block.attention.projection.bias),
+                linear(block.attention.qkv.weight, block.attention.qkv.bias),
+                linear(block.attention.projection.weight, block.attention.projection.bias),
                 (block.norm_2.weight, block.norm_2.bias),
-                SplitLinear(block.mlp.expand.weight, block.mlp.expand.bias),
-                SplitLinear(block.mlp.projection.weight, block.mlp.projection.bias),
+                linear(block.mlp.expand.weight, block.mlp.expand.bias),
+                linear(block.mlp.projection.weight, block.mlp.projection.bias),
             )
             for block in cast("Iterable[Block]", model.blocks)
         ]
         self.final_norm = (model.final_norm.weight, model.final_norm.bias)
-        self.head = SplitLinear(model.token_embedding.weight)
+        self.head = linear(model.token_embedding.weight, None)
 
     @classmethod
     def supports(cls, model: GPT2) -> bool:
@@ -133,17 +138,15 @@ class SingleTokenDecoder:
         """Logits (1, V) for the token after `token` (1,), which joins the cache."""
         position = cache.length
         cache.length = stop = position + 1
-        # views for all layers at once: slicing costs as much as arithmetic does here
-        new_keys = cache.keys[..., position:stop, :].unbind(0)  # each (1, H, 1, D)
-        new_values = cache.values[..., position:stop, :].unbind(0)
-        all_keys = cache.keys[..., :stop, :].unbind(0)  # each (1, H, S, D)
-        all_values = cache.values[..., :stop, :].unbind(0)
+        # Views for all layers at once: at this size, slicing costs as much as arithmetic.
+        new = cache.keys_values[..., position:stop, :].unbind(0)  # each (2, 1, H, 1, D)
+        keys = cache.keys_values[:, 0, ..., :stop, :].unbind(0)  # each (1, H, S, D)
+        values = cache.keys_values[:, 1, ..., :stop, :].unbind(0)
         x = F.embedding(token, self.token_table) + self.position_table[position]  # (1, C)
         for i, (norm_1, qkv, attention_projection, norm_2, expand, mlp_projection) in enumerate(self.layers):
-            q, k, v = qkv(torch.layer_norm(x, self.shape, *norm_1, self.eps)).view(self.heads).unbind(0)
-            new_keys[i].copy_(k)
-            new_values[i].copy_(v)
-            y = F.scaled_dot_product_attention(q, all_keys[i], all_values[i])  # (1, H, 1, D)
+            heads = qkv(torch.layer_norm(x, self.shape, *norm_1, self.eps)).view(self.heads)  # (3, 1, H, 1, D)
+            new[i].copy_(heads[1:])
+            y = F.scaled_dot_product_attention(heads[0], keys[i], values[i])  # (1, H, 1, D)
             x = attention_projection(y.view(1, -1)).add_(x)
             h = expand(torch.layer_norm(x, self.shape, *norm_2, self.eps))
             x = mlp_projection(F.gelu(h, approximate="tanh")).add_(x)

@@ -318,7 +318,7 @@ class GPT2(nn.Module):
         weight = self.token_embedding.weight
         c = self.config
         capacity = c.n_positions if capacity is None else min(capacity, c.n_positions)
-        shape = (c.n_layer, batch_size, c.n_head, capacity, c.n_embd // c.n_head)
+        shape = (c.n_layer, 2, batch_size, c.n_head, capacity, c.n_embd // c.n_head)
         fast = batch_size == 1 and SingleTokenDecoder.supports(self)
         return KVCache(
             torch.zeros(shape, dtype=weight.dtype, device=weight.device),
@@ -326,9 +326,8 @@ class GPT2(nn.Module):
             SingleTokenDecoder(self) if fast else None,
         )
 
-    @torch.inference_mode()
     def next_token_logits(self, tokens: Tensor, cache: KVCache) -> Tensor:
-        """Logits (B, V) for what follows `tokens` (B, T), which join the cache; without gradients."""
+        """Logits (B, V) for what follows `tokens` (B, T), which join the cache; call it without gradients."""
         if cache.decoder is not None and tokens.shape == (1, 1):
             return cache.decoder(tokens[0], cache)
         return self.hidden(tokens, cache)[:, -1] @ self.token_embedding.weight.T

@@ -142,7 +142,7 @@ class Sampler:
         # Lay the probabilities end to end and see where a random number falls. In float64, so that rounding can
         # neither reach past the end nor land on a token of probability 0.
         ends = probabilities.cumsum(dim=-1, dtype=torch.float64)  # (B, V)
-        if not bool(ends[:, -1].isfinite().all()):
+        if not math.isfinite(ends[:, -1].sum()):
             raise ValueError("The model gives scores that are not numbers (NaN or infinite): its weights are broken.")
         where = torch.rand(len(ends), 1, generator=self.random, dtype=torch.float64).to(ends.device) * ends[:, -1:]
         return torch.searchsorted(ends, where, right=True)[:, 0]

@@ -8,10 +8,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from pydoc_data.topics import topics
-
-import pooch
-from requests.exceptions import RequestException
 
 from gpt2_course.files import replacing
 
@@ -127,10 +123,19 @@ def _line_end(path: Path, at: int) -> int:
     return at + next((i for i, byte in enumerate(line) if byte & 0b1100_0000 != 0b1000_0000), len(line))
 
 
+def _cache() -> Path:
+    """Where texts are kept from run to run: the user's cache folder, by the customs of the system."""
+    import pooch  # here and below, because few runs download, and it takes long to import
+
+    return Path(pooch.os_cache("gpt2-course"))
+
+
 def _python_manual() -> Path:
     """Half a megabyte of English on every learner's machine: the reference manual that comes with Python."""
-    path = Path(pooch.os_cache("gpt2-course")) / f"python-manual-{sys.version_info[0]}.{sys.version_info[1]}.txt"
+    path = _cache() / f"python-manual-{sys.version_info[0]}.{sys.version_info[1]}.txt"
     if not path.exists():
+        from pydoc_data.topics import topics
+
         with replacing(path) as temporary:
             temporary.write_text("\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n", "utf-8")
     return path
@@ -138,13 +143,16 @@ def _python_manual() -> Path:
 
 def _download(name: str, download: Download) -> Path:
     """The file in the local cache, downloaded once; it gets there only whole and with the right checksum."""
+    import pooch
+    from requests.exceptions import RequestException
+
     pooch.get_logger().setLevel(logging.WARNING)
     try:
         path = pooch.retrieve(
             download.url,
             f"sha256:{download.sha256}",
             fname=f"{name}.txt",
-            path=pooch.os_cache("gpt2-course"),
+            path=_cache(),
             progressbar=sys.stderr.isatty(),
         )
     except (RequestException, OSError) as error:

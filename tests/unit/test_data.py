@@ -133,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     server = Site(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(text.pooch, "os_cache", lambda name: tmp_path / "cache" / name)
+    monkeypatch.setattr(text, "_cache", lambda: tmp_path / "cache")
     download = text.Download(f"http://127.0.0.1:{server.server_port}/", hashlib.sha256(Site.content).hexdigest())
     monkeypatch.setitem(text.DOWNLOADS, "story", download)
     yield server

@@ -141,8 +141,10 @@ def test_muon_steps_equal_a_plain_one_matrix_at_a_time_reference() -> None:
             parameters[i].grad = gradient.clone()
             averages[i] = momentum * averages[i] + (1 - momentum) * gradient
             look_ahead = momentum * averages[i] + (1 - momentum) * gradient
-            update = plain_newton_schulz(look_ahead, ns_steps)
-            scale = max(1, rows / columns) ** 0.5
+            # (48, 16) is query, key and value on top of each other: three matrices.
+            pieces = look_ahead.split(columns) if rows == 3 * columns else [look_ahead]
+            update = torch.cat([plain_newton_schulz(piece, ns_steps) for piece in pieces])
+            scale = (max(rows, columns) / min(rows, columns)) ** 0.5
             expected[i] = (1 - lr * decay) * expected[i] - lr * scale * update
         optimizer.step()
 

@@ -1,0 +1,56 @@
+"""`python -m benchmarks [generation] [training] [text] [startup]`: prints the table and writes results.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from datetime import date
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from benchmarks.measure import SHAKESPEARE, Row
+
+GROUPS = ("startup", "text", "generation", "training")
+HEADER = "| what | ours | theirs | ratio | reach | against |\n|---|---|---|---|---|---|"
+
+
+def line(row: Row) -> str:
+    mark = "" if row.reached else " **missed**"
+    figures = f"{row.ours:,.4g} {row.unit} | {row.theirs:,.4g} {row.unit} | {row.ratio:.2f}"
+    return f"| {row.what} | {figures} | {row.reach}{mark} | {row.against} |"
+
+
+def main(names: list[str]) -> int:
+    for name in names:
+        if name not in GROUPS:
+            print(f"There is no benchmark {name!r}; choose from {', '.join(GROUPS)}.", file=sys.stderr)
+            return 2
+    if not SHAKESPEARE.exists():
+        print(
+            f"The benchmarks read {SHAKESPEARE.name}; put it at ../shared/data beside the repository.", file=sys.stderr
+        )
+        return 1
+    print(HEADER)
+    lines = []
+    for name in names or GROUPS:
+        for benchmark in import_module(f"benchmarks.{name}").BENCHMARKS:
+            for row in benchmark():
+                lines.append(line(row))
+                print(lines[-1], flush=True)
+    if not names:
+        libraries = ", ".join(f"{n} {version(n)}" for n in ("torch", "transformers", "tokenizers", "tiktoken", "numpy"))
+        text = (
+            f"# Side by side\n\nMade by `make bench` on {date.today()}: {os.cpu_count()} cores, {platform.machine()}, "
+            f"{torch.get_num_threads()} threads, Python {platform.python_version()}, {libraries}. Each pair is "
+            f"measured in turn in one run; medians, and the median of the ratios ours / theirs.\n\n{HEADER}\n"
+        )
+        Path(__file__).with_name("results.md").write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,216 @@
+"""The command line: what a person types, and what they read."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from transformers import GPT2LMHeadModel
+
+from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.cli import COMMANDS, main
+from gpt2_course.data import read_shards
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = "The fox and the owl shared a plum. The hen and the mole ran home.\n" * 200
+SHAPE = "--vocab-size 300 --n-positions 32 --n-embd 32 --n-layer 2 --n-head 2 --context 32"
+TRAIN = [
+    "train",
+    *SHAPE.split(),
+    *["--batch-size", "4", "--steps", "40", "--report-every", "20", "--sample-tokens", "8"],
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text(TEXT)
+
+
+@pytest.fixture
+def model() -> str:
+    tokenizer = Tokenizer.train(TEXT, 300)
+    GPT2(GPT2Config(tokenizer.vocab_size, 32, 32, 2, 2), tokenizer).save_pretrained("model")
+    return "model"
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a mistake prints: exit code 1, one sentence, no traceback."""
+    assert main(arguments) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    return message
+
+
+# ---- what works ------------------------------------------------------------------------------------------------
+
+
+def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TRAIN, "--data", "text.txt"]) == 0
+    output = capsys.readouterr().out
+    reports = [line for line in output.splitlines() if line.startswith("step")]
+    assert [line.split("│")[0].split()[1] for line in reports] == ["0", "20", "40"]
+    assert "gpt2-course generate" in output.splitlines()[-1]
+    assert Path("runs/laptop/loss.svg").read_text().startswith("<?xml")
+
+    assert main(["generate", "The fox", "--seed", "1", "--max-new-tokens", "9"]) == 0
+    assert (written := capsys.readouterr().out).startswith("The fox")
+    assert main(["generate", "The fox", "--seed", "1", "--max-new-tokens", "9"]) == 0
+    assert capsys.readouterr().out == written
+
+    assert main(["evaluate", "--data", "text.txt"]) == 0
+    assert "bits per byte" in capsys.readouterr().out
+
+    assert main(["export", "--out", "shared"]) == 0
+    assert GPT2LMHeadModel.from_pretrained("shared").num_parameters() == GPT2.from_pretrained("shared").num_parameters()
+
+
+def test_the_last_line_of_training_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    main([*TRAIN, "--data", "text.txt", "--out", "elsewhere"])
+    line = capsys.readouterr().out.splitlines()[-1].strip()
+    typed = subprocess.run(
+        f"{Path(sys.executable).parent}/{line}", shell=True, capture_output=True, text=True, check=True
+    )
+    assert typed.stdout.startswith("The")
+
+
+def test_tokenize_then_train_on_the_shards(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tokenize", "--data", "text.txt", "--out", "shards"]) == 0
+    tokenizer, train, val = read_shards(Path("shards"))
+    assert tokenizer == Tokenizer.gpt2()
+    assert f"{len(train):,} tokens to train on, {len(val):,} to test on" in capsys.readouterr().out
+    assert main([*TRAIN, "--data", "shards", "--steps", "2"]) == 0
+    assert GPT2.from_pretrained("runs/laptop").config.vocab_size == 50257
+
+
+def test_a_preset_changes_the_defaults_and_options_override_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--preset", "gpt2", "--batch-size", "4", "--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "(default: 0.001)" in text
+    assert "(default: 512)" in text
+    assert "(default: 768)" in text
+
+
+def test_chat_streams_until_an_empty_line(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("The fox\nThe owl\n\n"))
+    assert main(["chat", "--model", model, "--max-new-tokens", "5"]) == 0
+    output = capsys.readouterr().out
+    assert "> The fox" in output
+    assert "> The owl" in output
+    monkeypatch.setattr("sys.stdin", io.StringIO("The fox\n"))  # ends without an empty line: Ctrl-D
+    assert main(["chat", "--model", model, "--max-new-tokens", "5"]) == 0
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [], *[[name, "--help"] for name in COMMANDS]])
+def test_help_explains_itself(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with suppress(SystemExit):  # a code other than 0 would have printed to stderr
+        assert main(arguments) == 0
+    output, errors = capsys.readouterr()
+    assert not errors
+    assert "usage: gpt2-course" in output
+    for name, command in COMMANDS.items():
+        if arguments in (["--help"], []):
+            assert f"{name:10}{(command.__doc__ or '').splitlines()[0]}" in output
+
+
+def test_every_option_of_training_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    lines = [line.strip("│ ") for line in capsys.readouterr().out.splitlines()]
+    for i, line in enumerate(lines):
+        if line.startswith("--"):
+            _, *explanation = re.split(r"\s{2,}", line, maxsplit=1)  # beside the option, or below it
+            assert (explanation or [lines[i + 1]])[0][:1].isalpha(), line
+
+
+# ---- mistakes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--preset", "huge"], "There is no preset 'huge'"),
+        (["train", "--data", "nosuch.txt"], "There is no text 'nosuch.txt'"),
+        (["train", "--data", "empty.txt"], "empty.txt is empty"),
+        (["train", "--data", "short.txt"], "tokens, but a sequence takes 129"),
+        (["train", "--data", "latin.txt"], "is not UTF-8 text (byte 0xe9 at position 3)"),
+        (["train", "--resume"], "There is no run to go on with in runs/laptop"),
+        (["train", "--device", "toaster"], "There is no device 'toaster' here"),
+        (["train", "--data", "text.txt", "--tokenizer", "nowhere"], "nowhere"),
+        (["generate", "--model", "nowhere"], "There is no model folder 'nowhere'"),
+        (["evaluate", "--model", "model", "--data", "nosuch"], "There is no text 'nosuch'"),
+        (["evaluate", "--model", "model", "--data", "text.txt", "--val-fraction", "7"], "val_fraction is the share"),
+        (["tokenize", "--data", "text.txt", "--out", "shards", "--tokenizer", "nowhere"], "nowhere"),
+        (["export", "--model", "model", "--out", "."], "is not empty: choose another folder"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    arguments: list[str], message: str, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty.txt").touch()
+    Path("short.txt").write_text("Too short to learn from.\n")
+    Path("latin.txt").write_bytes("café au lait\n".encode("latin-1") * 999)
+    assert message in error_of(capsys, *arguments)
+
+
+def test_shards_and_runs_are_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["tokenize", "--data", "text.txt", "--out", "shards"], [*TRAIN, "--data", "text.txt"]):
+        assert main(command) == 0
+        capsys.readouterr()
+        assert "already holds" in error_of(capsys, *command)
+
+
+def test_shards_of_another_tokenizer_are_not_evaluated(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["tokenize", "--data", "text.txt", "--out", "shards"])
+    capsys.readouterr()
+    assert "made with another tokenizer" in error_of(capsys, "evaluate", "--model", model, "--data", "shards")
+
+
+def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").touch()
+    assert "file" in error_of(capsys, *TRAIN, "--data", "text.txt", "--out", "file/run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--n-head", "5"], "n_embd=128 does not divide into n_head=5"),
+        (["train", "--steps", "0"], "steps must be at least 1, but it is 0"),
+        (["train", "--optimizer", "sgd"], "invalid choice 'sgd'"),
+        (["generate", "--top-p", "2"], "top_p must be above 0 and at most 1"),
+        (["generate", "--temperature", "hot"], "Error parsing --temperature"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_explained(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    output = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_unknown_commands_and_options_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    assert "There is no command 'trian'" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--stepz", "3"])
+    assert stop.value.code == 2
+
+
+def test_a_reader_that_leaves_is_no_error(model: str) -> None:
+    command = f"'{sys.executable}' -m gpt2_course.cli generate The --model {model} --max-new-tokens 3000 | head -c 5"
+    result = subprocess.run(command, shell=True, capture_output=True, check=True, env={"PYTHONPATH": str(ROOT)})
+    assert len(result.stdout) == 5
+    assert b"Traceback" not in result.stderr
