@@ -92,8 +92,8 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 0.02,
-        momentum: float = 0.95,
+        lr: float = 0.04,
+        momentum: float = 0.85,
         weight_decay: float = 0.0,
         ns_steps: int = 5,
     ) -> None:
@@ -166,11 +166,11 @@ def build_optimizers(
     model: nn.Module,
     *,
     name: str = "muon",
-    learning_rate: float = 3e-3,
-    muon_learning_rate: float = 0.02,
+    learning_rate: float = 6e-3,
+    muon_learning_rate: float = 0.04,
     weight_decay: float = 0.1,
     betas: tuple[float, float] = (0.9, 0.95),
-    momentum: float = 0.95,
+    momentum: float = 0.85,
     ns_steps: int = 5,
 ) -> list[torch.optim.Optimizer]:
     """Return the optimisers that together train every parameter of `model` exactly once.

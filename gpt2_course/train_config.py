@@ -46,13 +46,13 @@ class TrainConfig:
     """Batches a step adds up before it changes the weights: large batches in little memory."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """muon (for matrices, with AdamW for the rest), or adamw for everything."""
-    learning_rate: float = 0.003
+    learning_rate: float = 0.006
     """AdamW's largest step."""
-    muon_learning_rate: float = 0.02
+    muon_learning_rate: float = 0.04
     """Muon's largest step."""
     weight_decay: float = 0.1
     """How strongly the weights of matrices are pulled to zero."""
-    warmup_steps: int = 20
+    warmup_steps: int = 5
     """Steps over which the learning rate rises from 0; then it falls along a cosine."""
     final_learning_rate: float = 0.0
     """Where the cosine ends, as a share of the largest learning rate."""
