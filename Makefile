@@ -8,8 +8,9 @@ BIN := .venv/bin
 train: .venv/ready  ## train a GPT-2 on this computer; more by ARGS="--preset story"
 	$(BIN)/python train.py $(ARGS)
 
+# Two tests at a time, each on one core: threads of two processes that wait for each other are slower than none.
 test: lint  ## everything that must hold
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

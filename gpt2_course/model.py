@@ -100,7 +100,7 @@ class GPT2Config:
 
 # Sizes by name. OpenAI's four are those of the paper's table 2; the first two are this course's own.
 PRESETS = {
-    "laptop": GPT2Config(2048, 128, 128, 4, 4, 0.0, 0.0, 0.0),
+    "laptop": GPT2Config(1024, 128, 128, 4, 4),
     "story": GPT2Config(2048, 256, 192, 6, 6, 0.0, 0.0, 0.0),
     "gpt2": GPT2Config(),
     "gpt2-medium": GPT2Config(n_layer=24, n_head=16, n_embd=1024),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,30 @@ STYLE: dict[str, Any] = {
 
 
 def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:
-    """Draws the history of a training run (see `read_history`), with a few samples where they were written."""
+    """Draws the history of a training run (see `read_history`), and what the model wrote on the way."""
     train = [(e["step"], e["loss"]) for e in history if "val_loss" not in e]
     reports = [e for e in history if "val_loss" in e]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.subplots()
         if train:
-            axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1, alpha=0.5, label="on the training text")
+            axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1, alpha=0.5, label="loss on the training text")
         steps, losses = [e["step"] for e in reports], [e["val_loss"] for e in reports]
-        axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=4, label="on held-out text")
+        axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=4, label="loss on held-out text")
         axes.annotate(f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (6, 4), textcoords="offset points", color=ORANGE)
+        # the samples of four reports, one below the other at the right, where a falling curve leaves room
+        chosen = [reports[i] for i in sorted({0, 1, len(reports) // 2, len(reports) - 1}) if i < len(reports)]
+        for i, report in enumerate(chosen):
+            # an untrained model writes control characters too, which an SVG file must not hold
+            words = " ".join("".join(c if c.isprintable() else " " for c in report["sample"]).split())
+            shown = words if len(words) <= 44 else words[:43] + "…"
+            axes.text(0.3, 0.93 - 0.08 * i, f"step {report['step']}", transform=axes.transAxes, color=GREY)
+            axes.text(0.43, 0.93 - 0.08 * i, f"“{shown}”", transform=axes.transAxes, parse_math=False)
         axes.set_xlabel("steps")
-        axes.set_ylabel("loss (nats a token)")
-        axes.legend(frameon=False)
+        axes.set_ylabel("nats a token")
+        axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.62))
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        with warnings.catch_warnings():  # a character the font lacks: in SVG the reader's own fonts show it
+            warnings.simplefilter("ignore", UserWarning)
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     return path

@@ -36,7 +36,7 @@ class TrainConfig:
     val_fraction: float = 0.1
     """The share of the text, at its end, to test on."""
 
-    steps: int = 1500
+    steps: int = 1000
     """How many times the weights are changed."""
     batch_size: int = 16
     """Sequences a step looks at, at once."""

@@ -1,0 +1,33 @@
+"""Pictures are sound files, and the same every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from gpt2_course.plots import save_loss_curve
+
+HISTORY: list[dict[str, Any]] = [
+    {"step": 0, "loss": None, "val_loss": 7.0, "sample": "\x00\x16 $x^2 <b>&amp; 🍵 \ufffd"},
+    {"step": 10, "loss": 6.5},
+    {"step": 20, "loss": 6.1},
+    {"step": 20, "loss": 6.1, "val_loss": 6.2, "sample": "The fox\nand the owl" * 9},
+]
+
+
+def test_loss_curve_is_sound_svg_that_shows_the_samples_as_text(tmp_path: Path) -> None:
+    path = save_loss_curve(HISTORY, tmp_path / "new" / "loss.svg")
+    texts = [element.text or "" for element in ElementTree.parse(path).iter() if element.tag.endswith("text")]
+    assert any(text.startswith("“The fox and the owl") and text.endswith("…”") for text in texts)
+    assert "“$x^2 <b>&amp; 🍵 \ufffd”" in texts
+    assert "6.20" in texts
+
+
+def test_the_same_history_is_the_same_file(tmp_path: Path) -> None:
+    one, two = (save_loss_curve(HISTORY, tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
+    assert one == two
+
+
+def test_a_run_of_one_report_can_be_drawn(tmp_path: Path) -> None:
+    assert save_loss_curve(HISTORY[:1], tmp_path / "loss.svg").stat().st_size > 1000
