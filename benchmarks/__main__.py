@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+import transformers
 
 from benchmarks.measure import SHAKESPEARE, Row
 
@@ -34,6 +35,8 @@ def main(names: list[str]) -> int:
             f"The benchmarks read {SHAKESPEARE.name}; put it at ../shared/data beside the repository.", file=sys.stderr
         )
         return 1
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     print(HEADER)
     lines = []
     for name in names or GROUPS:

@@ -8,7 +8,6 @@ a small model Python and thread management take longer than the arithmetic; `Sin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -17,9 +16,6 @@ from torch.nn import functional as F
 
 if TYPE_CHECKING:
     from gpt2_course.model import GPT2, Block
-
-
-SMALL_MODEL = 4_000_000  # parameters: 16 MB, which stay in a processor's cache from token to token
 
 
 class KVCache:
@@ -69,29 +65,23 @@ class KVCache:
         return stored[0, :, :, : self.length], stored[1, :, :, : self.length], self.mask
 
 
-def one_row_linear(weight: Tensor, bias: Tensor | None, split: bool) -> Callable[[Tensor], Tensor]:
+def one_row_linear(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
     """The linear layer of `weight` (n_out, n_in), made for one row: (1, n_in) to (1, n_out).
 
-    In a small model, what counts is that a single call does it all. In a large one, it is a race to read the weights
-    from memory, and the BLAS runs it on one core only. `split` cuts the matrix into bands of outputs: as a batch of
-    smaller products, it is read by all cores, twice as fast on 2 of them. Bands are views; without `split`, the matrix
-    is copied, turned over.
+    A matrix times a single vector is a race to read the matrix from memory, and the BLAS runs it on one core only. Cut
+    into bands of outputs, as a batch of smaller products, it is read by all cores: twice as fast on 2 of them. The
+    bands are views of the weights, not copies.
     """
     n_out, n_in = weight.shape
-    if not split:
-        turned = weight.T.contiguous()  # (n_in, n_out)
-        if bias is None:
-            return lambda x: x @ turned
-        return lambda x: torch.addmm(bias, x, turned)
     at_least = torch.get_num_threads() if weight.device.type == "cpu" else 1
     # the smallest number of equal bands that keeps every core busy; 50257 = 29 × 1733
     n_bands = next(n for n in range(min(at_least, n_out), n_out + 1) if n_out % n == 0)
     bands = weight.view(n_bands, n_out // n_bands, n_in)
-    columns = (n_bands, 1, n_in)  # each band gets the same column
+    rows = (n_bands, 1, n_in)  # the same row for each band, and no memory for it
     if bias is None:
-        return lambda x: torch.bmm(bands, x.expand(columns).mT).view(1, n_out)
-    column_bias = bias.view(n_bands, n_out // n_bands, 1)
-    return lambda x: torch.baddbmm(column_bias, bands, x.expand(columns).mT).view(1, n_out)
+        return lambda x: torch.bmm(bands, x.expand(rows).mT).view(1, n_out)
+    banded_bias = bias.view(n_bands, n_out // n_bands, 1)
+    return lambda x: torch.baddbmm(banded_bias, bands, x.expand(rows).mT).view(1, n_out)
 
 
 class SingleTokenDecoder:
@@ -110,20 +100,19 @@ class SingleTokenDecoder:
         self.eps = config.layer_norm_epsilon
         self.token_table = model.token_embedding.weight
         self.position_table = model.position_embedding.weight
-        linear = partial(one_row_linear, split=model.num_parameters() > SMALL_MODEL)
         self.layers = [
             (
                 (block.norm_1.weight, block.norm_1.bias),
-                linear(block.attention.qkv.weight, block.attention.qkv.bias),
-                linear(block.attention.projection.weight, block.attention.projection.bias),
+                one_row_linear(block.attention.qkv.weight, block.attention.qkv.bias),
+                one_row_linear(block.attention.projection.weight, block.attention.projection.bias),
                 (block.norm_2.weight, block.norm_2.bias),
-                linear(block.mlp.expand.weight, block.mlp.expand.bias),
-                linear(block.mlp.projection.weight, block.mlp.projection.bias),
+                one_row_linear(block.mlp.expand.weight, block.mlp.expand.bias),
+                one_row_linear(block.mlp.projection.weight, block.mlp.projection.bias),
             )
             for block in cast("Iterable[Block]", model.blocks)
         ]
         self.final_norm = (model.final_norm.weight, model.final_norm.bias)
-        self.head = linear(model.token_embedding.weight, None)
+        self.head = one_row_linear(model.token_embedding.weight)
 
     @classmethod
     def supports(cls, model: GPT2) -> bool:
@@ -142,7 +131,7 @@ class SingleTokenDecoder:
         new = cache.keys_values[..., position:stop, :].unbind(0)  # each (2, 1, H, 1, D)
         keys = cache.keys_values[:, 0, ..., :stop, :].unbind(0)  # each (1, H, S, D)
         values = cache.keys_values[:, 1, ..., :stop, :].unbind(0)
-        x = F.embedding(token, self.token_table) + self.position_table[position]  # (1, C)
+        x = torch.embedding(self.token_table, token) + self.position_table[position]  # (1, C)
         for i, (norm_1, qkv, attention_projection, norm_2, expand, mlp_projection) in enumerate(self.layers):
             heads = qkv(torch.layer_norm(x, self.shape, *norm_1, self.eps)).view(self.heads)  # (3, 1, H, 1, D)
             new[i].copy_(heads[1:])

@@ -138,14 +138,18 @@ class Sampler:
                 )
         if config.temperature == 0:
             return logits.argmax(dim=-1)
-        probabilities = next_token_probabilities(logits, config.temperature, config.top_k, config.top_p)
+        candidates = None
+        if config.top_k is not None:  # the other tokens have probability 0: no need to look at them again
+            logits, candidates = logits.topk(min(config.top_k, logits.shape[-1]))  # (B, k)
+        probabilities = next_token_probabilities(logits, config.temperature, top_p=config.top_p)
         # Lay the probabilities end to end and see where a random number falls. In float64, so that rounding can
         # neither reach past the end nor land on a token of probability 0.
-        ends = probabilities.cumsum(dim=-1, dtype=torch.float64)  # (B, V)
+        ends = probabilities.cumsum(dim=-1, dtype=torch.float64)  # (B, V) or (B, k)
         if not math.isfinite(ends[:, -1].sum()):
             raise ValueError("The model gives scores that are not numbers (NaN or infinite): its weights are broken.")
         where = torch.rand(len(ends), 1, generator=self.random, dtype=torch.float64).to(ends.device) * ends[:, -1:]
-        return torch.searchsorted(ends, where, right=True)[:, 0]
+        chosen = torch.searchsorted(ends, where, right=True)  # (B, 1)
+        return (chosen if candidates is None else candidates.gather(-1, chosen))[:, 0]
 
 
 def left_pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
