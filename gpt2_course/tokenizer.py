@@ -26,49 +26,25 @@ from __future__ import annotations
 import codecs
 import json
 import os
-import re
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from heapq import heapify, heappop, heappush
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gpt2_course.bpe import BYTE_OF_ID, BYTES, VISIBLE, learn_merges
 from gpt2_course.files import replacing
+from gpt2_course.pieces import BLOCK, LONG_SPACE, SPLIT_PATTERN, check_text, count_pieces, safe_blocks, special_pattern
 
 if TYPE_CHECKING:  # regex and tiktoken double the time of this import, so they are imported where they are needed
     import tiktoken
 
 END_OF_TEXT = "<|endoftext|>"
 
-# A contraction, a word, a number, other signs, or white space; of that, the last space goes to the word that follows:
-# "of   it" is "of", "  ", " it". GPT-2's own pattern gives the same pieces, but it has no branch \s+$, and without that
-# tiktoken's regex engine gives up on a text that ends in a million spaces.
-SPLIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+$|\s+(?!\S)|\s"
-
 # In files each byte is spelled as a visible character: the letter A as "A", but a space as "Ġ". Bytes that are visible
 # by themselves come first; the other 68 take the characters from U+0100 on.
-_VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-_BYTE_OF_ID = bytes(_VISIBLE + sorted(set(range(256)) - set(_VISIBLE)))
-_ID_OF_BYTE = bytes(map(_BYTE_OF_ID.index, range(256)))
-_SPELLINGS = [chr(byte) for byte in _VISIBLE] + [chr(0x100 + i) for i in range(256 - len(_VISIBLE))]
-_SPELLING_OF_BYTE = dict(zip(_BYTE_OF_ID, _SPELLINGS, strict=True))
-_BYTE_OF_SPELLING = dict(zip(_SPELLINGS, _BYTE_OF_ID, strict=True))
-_BYTES = [bytes([byte]) for byte in _BYTE_OF_ID]
-
-_SPACE = r"[^\S\x1c-\x1f]"  # white space to GPT-2; to Python, \s is also U+001C to U+001F
-# Everything up to the last place where a text can be cut whatever follows: before white space, and between a letter
-# and a digit or sign. (Between ' and s it depends on what came before, between two spaces on what follows.) The letters
-# are listed, because \p{L} is not the same in two libraries: each new version of Unicode adds some.
-_UP_TO_LAST_CUT = re.compile(
-    rf".*(?:\S(?={_SPACE})|[A-Za-z\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3]"
-    r"(?=[!-@\[-`{-~\u3001-\u3003\u3008-\u3011\uff01-\uff20]))",
-    re.DOTALL,
-)
-_BLOCK = 2**16  # characters of a long text that are looked at in one go
-# White space before a word, all but its last character, if it is so long that tiktoken's regex engine might give up.
-_LONG_SPACE = re.compile(rf"(?<!{_SPACE}){_SPACE}{{{_BLOCK},}}(?={_SPACE}[\S\x1c-\x1f])")
+_SPELLINGS = [chr(byte) for byte in VISIBLE] + [chr(0x100 + i) for i in range(256 - len(VISIBLE))]
+_SPELLING_OF_BYTE = dict(zip(BYTE_OF_ID, _SPELLINGS, strict=True))
+_BYTE_OF_SPELLING = dict(zip(_SPELLINGS, BYTE_OF_ID, strict=True))
 
 
 class Token(NamedTuple):
@@ -89,8 +65,8 @@ class Tokenizer:
 
     def __init__(self, merges: Iterable[tuple[bytes, bytes]], special_tokens: Iterable[str] = (END_OF_TEXT,)) -> None:
         self.merges = list(merges)
-        self._tokens = list(_BYTES)  # the bytes of each token, by id
-        ordinary = set(_BYTES)
+        self._tokens = list(BYTES)  # the bytes of each token, by id
+        ordinary = set(BYTES)
         for number, (left, right) in enumerate(self.merges, start=1):
             merged = left + right
             if left not in ordinary or right not in ordinary or merged in ordinary:
@@ -128,8 +104,8 @@ class Tokenizer:
             raise TypeError(
                 f"texts must be a str or a list of them, but it is {texts!r:.60}: read a file's text first."
             )
-        pieces = _count_pieces([texts] if isinstance(texts, str) else texts, names)
-        return cls(_learn_merges(pieces, vocab_size - smallest), names)
+        pieces = count_pieces([texts] if isinstance(texts, str) else texts, names)
+        return cls(learn_merges(pieces, vocab_size - smallest), names)
 
     @classmethod
     def gpt2(cls) -> Tokenizer:
@@ -155,7 +131,7 @@ class Tokenizer:
                 )
             seen.add(i)
         merges = _read_merges(merges_file)
-        ordinary = [_spell(token) for token in _BYTES] + [_spell(left + right) for left, right in merges]
+        ordinary = [_spell(token) for token in BYTES] + [_spell(left + right) for left, right in merges]
         for i, token in enumerate(ordinary):
             if vocab.get(token) != i:
                 has = f"gives it {vocab[token]}" if token in vocab else "does not have it"
@@ -204,11 +180,11 @@ class Tokenizer:
         A special token in the text is read as plain text, so that no user can slip one in, unless `allow_special` is
         set. Raises `TypeError` for anything but a `str`, and `ValueError` for a lone surrogate, which has no UTF-8.
         """
-        _check_text(text)
+        check_text(text)
         if not (allow_special and self.special_tokens):
             return self._encode_ordinary(text)
         ids: list[int] = []
-        for i, part in enumerate(_special_pattern(self.special_tokens).split(text)):
+        for i, part in enumerate(special_pattern(self.special_tokens).split(text)):
             ids += [self.special_tokens[part]] if i % 2 else self._encode_ordinary(part)  # text and tokens alternate
         return ids
 
@@ -223,7 +199,7 @@ class Tokenizer:
 
         However it is cut, only its last word or so is kept until it is clear where that ends. Raises as `encode` does.
         """
-        for block in _safe_blocks(texts):
+        for block in safe_blocks(texts):
             yield from self._encode_ordinary(block)
 
     def tokens_of(self, text: str, allow_special: bool = False) -> list[Token]:
@@ -303,111 +279,13 @@ class Tokenizer:
 
     def _encode_ordinary(self, text: str) -> list[int]:
         encode = self._encoding.encode_ordinary
-        if len(text) < _BLOCK or not any(text[i : i + _BLOCK].isspace() for i in range(0, len(text), _BLOCK)):
+        if len(text) < BLOCK or not any(text[i : i + BLOCK].isspace() for i in range(0, len(text), BLOCK)):
             return encode(text)
         ids, start = [], 0
-        for run in _LONG_SPACE.finditer(text):
+        for run in LONG_SPACE.finditer(text):
             ids += encode(text[start : run.end()])
             start = run.end()
         return ids + encode(text[start:])
-
-
-def _count_pieces(texts: Iterable[str], special_tokens: list[str]) -> Counter[str]:
-    """How often each piece occurs in the texts."""
-    import regex  # type: ignore[import-untyped]  # unlike Python's re, it knows \p{L}
-
-    find_pieces = regex.compile(SPLIT_PATTERN).findall
-    documents = _special_pattern(special_tokens).split if special_tokens else lambda text: [text]
-
-    def all_pieces() -> Iterator[str]:
-        for text in texts:
-            _check_text(text)
-            for document in documents(text)[::2]:  # without the special tokens between them
-                for block in [document] if len(document) <= _BLOCK else _safe_blocks([document]):
-                    yield from find_pieces(block)
-
-    return Counter(all_pieces())
-
-
-def _learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes]]:
-    """The first `n_merges` merges for these pieces, or all there are.
-
-    A word is kept as a string in which each token is one character, chr(id), and so a pair is a string of two:
-    `split` finds every place of a pair in a word, and `join` puts the new token there.
-    """
-    words = [piece.encode().translate(_ID_OF_BYTE).decode("latin-1") for piece in pieces]
-    counts = list(pieces.values())
-    pair_counts: defaultdict[str, int] = defaultdict(int)
-    words_with: defaultdict[str, list[int]] = defaultdict(list)  # words that have the pair, or once had it
-    for i, word in enumerate(words):
-        for left, right in pairwise(word):
-            pair_counts[left + right] += counts[i]
-            words_with[left + right].append(i)
-
-    # On top of the heap is the most frequent pair; of several, the one with the smaller ids, as strings are ordered.
-    heap = [(-count, pair) for pair, count in pair_counts.items()]
-    heapify(heap)
-    tokens = list(_BYTES)
-    merges: list[tuple[bytes, bytes]] = []
-    while heap and len(merges) < n_merges:
-        negative_count, pair = heappop(heap)
-        count = pair_counts[pair]
-        if count != -negative_count:  # other merges have made it rarer since it was put there: to its new place
-            if count:
-                heappush(heap, (-count, pair))
-            continue
-        left, right = pair[0], pair[1]
-        new = chr(len(tokens))
-        merges.append((tokens[ord(left)], tokens[ord(right)]))
-        tokens.append(tokens[ord(left)] + tokens[ord(right)])
-
-        new_pairs = set()
-        for i in set(words_with.pop(pair)):
-            rest = words[i].split(pair)
-            words[i] = new.join(rest)
-            # Never recount the word: only pairs with a neighbour of the new token change, or with another new token.
-            changes = [(before + left, before + new) for part in rest[:-1] for before in part[-1:]]
-            changes += [(right + after, new + after) for part in rest[1:] for after in part[:1]]
-            changes += [(right + left, new + new)] * rest[1:-1].count("")
-            for old_pair, new_pair in changes:
-                pair_counts[old_pair] -= counts[i]
-                pair_counts[new_pair] += counts[i]
-                words_with[new_pair].append(i)
-                new_pairs.add(new_pair)
-        del pair_counts[pair]
-        for new_pair in new_pairs:
-            heappush(heap, (-pair_counts[new_pair], new_pair))
-    return merges
-
-
-def _safe_blocks(texts: Iterable[str]) -> Iterator[str]:
-    """Cuts "".join(texts) into blocks that, each by itself, split into the same pieces as the whole."""
-    held = [""]  # what is not yet safe to cut; its last entry is looked at again, together with what comes next
-    position = 0
-    for text in texts:
-        _check_text(text, position)
-        position += len(text)
-        for start in range(0, len(text), _BLOCK):
-            seen = held.pop() + text[start : start + _BLOCK]
-            if safe := _UP_TO_LAST_CUT.match(seen):
-                yield "".join(held) + safe.group()
-                held = [seen[safe.end() :]]
-            else:
-                held += [seen[:-1], seen[-1]]
-    yield "".join(held)
-
-
-def _check_text(text: str, position: int = 0) -> None:
-    """Refuses what is not a text; `position` is where `text` begins in a longer one."""
-    if not isinstance(text, str):
-        raise TypeError(f"A text must be a str, but got {text!r:.60}: decode bytes, and open files in text mode.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"The text has a lone surrogate, U+{ord(text[error.start]):04X}, at position {position + error.start}, "
-            "which is half a character and cannot be encoded: remove it."
-        ) from None
 
 
 def _check_special_tokens(names: Iterable[str]) -> list[str]:
@@ -415,14 +293,10 @@ def _check_special_tokens(names: Iterable[str]) -> list[str]:
         raise TypeError(f"special_tokens must be a list, but got the text {names!r}: write [{names!r}].")
     names = list(names)
     for name in names:
-        _check_text(name)
+        check_text(name)
         if not name or names.count(name) > 1:
             raise ValueError(f"The special token {name!r} {'comes twice' if name else 'is empty'}: leave it out.")
     return names
-
-
-def _special_pattern(names: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(f"({'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})")
 
 
 def _files(folder: str | os.PathLike[str]) -> tuple[Path, Path, Path]:

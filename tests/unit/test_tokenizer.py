@@ -25,6 +25,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext.openai_public import r50k_pat_str
 
+from gpt2_course import pieces as pieces_module
 from gpt2_course import tokenizer as tokenizer_module
 from gpt2_course.tokenizer import END_OF_TEXT, Token, Tokenizer
 
@@ -436,7 +437,8 @@ def test_a_stream_of_text_has_the_ids_of_the_whole_however_cut(
 @given(text=texts)
 def test_a_long_text_may_be_looked_at_in_blocks_of_any_size(gpt2: Tokenizer, block: int, text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenizer_module, "_BLOCK", block)
+        for module in (pieces_module, tokenizer_module):
+            patch.setattr(module, "BLOCK", block)
         assert list(gpt2.encode_iterable([text])) == gpt2.encode(text)
         assert Tokenizer.train(text, 270).merges == textbook_merges([text], 13)
 

@@ -1,0 +1,64 @@
+"""Learning a vocabulary by byte-pair encoding: count pairs, merge the most frequent, repeat."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+
+# GPT-2 numbers the bytes 0 to 255 in an order of its own: those that are visible characters in Latin-1 come first.
+VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+BYTE_OF_ID = bytes(VISIBLE + sorted(set(range(256)) - set(VISIBLE)))
+ID_OF_BYTE = bytes(map(BYTE_OF_ID.index, range(256)))
+BYTES = [bytes([byte]) for byte in BYTE_OF_ID]  # the first 256 tokens
+
+
+def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes]]:
+    """The first `n_merges` merges for these pieces, or all there are.
+
+    A word is kept as a string in which each token is one character, chr(id), and so a pair is a string of two:
+    `split` finds every place of a pair in a word, and `join` puts the new token there.
+    """
+    words = [piece.encode().translate(ID_OF_BYTE).decode("latin-1") for piece in pieces]
+    counts = list(pieces.values())
+    pair_counts: defaultdict[str, int] = defaultdict(int)
+    words_with: defaultdict[str, list[int]] = defaultdict(list)  # words that have the pair, or once had it
+    for i, word in enumerate(words):
+        for left, right in pairwise(word):
+            pair_counts[left + right] += counts[i]
+            words_with[left + right].append(i)
+
+    # On top of the heap is the most frequent pair; of several, the one with the smaller ids, as strings are ordered.
+    heap = [(-count, pair) for pair, count in pair_counts.items()]
+    heapify(heap)
+    tokens = list(BYTES)
+    merges: list[tuple[bytes, bytes]] = []
+    while heap and len(merges) < n_merges:
+        negative_count, pair = heappop(heap)
+        count = pair_counts[pair]
+        if count != -negative_count:  # other merges have made it rarer since it was put there: to its new place
+            if count:
+                heappush(heap, (-count, pair))
+            continue
+        left, right = pair[0], pair[1]
+        new = chr(len(tokens))
+        merges.append((tokens[ord(left)], tokens[ord(right)]))
+        tokens.append(tokens[ord(left)] + tokens[ord(right)])
+
+        new_pairs = set()
+        for i in set(words_with.pop(pair)):
+            rest = words[i].split(pair)
+            words[i] = new.join(rest)
+            # Never recount the word: only pairs with a neighbour of the new token change, or with another new token.
+            changes = [(before + left, before + new) for part in rest[:-1] for before in part[-1:]]
+            changes += [(right + after, new + after) for part in rest[1:] for after in part[:1]]
+            changes += [(right + left, new + new)] * rest[1:-1].count("")
+            for old_pair, new_pair in changes:
+                pair_counts[old_pair] -= counts[i]
+                pair_counts[new_pair] += counts[i]
+                words_with[new_pair].append(i)
+                new_pairs.add(new_pair)
+        del pair_counts[pair]
+        for new_pair in new_pairs:
+            heappush(heap, (-pair_counts[new_pair], new_pair))
+    return merges
