@@ -141,6 +141,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     server.server_close()
 
 
+def test_shakespeare_is_the_file_whose_checksum_we_know(shakespeare: Path) -> None:
+    assert hashlib.sha256(shakespeare.read_bytes()).hexdigest() == text.DOWNLOADS["shakespeare"].sha256
+
+
 def test_a_text_is_downloaded_once(site: Site) -> None:
     for _ in range(2):
         corpus = find_corpus("story")
