@@ -67,8 +67,10 @@ def find(name_or_folder: str | Path) -> Path:
                 f"{', '.join(HUB)}."
             )
         return folder
-    from huggingface_hub import hf_hub_download  # here, because most runs need no hub, and it takes long to import
+    from huggingface_hub import hf_hub_download, logging  # here: few runs need the hub, and it takes long to import
 
+    # it would tell of every try to reach a hub that is not there
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         paths = [Path(hf_hub_download(repository, name)) for name in FILES]
     except Exception as error:  # the library hands through the errors of whatever it downloads with
@@ -83,7 +85,7 @@ def find(name_or_folder: str | Path) -> Path:
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` as a dictionary; `FileNotFoundError` or `ValueError` where there is none that can be read."""
     path = folder / "config.json"
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(f"{folder} is no model folder: it has no config.json.")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -101,7 +103,7 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
     tensors are not exactly those of `shapes`.
     """
     path = folder / WEIGHTS
-    if not path.exists():
+    if not path.is_file():
         pickles = sorted(p.name for p in folder.glob("*") if p.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"})
         if pickles:
             raise FileNotFoundError(
@@ -133,7 +135,8 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
                 f"{theirs} in {path} has the shape {tuple(tensor.shape)}, but config.json asks for {shape} (as "
                 f"PyTorch writes it): the two files do not belong together."
             )
-        weights[name] = tensor.to(torch.float32).contiguous()
+        # a copy, because what was loaded is still mapped to the file, which may be replaced while the model is in use
+        weights[name] = tensor.to(torch.float32, copy=True).contiguous()
     if stored:
         raise ValueError(f"{path} holds {sorted(stored)[0]}, which no GPT-2 of its config.json has.")
     return weights

@@ -6,7 +6,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from io import TextIOWrapper
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
@@ -50,18 +52,22 @@ class Train:
             f"GPT-2 with {trainer.model.num_parameters():,} parameters and {trainer.model.config.vocab_size:,} tokens, "
             f"on {trainer.model.device}; {len(trainer.train_data):,} tokens to learn from."
         )
+        if trainer.step >= self.config.steps:
+            print(f"This run is at step {trainer.step} of {self.config.steps} already: give more --steps to go on.")
+            return
         try:
             trainer.train()
         except KeyboardInterrupt:
-            print(f"\nStopped and saved after step {trainer.step}. Go on with:\n  {_again(self.config)}")
+            saved = "nothing was saved yet" if trainer.saved_step is None else f"saved after step {trainer.saved_step}"
+            print(f"\nStopped; {saved}. Go on with:\n  {_again(self.config)}")
             raise
         picture = save_loss_curve(trainer.history, folder / "loss.svg")
         print(f"Trained in {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {picture}.")
-        print(f'Let it write:\n  gpt2-course generate "The" --model {folder}')
+        print(f'Let it write:\n  python -m gpt2_course.cli generate "The" --model {quote(str(folder))}')
 
 
 def _again(config: TrainConfig) -> str:
-    out = f" --out {config.out}" if config.out else ""
+    out = f" --out {quote(config.out)}" if config.out else ""
     return f"python train.py --preset {config.preset}{out} --resume"
 
 
@@ -83,7 +89,7 @@ class Generate:
 
 @dataclass(frozen=True)
 class Chat:
-    """Type a beginning, read how the model goes on; again and again. An empty line ends it."""
+    """Type beginnings, one after another; the model continues each. An empty line ends it."""
 
     model: ModelName = DEFAULT_MODEL
     sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
@@ -135,7 +141,7 @@ class Tokenize:
         tokenizer = Tokenizer.gpt2() if self.tokenizer == "gpt2" else Tokenizer.load(self.tokenizer)
         counts = write_shards(find_corpus(self.data, self.val_fraction), tokenizer, self.out)
         print(f"{self.out}: {counts['train']:,} tokens to train on, {counts['val']:,} to test on.")
-        print(f"Train on them:\n  python train.py --data {self.out}")
+        print(f"Train on them:\n  python train.py --data {quote(str(self.out))}")
 
 
 @dataclass(frozen=True)
@@ -164,7 +170,7 @@ class Evaluate:
 
 def _held_out(data: str, val_fraction: float, tokenizer: Tokenizer) -> TokenStream:
     """The end of a text as tokens; they live in memory, so that the shards they came through can go."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows removes no file that is still mapped
         write_shards(find_corpus(data, val_fraction), tokenizer, Path(folder))
         _, _, stream = read_shards(Path(folder))
         return TokenStream([np.array(shard) for shard in stream.arrays], stream.vocab_size)
@@ -235,6 +241,9 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; 0 where it worked, 1 for a mistake that can be mended, 2 for a wrong option, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows another: no reason to stop
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     name, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help"):
         print(overview())
@@ -253,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has had enough
         sys.stderr.close()
-        return 0
+        return 1 if name == "train" else 0
     except torch.OutOfMemoryError as error:
         print(f"error: The device has too little memory ({error}): make --batch-size smaller.", file=sys.stderr)
         return 1

@@ -55,9 +55,10 @@ def mean_loss(model: GPT2, stream: TokenStream, starts: list[int], context: int,
 
 
 def evaluate(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: int | None = None) -> Evaluation:
-    """Loss of a whole text, cut into windows of `context` tokens (as many as the model has positions, by default).
+    """Loss of a text, cut into windows of `context` tokens (as many as the model has positions, by default).
 
-    Each window begins without memory of the one before, so the loss is a little above what a sliding window gives.
+    Each window begins without memory of the one before, so the loss is a little above what a sliding window gives. An
+    end that does not fill a window is left out.
     Raises `ValueError` for a text shorter than one window of two tokens.
     """
     if len(stream) < 2:
@@ -66,6 +67,10 @@ def evaluate(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: in
     # consecutive windows share one token: the last target of one is the first input of the next
     starts = list(range(0, len(stream) - context, context))
     loss = mean_loss(model, stream, starts, context, batch_size=8)
-    lengths = torch.tensor([len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)])
+    # special tokens stand for no byte of the text
+    special = set(tokenizer.special_tokens.values())
+    lengths = torch.tensor(
+        [0 if i in special else len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)]
+    )
     n_bytes = sum(int(lengths[stream.windows([start + 1], context)].sum()) for start in starts)
     return Evaluation(loss, len(starts) * context, n_bytes)

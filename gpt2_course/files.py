@@ -16,10 +16,12 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises `OSError` in one sentence where writing fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # two processes may write the same file
     try:
-        temporary.touch()  # made by us, it gets the usual permissions, whoever fills it
+        temporary.touch()
+        permissions = temporary.stat().st_mode  # the usual ones, which some libraries make narrower
         yield temporary
+        temporary.chmod(permissions)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -68,5 +68,7 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Ten
 
     The result and its gradients are those of `torch.nn.functional.cross_entropy` up to rounding.
     """
+    if not torch.is_grad_enabled():  # says to the function below that no gradient is wanted
+        hidden, weight = hidden.detach(), weight.detach()
     loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
     return loss

@@ -41,7 +41,7 @@ class GPT2Config:
     n_layer: int = 12
     """How many blocks are stacked."""
     n_head: int = 12
-    """In how many ways each block looks back; must divide n_embd."""
+    """Attention heads a block has; n_embd must be a multiple of it."""
     embd_pdrop: float = 0.1
     """The share of values dropped after the embeddings, in training only."""
     attn_pdrop: float = 0.1
@@ -64,12 +64,12 @@ class GPT2Config:
                 f"make n_embd a multiple of n_head."
             )
         for name in ("embd_pdrop", "attn_pdrop", "resid_pdrop"):
-            if not 0 <= getattr(self, name) < 1:
+            if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
                 raise ValueError(
                     f"{name} is a share of values to drop, from 0 up to below 1, but it is {getattr(self, name)!r}."
                 )
         for name in ("layer_norm_epsilon", "initializer_range"):
-            if not getattr(self, name) > 0:
+            if not (isinstance(getattr(self, name), (int, float)) and getattr(self, name) > 0):
                 raise ValueError(f"{name} must be above 0, but it is {getattr(self, name)!r}.")
 
     @classmethod
@@ -93,9 +93,10 @@ class GPT2Config:
         for name, needed in fixed.items():
             if config.get(name, needed) != needed:
                 raise ValueError(f"config.json says {name}={config[name]!r}, but this GPT-2 has {needed!r} only.")
-        if config.get("n_inner") not in (None, 4 * config.get("n_embd", cls.n_embd)):
+        shape = cls(**{f.name: config[f.name] for f in fields(cls) if f.name in config})
+        if config.get("n_inner") not in (None, 4 * shape.n_embd):
             raise ValueError(f"config.json says n_inner={config['n_inner']!r}, but this GPT-2 has 4 × n_embd only.")
-        return cls(**{f.name: config[f.name] for f in fields(cls) if f.name in config})
+        return shape
 
 
 # Sizes by name. OpenAI's four are those of the paper's table 2; the first two are this course's own.
@@ -173,8 +174,8 @@ class GPT2(nn.Module):
     """GPT-2, from token ids to next-token logits; `GPT2()` is the 124M model, untrained.
 
     >>> model = GPT2(GPT2Config.preset("laptop"))
-    >>> model(torch.tensor([[5, 9, 2]])).shape      # for every token, a score for each of 2048 next ones
-    torch.Size([1, 3, 2048])
+    >>> model(torch.tensor([[5, 9, 2]])).shape      # for every token, a score for each of 1024 next ones
+    torch.Size([1, 3, 1024])
 
     Args:
         config: the shape; GPT-2's smallest, 124M, where none is given.
@@ -282,6 +283,8 @@ class GPT2(nn.Module):
         config = SamplingConfig(**choice)
         limit = sampling.Limit(max_length, max_new_tokens)
         if isinstance(prompt, Tensor):
+            if stop:
+                raise ValueError(f"stop={stop!r} are texts, but the prompt is token ids: give a text, or no stop.")
             rows = self._rows_of(prompt)
             end = self.tokenizer.end_of_text if self.tokenizer else None
             with self._evaluating():

@@ -10,6 +10,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from gpt2_course.training import one_line
+
 # Okabe & Ito (2008): colours that people with any colour vision can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
 
@@ -34,20 +36,18 @@ def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.subplots()
         if train:
-            axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1, alpha=0.5, label="loss on the training text")
+            axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1, alpha=0.7, label="on the training text")
         steps, losses = [e["step"] for e in reports], [e["val_loss"] for e in reports]
-        axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=4, label="loss on held-out text")
+        axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=4, label="on text it has not seen")
         axes.annotate(f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (6, 4), textcoords="offset points", color=ORANGE)
         # the samples of four reports, one below the other at the right, where a falling curve leaves room
         chosen = [reports[i] for i in sorted({0, 1, len(reports) // 2, len(reports) - 1}) if i < len(reports)]
         for i, report in enumerate(chosen):
-            # an untrained model writes control characters too, which an SVG file must not hold
-            words = " ".join("".join(c if c.isprintable() else " " for c in report["sample"]).split())
-            shown = words if len(words) <= 44 else words[:43] + "…"
+            shown = one_line(report["sample"], 44)  # an SVG file must not hold the control characters of gibberish
             axes.text(0.3, 0.93 - 0.08 * i, f"step {report['step']}", transform=axes.transAxes, color=GREY)
             axes.text(0.43, 0.93 - 0.08 * i, f"“{shown}”", transform=axes.transAxes, parse_math=False)
         axes.set_xlabel("steps")
-        axes.set_ylabel("nats a token")
+        axes.set_ylabel("loss (nats a token; lower is better)")
         axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.62))
         path.parent.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():  # a character the font lacks: in SVG the reader's own fonts show it

@@ -38,7 +38,7 @@ class NextTokenModel(Protocol):
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How the next token is chosen. Raises `ValueError` for a setting that has no meaning.
+    """How the next token is chosen.
 
     Args:
         temperature: divides the logits. Below 1 the likely become likelier, above 1 the field is levelled;
@@ -56,12 +56,15 @@ class SamplingConfig:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        """Raises `ValueError` for a setting that has no meaning."""
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
             raise ValueError(f"temperature must be 0 (greedy) or above, but it is {self.temperature!r}.")
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"top_k must be at least 1, or None for no limit, but it is {self.top_k!r}.")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be above 0 and at most 1, or None for no limit, but it is {self.top_p!r}.")
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be from 0 up to below 2**63, but it is {self.seed!r}.")
         if not (self.repetition_penalty > 0 and math.isfinite(self.repetition_penalty)):
             raise ValueError(
                 f"repetition_penalty must be above 0, and 1 for none, but it is {self.repetition_penalty!r}."
@@ -98,9 +101,10 @@ def next_token_probabilities(
 ) -> Tensor:
     """Probabilities (B, V) from logits (B, V): tempered, then cut to the top k, then to the top p, adding up to 1.
 
-    Tokens as likely as the k-th stay in. `temperature` must be above 0.
+    `temperature` must be above 0. Tokens as likely as the k-th stay in.
     """
-    logits = logits.float() / temperature
+    logits = logits.float()
+    logits = (logits - logits.amax(dim=-1, keepdim=True)) / temperature  # the largest is 0: no overflow
     if top_k is not None and top_k < logits.shape[-1]:
         kth = logits.topk(top_k).values[:, -1:]  # (B, 1)
         logits = logits.masked_fill(logits < kth, -math.inf)
@@ -136,6 +140,8 @@ class Sampler:
                 row[seen] = torch.where(
                     row[seen] > 0, row[seen] / config.repetition_penalty, row[seen] * config.repetition_penalty
                 )
+        if not math.isfinite(logits.sum()):
+            raise ValueError("The model gives scores that are not numbers (NaN or infinite): its weights are broken.")
         if config.temperature == 0:
             return logits.argmax(dim=-1)
         candidates = None
@@ -144,12 +150,11 @@ class Sampler:
         probabilities = next_token_probabilities(logits, config.temperature, top_p=config.top_p)
         # Lay the probabilities end to end and see where a random number falls. In float64, so that rounding can
         # neither reach past the end nor land on a token of probability 0.
-        ends = probabilities.cumsum(dim=-1, dtype=torch.float64)  # (B, V) or (B, k)
-        if not math.isfinite(ends[:, -1].sum()):
-            raise ValueError("The model gives scores that are not numbers (NaN or infinite): its weights are broken.")
-        where = torch.rand(len(ends), 1, generator=self.random, dtype=torch.float64).to(ends.device) * ends[:, -1:]
+        # On the CPU, because Apple's devices have no float64, and so that every device draws the same.
+        ends = probabilities.cpu().cumsum(dim=-1, dtype=torch.float64)  # (B, V) or (B, k)
+        where = torch.rand(len(ends), 1, generator=self.random, dtype=torch.float64) * ends[:, -1:]
         chosen = torch.searchsorted(ends, where, right=True)  # (B, 1)
-        return (chosen if candidates is None else candidates.gather(-1, chosen))[:, 0]
+        return (chosen if candidates is None else candidates.cpu().gather(-1, chosen))[:, 0]
 
 
 def left_pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -28,7 +28,7 @@ class TrainConfig:
     data: str = "python-manual"
     """A .txt file, a folder of them or of token shards, or a text's name: python-manual, shakespeare."""
     out: str = ""
-    """The folder the run writes to; runs/PRESET where empty."""
+    """The folder the run writes to; if none is given, runs/ and the name of the preset."""
     tokenizer: str = "new"
     """new: learn a vocabulary from the text. gpt2: OpenAI's. Or the folder of a model that has one."""
     model: GPT2Config = PRESETS["laptop"]
@@ -70,7 +70,7 @@ class TrainConfig:
     sample_prompt: str = "\n"
     """What the samples begin with."""
     sample_tokens: int = 48
-    """How long they are."""
+    """How many tokens a sample has."""
     log_every: int = 10
     """Steps between two entries of the loss history."""
     checkpoint_every: int = 200
@@ -93,6 +93,8 @@ class TrainConfig:
         for name in ("learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "final_learning_rate"):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name} must be 0 or more, but it is {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**40:
+            raise ValueError(f"seed must be from 0 up to below 2**40, but it is {self.seed}.")
         if not self.clip > 0:
             raise ValueError(f"clip must be above 0, but it is {self.clip}.")
         if self.context > self.model.n_positions:
@@ -161,6 +163,7 @@ def best_device(name: str = "auto") -> torch.device:
     found = [kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available()] + ["cpu"]
     if name == "auto":
         return torch.device(found[0])
-    if name.split(":")[0] not in found:
+    kind, _, number = name.partition(":")
+    if kind not in found or (number and not number.isdecimal()):
         raise ValueError(f"There is no device {name!r} here; choose auto or one of {', '.join(found)}.")
     return torch.device(name)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from gpt2_course.checkpoint import WEIGHTS
 from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.data.text import BLOCK
@@ -75,6 +76,7 @@ class Trainer:
             weight_decay=config.weight_decay,
         )
         self.step = 0  # steps done
+        self.saved_step: int | None = None  # the step of the newest checkpoint
         self.seconds = 0.0  # spent on them
         self.history: list[dict[str, Any]] = []  # what history.jsonl holds
         self._losses: list[Tensor] = []  # of the steps since the last entry
@@ -138,18 +140,21 @@ class Trainer:
         return loss
 
     def _seed_of(self, step: int) -> int:
-        return self.config.seed * 1_000_003 + step
+        return self.config.seed * 2**20 + step
 
     def _log(self) -> None:
         """An entry of the history: the mean training loss since the one before."""
         loss = float(torch.stack(self._losses).mean())
         self._losses.clear()
         if not math.isfinite(loss):
-            raise ValueError(
-                f"The loss became {loss} at step {self.step}: train with a smaller learning rate than "
-                f"{self.config.learning_rate} (Muon's: {self.config.muon_learning_rate})."
-            )
+            raise ValueError(self._diverged("loss"))
         self._record({"step": self.step, "loss": loss})
+
+    def _diverged(self, what: str) -> str:
+        return (
+            f"The {what} of the model became infinite or not a number by step {self.step}: train with a smaller "
+            f"learning rate than {self.config.learning_rate} (Muon's: {self.config.muon_learning_rate})."
+        )
 
     def _report(self, verbose: bool) -> None:
         """The loss on held-out text and a sample, printed and put down in the history."""
@@ -162,9 +167,8 @@ class Trainer:
         loss = self.history[-1]["loss"] if self.history else None
         self._record({"step": self.step, "loss": loss, "val_loss": val_loss, "sample": sample})
         if verbose:
-            shown = json.dumps(sample[:60], ensure_ascii=False)
             train_loss = "    " if loss is None else f"{loss:.2f}"
-            tqdm.write(f"step {self.step:5} │ loss {train_loss} │ held-out {val_loss:.2f} │ {shown}")
+            tqdm.write(f"step {self.step:5} │ loss {train_loss} │ held-out {val_loss:.2f} │ “{one_line(sample, 60)}”")
 
     def _record(self, entry: dict[str, Any]) -> None:
         entry["seconds"] = round(self.seconds, 3)
@@ -184,6 +188,8 @@ class Trainer:
         """
         if self.folder is None:
             return
+        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
+            raise ValueError(self._diverged("weights"))
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -200,6 +206,7 @@ class Trainer:
                     f"the one before it is untouched."
                 ) from error
         self.model.save_pretrained(self.folder)
+        self.saved_step = self.step
 
     def resume(self) -> None:
         """Goes back to the state of the last checkpoint in the folder; forgets what the history says of later steps."""
@@ -212,16 +219,21 @@ class Trainer:
             state = torch.load(path, map_location=self.model.device, weights_only=True)
             self.model.load_state_dict(state["model"])
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                asked = [{k: group[k] for k in ("initial_lr", "weight_decay")} for group in optimizer.param_groups]
                 optimizer.load_state_dict(saved)
+                for group, settings in zip(optimizer.param_groups, asked, strict=True):
+                    group.update(settings)  # those of this run's config, which may have been changed
             self.step, self.seconds, losses = state["step"], state["seconds"], state["losses"]
         except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:
             raise ValueError(
                 f"{path} is no checkpoint of this run ({type(error).__name__}): it is damaged, or the model's shape or "
                 f"the optimizer has been changed."
             ) from error
+        self.saved_step = self.step
         self._losses = [torch.tensor(loss, device=self.model.device) for loss in losses]
         self.history = [entry for entry in read_history(self.folder) if entry["step"] <= self.step]
         self._rewrite_history()
+        self.model.save_pretrained(self.folder)  # killed between the two files, it may be older than the state
 
     def _rewrite_history(self) -> None:
         assert self.folder is not None
@@ -239,9 +251,9 @@ class Trainer:
         """
         folder = config.folder
         if not resume:
-            if (folder / STATE).exists():
+            if (folder / STATE).exists() or (folder / WEIGHTS).exists():
                 raise FileExistsError(
-                    f"{folder} already holds a run: go on with it by --resume, or write to another folder with --out."
+                    f"{folder} already holds a run or a model: go on with it by --resume, or give another --out."
                 )
             (folder / HISTORY).unlink(missing_ok=True)
         tokenizer, train_data, val_data = _load_data(config, reuse=resume)
@@ -249,20 +261,26 @@ class Trainer:
         torch.manual_seed(config.seed)
         model = GPT2(replace(config.model, vocab_size=tokenizer.vocab_size), tokenizer).to(device)
         trainer = cls(model, train_data, val_data, config, folder)
-        config.write(folder)
         if resume:
             trainer.resume()
+        config.write(folder)  # last, so that settings that do not fit the run leave no trace
         return trainer
+
+
+def one_line(text: str, length: int) -> str:
+    """The beginning of a text for people to look at: in one line, without what cannot be seen."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return words if len(words) <= length else words[: length - 1] + "…"
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
     """The entries of a run's history, oldest first. A last line that was cut off by a kill is left out."""
     path = folder / HISTORY
     entries = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_bytes().split(b"\n") if path.exists() else []:
         try:
             entries.append(json.loads(line))
-        except json.JSONDecodeError:
+        except ValueError:  # half an entry, or half a character; also the nothing after the last line
             break
     return entries
 
@@ -274,7 +292,9 @@ def _load_data(config: TrainConfig, reuse: bool) -> tuple[Tokenizer, TokenStream
     folder = config.folder / "tokens"
     if not (reuse and (folder / INDEX).exists()):
         corpus = find_corpus(config.data, config.val_fraction)
-        if config.tokenizer == "new":
+        if reuse and (config.folder / STATE).exists():
+            tokenizer = Tokenizer.load(config.folder)  # the one the model has learned with
+        elif config.tokenizer == "new":
             text = chain.from_iterable(span.pieces() for span in corpus.train)
             few = islice(text, max(1, TOKENIZER_TEXT // BLOCK))
             tokenizer = Tokenizer.train(few, config.model.vocab_size)

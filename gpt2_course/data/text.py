@@ -94,8 +94,10 @@ def find_corpus(data: str, val_fraction: float = 0.1) -> Corpus:
 
 
 def _files(data: str) -> list[Path]:
-    path = Path(data).expanduser()
-    if path.is_dir():
+    path = Path(data)
+    if data and path.is_dir():
+        if (path / "merges.txt").exists():
+            raise ValueError(f"{data} is a model's folder, not a text: give the folder or file of the text itself.")
         paths = sorted(p for p in path.rglob("*.txt") if p.is_file())
         if not paths:
             raise FileNotFoundError(f"The folder {data} holds no .txt file and no token shards.")
@@ -113,11 +115,11 @@ def _files(data: str) -> list[Path]:
 
 
 def _line_end(path: Path, at: int) -> int:
-    """The first line's end from `at` on, or, in a text without line ends, the next border of a character."""
+    """The first line's end from `at` on, or, where none is near, the next border of a character."""
     with path.open("rb") as file:
         file.seek(at)
         line = file.readline(4096)
-    if line.endswith(b"\n"):
+    if line.endswith(b"\n") and at + len(line) < path.stat().st_size:
         return at + len(line)
     # the bytes inside a UTF-8 character are 10xxxxxx
     return at + next((i for i, byte in enumerate(line) if byte & 0b1100_0000 != 0b1000_0000), len(line))
@@ -137,7 +139,7 @@ def _python_manual() -> Path:
         from pydoc_data.topics import topics
 
         with replacing(path) as temporary:
-            temporary.write_text("\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n", "utf-8")
+            temporary.write_bytes(("\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n").encode())
     return path
 
 

@@ -56,7 +56,7 @@ def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixt
     output = capsys.readouterr().out
     reports = [line for line in output.splitlines() if line.startswith("step")]
     assert [line.split("│")[0].split()[1] for line in reports] == ["0", "20", "40"]
-    assert "gpt2-course generate" in output.splitlines()[-1]
+    assert "gpt2_course.cli generate" in output.splitlines()[-1]
     assert Path("runs/laptop/loss.svg").read_text().startswith("<?xml")
 
     assert main(["generate", "The fox", "--seed", "1", "--max-new-tokens", "9"]) == 0

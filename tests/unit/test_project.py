@@ -59,6 +59,15 @@ def test_the_wheel_holds_the_package_data(tmp_path: Path) -> None:
     assert not [name for name in names if name.startswith("tests")]
 
 
+def test_links_between_the_documents_lead_somewhere() -> None:
+    for page in ("README.md", "CONTRIBUTING.md"):
+        links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+        local = [link for link in links if "://" not in link]
+        assert local, page
+        for link in local:
+            assert (ROOT / link).exists(), f"{page} links to {link}"
+
+
 def test_no_file_names_a_path_of_one_machine() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for name in tracked:

@@ -158,8 +158,9 @@ def test_samples_come_as_often_as_their_probability_says(model: GPT2) -> None:
 def test_broken_weights_get_a_sentence() -> None:
     model = GPT2(GPT2Config(300, 8, 16, 1, 1))
     torch.nn.init.constant_(model.final_norm.weight, math.nan)
-    with pytest.raises(ValueError, match="scores that are not numbers"):
-        model.generate(torch.tensor([1]), max_new_tokens=1)
+    for temperature in (0, 1):
+        with pytest.raises(ValueError, match="scores that are not numbers"):
+            model.generate(torch.tensor([1]), max_new_tokens=1, temperature=temperature)
 
 
 # ---- when it stops ---------------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(config: TrainConfig, tmp_path: Path,
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in output
-    assert "Stopped and saved after step" in output
+    assert "Stopped; saved after step" in output
     step = int(output.split("after step ")[1].split(".")[0])
     assert torch.load(Path(config.out) / "training_state.pt", weights_only=True)["step"] == step > 0
     how = output.rstrip().splitlines()[-1].split()
@@ -209,7 +209,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(config: TrainConfig, tmp_path: P
 def test_a_run_is_not_overwritten(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     before = weights(config.out)
-    with pytest.raises(FileExistsError, match="already holds a run: go on with it by --resume"):
+    with pytest.raises(FileExistsError, match="already holds a run or a model: go on with it by --resume"):
         Trainer.from_config(config)
     assert weights(config.out) == before
 
@@ -225,6 +225,46 @@ def test_a_training_state_that_is_a_pickle_runs_nothing(config: TrainConfig, tmp
         with pytest.raises(ValueError, match=r"training_state\.pt is no checkpoint of this run"):
             Trainer.from_config(config, resume=True)
     assert not (tmp_path / "exploded").exists()
+
+
+def test_a_refused_resume_changes_nothing(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    with pytest.raises(ValueError, match="is no checkpoint of this run"):
+        Trainer.from_config(replace(config, model=replace(SMALL, n_embd=48)), resume=True)
+    kept = TrainConfig.read(Path(config.out))
+    assert kept == config
+    assert Trainer.from_config(kept, resume=True).step == 60
+
+
+def test_killed_before_the_model_was_written_it_is_written_on_resume(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    before = weights(config.out)
+    (Path(config.out) / "model.safetensors").unlink()
+    Trainer.from_config(config, resume=True)
+    assert weights(config.out) == before
+
+
+def test_resuming_with_another_learning_rate_uses_it(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    trainer = Trainer.from_config(replace(config, muon_learning_rate=0.001, steps=90), resume=True)
+    assert trainer.optimizers[0].param_groups[0]["initial_lr"] == 0.001
+
+
+def test_broken_weights_never_replace_a_checkpoint(config: TrainConfig) -> None:
+    trainer = Trainer.from_config(config)
+    trainer.save()
+    torch.nn.init.constant_(trainer.model.final_norm.weight, float("nan"))
+    with pytest.raises(ValueError, match="infinite or not a number"):
+        trainer.save()
+    assert Trainer.from_config(config, resume=True).model.final_norm.weight.isfinite().all()
+
+
+@pytest.mark.parametrize("tail", [b'{"step": 9, "sample": "\xc3', b'{"step"', b""])
+def test_a_history_cut_off_anywhere_is_read_up_to_there(tmp_path: Path, tail: bytes) -> None:
+    entries = [{"step": 0, "sample": "line\u2028separator\x85"}, {"step": 1, "sample": "é"}]
+    lines = b"".join(json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in entries)
+    (tmp_path / "history.jsonl").write_bytes(lines + tail)
+    assert read_history(tmp_path) == entries
 
 
 def test_history_is_one_json_object_a_line(config: TrainConfig) -> None:
@@ -262,7 +302,7 @@ def test_a_text_too_short_for_the_context_is_refused(config: TrainConfig, tmp_pa
 
 def test_a_loss_that_is_not_a_number_stops_the_run(config: TrainConfig) -> None:
     trainer = Trainer.from_config(replace(config, optimizer="adamw", learning_rate=1e30))
-    with pytest.raises(ValueError, match=r"The loss became (nan|inf) at step 5: train with a smaller learning rate"):
+    with pytest.raises(ValueError, match=r"infinite or not a number by step \d: train with a smaller learning rate"):
         trainer.train(verbose=False)
 
 
