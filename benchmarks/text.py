@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections.abc import Callable, Iterator
 
 import tiktoken
 from tokenizers import Tokenizer as TheirTokenizer
 from tokenizers import models, pre_tokenizers, trainers
 
-from benchmarks.measure import SHAKESPEARE, Row, in_new_process, side_by_side
+from benchmarks.measure import SHAKESPEARE, Row, in_new_process, peak_memory, side_by_side
 from gpt2_course import Tokenizer
 from gpt2_course.tokenizer import END_OF_TEXT
 
@@ -62,4 +61,4 @@ BENCHMARKS: list[Callable[[], Iterator[Row]]] = [rows]
 
 if __name__ == "__main__":  # peak memory of a process that trains a vocabulary, Python and all
     train_ours()
-    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}))
+    print(json.dumps({"peak": peak_memory()}))
