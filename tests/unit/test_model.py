@@ -191,7 +191,7 @@ def test_impossible_shapes_are_refused(settings: dict[str, float], message: str)
         ({"model_type": "llama"}, "model_type='llama', but this GPT-2 has 'gpt2' only"),
         ({"activation_function": "relu"}, "activation_function='relu'"),
         ({"tie_word_embeddings": False}, "tie_word_embeddings=False"),
-        ({"n_embd": 64, "n_inner": 100}, "n_inner=100"),
+        ({"n_embd": 96, "n_inner": 100}, "n_inner=100"),
     ],
 )
 def test_configs_of_other_architectures_are_refused(settings: dict[str, object], message: str) -> None:

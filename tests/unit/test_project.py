@@ -60,12 +60,12 @@ def test_the_wheel_holds_the_package_data(tmp_path: Path) -> None:
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:
-    for page in ("README.md", "CONTRIBUTING.md"):
-        links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-        local = [link for link in links if "://" not in link]
-        assert local, page
-        for link in local:
-            assert (ROOT / link).exists(), f"{page} links to {link}"
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    links = [link for page in pages for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))]
+    local = [link for link in links if "://" not in link]
+    assert len(local) >= 4
+    for link in local:
+        assert (ROOT / link).exists(), link
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:
