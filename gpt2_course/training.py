@@ -246,11 +246,21 @@ class Trainer:
     def from_config(cls, config: TrainConfig, resume: bool = False) -> Trainer:
         """Everything a run needs, made from its settings: text, vocabulary, tokens, model.
 
-        With `resume`, the run in `config.folder` goes on from its last checkpoint; without it, the folder must not
-        hold a run yet (`FileExistsError`). See `find_corpus` and `read_shards` for what a bad text raises.
+        With `resume`, the run in `config.folder` goes on from its last checkpoint, on the same text (`ValueError` for
+        another); without it, the folder must not hold a run yet (`FileExistsError`). See `find_corpus` and
+        `read_shards` for what a bad text raises.
         """
         folder = config.folder
-        if not resume:
+        if resume:
+            started = TrainConfig.read(folder)
+            for name in ("data", "tokenizer", "val_fraction"):  # what the tokens were made from
+                was, asked = getattr(started, name), getattr(config, name)
+                if was != asked:
+                    raise ValueError(
+                        f"The run in {folder} began with {name}={was!r}, which cannot become {asked!r} on the way: "
+                        f"leave it as it was, or start another run with another --out."
+                    )
+        else:
             if (folder / STATE).exists() or (folder / WEIGHTS).exists():
                 raise FileExistsError(
                     f"{folder} already holds a run or a model: go on with it by --resume, or give another --out."

@@ -236,6 +236,14 @@ def test_a_refused_resume_changes_nothing(config: TrainConfig) -> None:
     assert Trainer.from_config(kept, resume=True).step == 60
 
 
+def test_a_run_does_not_go_on_with_another_text(config: TrainConfig, tmp_path: Path) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    for change in ({"data": str(tmp_path / "other.txt")}, {"tokenizer": "gpt2"}, {"val_fraction": 0.2}):
+        with pytest.raises(ValueError, match=f"began with {next(iter(change))}=.*which cannot become"):
+            Trainer.from_config(replace(config, **change), resume=True)
+    assert TrainConfig.read(Path(config.out)) == config
+
+
 def test_killed_before_the_model_was_written_it_is_written_on_resume(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     before = weights(config.out)
