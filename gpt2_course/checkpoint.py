@@ -38,6 +38,7 @@ TURNED = re.compile(r"(c_attn|c_proj|c_fc)\.weight$")
 NOT_WEIGHTS = re.compile(r"\.attn\.(bias|masked_bias)$")
 
 HUB = {name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")}
+SHIPPED = {"tiny-world": Path(__file__).parent / "pretrained" / "tiny-world"}  # comes with the package
 WEIGHTS = "model.safetensors"
 FILES = ("config.json", WEIGHTS, "vocab.json", "merges.txt")
 
@@ -54,17 +55,20 @@ def gpt2_name(name: str) -> str:
 
 
 def find(name_or_folder: str | Path) -> Path:
-    """The folder of a model: itself, or, for OpenAI's names, the hub's copy of it in the local cache.
+    """The folder of a model: itself, the one that comes with the package (`tiny-world`), or, for OpenAI's names, the
+    hub's copy of it in the local cache.
 
     Raises `FileNotFoundError` where there is no such folder, `ConnectionError` where the hub cannot be reached.
     """
     repository = HUB.get(str(name_or_folder))
     folder = Path(name_or_folder)
+    if not folder.is_dir():
+        folder = SHIPPED.get(str(name_or_folder), folder)
     if repository is None or folder.is_dir():
         if not folder.is_dir():
             raise FileNotFoundError(
                 f"There is no model folder {str(folder)!r}: give a folder that holds {WEIGHTS}, or one of "
-                f"{', '.join(HUB)}."
+                f"{', '.join([*SHIPPED, *HUB])}."
             )
         return folder
     from huggingface_hub import hf_hub_download, logging  # here: few runs need the hub, and it takes long to import

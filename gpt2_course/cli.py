@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,19 +19,21 @@ import tyro
 
 from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
 from gpt2_course.data.shards import INDEX
+from gpt2_course.data.text import TINY_WORLD, TinyWorld
 from gpt2_course.evaluation import evaluate
+from gpt2_course.grades import GRADES, grade
 from gpt2_course.model import GPT2
 from gpt2_course.plots import save_loss_curve
 from gpt2_course.sampling import SamplingConfig
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.train_config import TrainConfig
-from gpt2_course.training import Trainer
+from gpt2_course.train_config import CONFIG, TrainConfig
+from gpt2_course.training import HISTORY, Trainer
 
 PROMPTS = ("The future of AI is", "Once upon a time", "The secret to happiness")
 ModelName = Annotated[
-    str, tyro.conf.arg(aliases=["-m"], help="A model's folder, or OpenAI's gpt2, gpt2-medium, gpt2-large, gpt2-xl.")
+    str, tyro.conf.arg(aliases=["-m"], help="A model's folder, tiny-world, or OpenAI's gpt2, gpt2-medium, gpt2-large, gpt2-xl.")
 ]
-DEFAULT_MODEL = "runs/laptop"
+DEFAULT_MODEL = "tiny-world"  # the model that comes with the package
 DataName = Annotated[str, tyro.conf.arg(help="A .txt file, a folder of them or of token shards, or a text's name.")]
 
 
@@ -44,6 +47,8 @@ class Train:
     config: tyro.conf.OmitArgPrefixes[TrainConfig]
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with the run in the output folder, with its settings."""
+    grade_samples: int = 100
+    """How many texts of each kind to grade at the end, if the text is Tiny World; 0 for none."""
 
     def run(self) -> None:
         trainer = Trainer.from_config(self.config, self.resume)
@@ -62,8 +67,26 @@ class Train:
             print(f"\nStopped; {saved}. Go on with:\n  {_again(self.config)}")
             raise
         picture = save_loss_curve(trainer.history, folder / "loss.svg")
-        print(f"Trained in {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {picture}.")
-        print(f'Let it write:\n  python -m gpt2_course.cli generate "The" --model {quote(str(folder))}')
+        print(f"Trained in {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {picture}.\n")
+        for prompt in PROMPTS:
+            _write(trainer.model, prompt, SamplingConfig(temperature=0.8, seed=self.config.seed), 200)
+            print()
+        n_documents = _n_documents(self.config.data)
+        if n_documents and self.grade_samples:
+            print(f"How well it knows Tiny World, by {self.grade_samples} samples of each kind:")
+            grades = grade(trainer.model, self.grade_samples, n_documents)
+            grades.write(folder)
+            print(grades.table() + "\n")
+        print(f"Talk to it:\n  python -m gpt2_course.cli chat --model {quote(str(folder))}")
+        if self.config.preset == "laptop":
+            print("Then train a larger one (an hour and a half on two cores), or one on a text of yours:")
+            print("  python train.py --preset story\n  python train.py --data my-text.txt --out runs/mine")
+
+
+def _n_documents(data: str) -> int | None:
+    """How many documents of Tiny World that text has; None where it is another text."""
+    train = find_corpus(data).train if data.split(":")[0] == TINY_WORLD else None
+    return train.n_documents if isinstance(train, TinyWorld) else None
 
 
 def _again(config: TrainConfig) -> str:
@@ -146,12 +169,14 @@ class Tokenize:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure how well a model predicts a text: loss, perplexity, bits per byte."""
+    """Measure how well a model predicts a text: loss, perplexity, bits per byte; of Tiny World, also what it writes."""
 
     model: ModelName = DEFAULT_MODEL
     data: DataName = TrainConfig.data
     val_fraction: float = 0.1
     """The share of the text, at its end, that is measured; 1 measures all of it."""
+    samples: int = 1000
+    """How many texts of each kind to grade, if the text is Tiny World; 0 for none."""
 
     def run(self) -> None:
         model = GPT2.from_pretrained(self.model)
@@ -166,6 +191,19 @@ class Evaluate:
         print(f"loss            {result.loss:.4f} nats a token, over {result.n_tokens:,} tokens")
         print(f"perplexity      {result.perplexity:.2f}")
         print(f"bits per byte   {result.bits_per_byte:.4f}, over {result.n_bytes:,} bytes")
+        if result.floor is not None:
+            print(f"floor           {result.floor:.4f} nats a token; the loss is {result.loss / result.floor:.3f} times that")
+        if self.data.split(":")[0] == TINY_WORLD and self.samples:
+            print(f"\nBy {self.samples:,} samples of each kind at temperature 0.8:")
+            print(grade(model, self.samples, _n_documents(_learned_from(self.model)) or 0).table())
+
+
+def _learned_from(model: str) -> str:
+    """The text a model was trained on, where its folder says so."""
+    try:
+        return TrainConfig.read(Path(model)).data
+    except FileNotFoundError:
+        return TrainConfig.data
 
 
 def _held_out(data: str, val_fraction: float, tokenizer: Tokenizer) -> TokenStream:
@@ -173,12 +211,16 @@ def _held_out(data: str, val_fraction: float, tokenizer: Tokenizer) -> TokenStre
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows removes no file that is still mapped
         write_shards(find_corpus(data, val_fraction), tokenizer, Path(folder))
         _, _, stream = read_shards(Path(folder))
-        return TokenStream([np.array(shard) for shard in stream.arrays], stream.vocab_size)
+        arrays = [np.array(shard) for shard in stream.arrays]
+        return TokenStream(arrays, stream.vocab_size, stream.end_of_text, stream.longest_document, stream.nats)
 
 
 @dataclass(frozen=True)
 class Export:
-    """Write a model as a folder to share: it opens in this package and in Hugging Face transformers."""
+    """Write a model as a folder to share: it opens in this package and in Hugging Face transformers.
+
+    The run's settings, its history and its grades come along.
+    """
 
     out: Path
     """The folder to write."""
@@ -191,6 +233,9 @@ class Export:
         if self.out.exists() and any(self.out.iterdir()):
             raise FileExistsError(f"{self.out} is not empty: choose another folder with --out.")
         model.save_pretrained(self.out, getattr(torch, self.dtype))
+        for name in (CONFIG, HISTORY, GRADES):  # how it was made, and how good it is
+            if (Path(self.model) / name).exists():
+                shutil.copy(Path(self.model) / name, self.out)
         size = sum(path.stat().st_size for path in self.out.iterdir()) / 1e6
         print(f"{self.out}: {model.num_parameters():,} parameters in {size:.1f} MB.")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
 
 from gpt2_course.data import TokenStream
 from gpt2_course.model import GPT2
@@ -20,6 +23,7 @@ class Evaluation:
     loss: float  # the mean of −ln p(next token), in nats
     n_tokens: int  # how many predictions that is the mean of
     n_bytes: int  # how many bytes of text the predicted tokens stand for
+    floor: float | None = None  # the least mean loss that any model can have, where the text's own probability is known
 
     @property
     def perplexity(self) -> float:
@@ -54,15 +58,49 @@ def mean_loss(model: GPT2, stream: TokenStream, starts: list[int], context: int,
     return total / len(starts)
 
 
-def evaluate(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: int | None = None) -> Evaluation:
-    """Loss of a text, cut into windows of `context` tokens (as many as the model has positions, by default).
+@torch.no_grad()
+def document_losses(model: GPT2, documents: Sequence[Tensor], batch_size: int = 32) -> Tensor:
+    """What each document costs the model, from its first token to the `<|endoftext|>` after it: nats, shape (N,).
 
-    Each window begins without memory of the one before, so the loss is a little above what a sliding window gives. An
+    Each is a row of ids as `TokenStream.documents` gives them; it is read by itself, with nothing before it.
+    """
+    was_training = model.training
+    model.eval()
+    losses = torch.zeros(len(documents))
+    by_length = sorted(range(len(documents)), key=lambda i: len(documents[i]))  # little padding in a batch
+    for i in range(0, len(by_length), batch_size):
+        chosen = torch.tensor(by_length[i : i + batch_size])
+        rows = pad_sequence([documents[j] for j in chosen], batch_first=True, padding_value=-1).to(model.device)
+        targets = rows[:, 1:]  # (B, T), −1 where a row has ended
+        real = targets >= 0
+        hidden = model.hidden(rows[:, :-1].clamp(min=0))[real]  # (N, C)
+        logits = hidden @ model.token_embedding.weight.T  # (N, V)
+        cost = torch.zeros(targets.shape, device=model.device)
+        cost[real] = cross_entropy(logits.float(), targets[real], reduction="none")
+        losses[chosen] = cost.sum(dim=1).cpu()
+    model.train(was_training)
+    return losses
+
+
+def _of_documents(model: GPT2, tokenizer: Tokenizer, stream: TokenStream) -> Evaluation:
+    documents = stream.documents()
+    n_tokens = sum(len(document) - 1 for document in documents)
+    n_bytes = sum(len(tokenizer.decode_bytes(document[1:-1].tolist())) for document in documents)
+    loss = float(document_losses(model, documents).sum()) / n_tokens
+    return Evaluation(loss, n_tokens, n_bytes, sum(stream.nats) / n_tokens if stream.nats else None)
+
+
+def evaluate(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: int | None = None) -> Evaluation:
+    """Loss of a text: document by document, if all of them fit into the context, or else cut into windows.
+
+    A window has `context` tokens (as many as the model has positions, by default). Each begins without memory of the one before, so the loss is a little above what a sliding window gives. An
     end that does not fill a window is left out.
     Raises `ValueError` for a text shorter than one window of two tokens.
     """
     if len(stream) < 2:
         raise ValueError(f"The text has {len(stream)} tokens, but measuring a prediction takes at least 2.")
+    if stream.fits(context or model.n_positions):
+        return _of_documents(model, tokenizer, stream)
     context = min(context or model.n_positions, len(stream) - 1)
     # consecutive windows share one token: the last target of one is the first input of the next
     starts = list(range(0, len(stream) - context, context))

@@ -25,8 +25,9 @@ class TrainConfig:
 
     preset: str = "laptop"
     """Which size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl."""
-    data: str = "python-manual"
-    """A .txt file, a folder of them or of token shards, or a text's name: python-manual, shakespeare."""
+    data: str = "tiny-world"
+    """A .txt file, a folder of them or of token shards, or a text's name: tiny-world (tiny-world:100000 for so many
+    documents of it), python-manual, shakespeare."""
     out: str = ""
     """The folder the run writes to; if none is given, runs/ and the name of the preset."""
     tokenizer: str = "new"
@@ -34,25 +35,25 @@ class TrainConfig:
     model: GPT2Config = PRESETS["laptop"]
     """The model's shape."""
     val_fraction: float = 0.1
-    """The share of the text, at its end, to test on."""
+    """The share of the text, at its end, to test on; Tiny World has a part of its own for that."""
 
-    steps: int = 1000
+    steps: int = 2200
     """How many times the weights are changed."""
-    batch_size: int = 16
+    batch_size: int = 8
     """Sequences a step looks at, at once."""
-    context: int = 128
+    context: int = 336
     """Tokens a sequence has."""
     accumulation: int = 1
     """Batches a step adds up before it changes the weights: large batches in little memory."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """muon (for matrices, with AdamW for the rest), or adamw for everything."""
-    learning_rate: float = 0.006
+    learning_rate: float = 0.02
     """AdamW's largest step."""
-    muon_learning_rate: float = 0.04
+    muon_learning_rate: float = 0.02
     """Muon's largest step."""
     weight_decay: float = 0.1
     """How strongly the weights of matrices are pulled to zero."""
-    warmup_steps: int = 5
+    warmup_steps: int = 20
     """Steps over which the learning rate rises from 0; then it falls along a cosine."""
     final_learning_rate: float = 0.0
     """Where the cosine ends, as a share of the largest learning rate."""
@@ -67,7 +68,7 @@ class TrainConfig:
     """Steps between two reports: the loss on held-out text, and a sample of what the model writes."""
     report_windows: int = 64
     """How many sequences of held-out text a report measures the loss on."""
-    sample_prompt: str = "\n"
+    sample_prompt: str = "Once upon a time"
     """What the samples begin with."""
     sample_tokens: int = 48
     """How many tokens a sample has."""
@@ -116,7 +117,17 @@ class TrainConfig:
         if name == "laptop":
             return cls()
         if name == "story":
-            return cls(preset=name, model=model, context=256, steps=5000)
+            return cls(
+                preset=name,
+                data="tiny-world:300000",
+                model=model,
+                batch_size=16,
+                warmup_steps=50,
+                steps=7000,
+                report_every=250,
+                report_windows=256,
+                sample_tokens=200,
+            )
         # the settings of the course for GPT-2: batch 16, sequences of 512, learning rate 0.001
         return cls(
             preset=name,

@@ -6,10 +6,10 @@ import json
 import math
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from pickle import UnpicklingError
 from time import perf_counter
@@ -22,8 +22,7 @@ from tqdm import tqdm
 from gpt2_course.checkpoint import WEIGHTS
 from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
 from gpt2_course.data.shards import INDEX
-from gpt2_course.data.text import BLOCK
-from gpt2_course.evaluation import evenly_spaced_windows, mean_loss
+from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_loss
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
@@ -32,7 +31,7 @@ from gpt2_course.train_config import TrainConfig, best_device, learning_rate_fac
 
 STATE = "training_state.pt"
 HISTORY = "history.jsonl"
-TOKENIZER_TEXT = 50_000_000  # bytes a vocabulary is learned from: more would hardly change it
+TOKENIZER_TEXT = 20_000_000  # characters a vocabulary is learned from: more would hardly change it
 
 
 class Trainer:
@@ -80,6 +79,8 @@ class Trainer:
         self.seconds = 0.0  # spent on them
         self.history: list[dict[str, Any]] = []  # what history.jsonl holds
         self._losses: list[Tensor] = []  # of the steps since the last entry
+        # held-out text: whole documents where they fit, or else windows
+        self._val_documents = val_data.documents(config.report_windows) if val_data.fits(config.context) else []
         self._val_windows = evenly_spaced_windows(val_data, config.context + 1, config.report_windows)
 
     # ---- the loop ------------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ class Trainer:
                 last = self.step == config.steps
                 if self.step % config.log_every == 0 or last:
                     self._log()
-                if self.step % config.report_every == 0 or last:
+                if last or _is_report_step(self.step, config.report_every):
                     self._report(verbose)
                 if self.step % config.checkpoint_every == 0 or last or stop_asked.is_set():
                     self.save()
@@ -159,16 +160,28 @@ class Trainer:
     def _report(self, verbose: bool) -> None:
         """The loss on held-out text and a sample, printed and put down in the history."""
         config = self.config
-        val_loss = mean_loss(self.model, self.val_data, self._val_windows, config.context, config.batch_size)
+        val_loss, floor = self._held_out()
         sample = ""
         if self.model.tokenizer and config.sample_tokens:
             text = self.model.generate(config.sample_prompt, max_new_tokens=config.sample_tokens, seed=config.seed)
             sample = text.removeprefix(config.sample_prompt)
         loss = self.history[-1]["loss"] if self.history else None
-        self._record({"step": self.step, "loss": loss, "val_loss": val_loss, "sample": sample})
+        self._record({"step": self.step, "loss": loss, "val_loss": val_loss, "floor": floor, "sample": sample})
         if verbose:
-            train_loss = "    " if loss is None else f"{loss:.2f}"
-            tqdm.write(f"step {self.step:5} │ loss {train_loss} │ held-out {val_loss:.2f} │ “{one_line(sample, 60)}”")
+            train_loss = "" if floor is not None else "training      │ " if loss is None else f"training {loss:.2f} │ "
+            least = "" if floor is None else f"floor {floor:.3f} │ "
+            tqdm.write(f"step {self.step:5} │ loss {val_loss:.3f} │ {least}{train_loss}“{one_line(sample, 64)}”")
+
+    def _held_out(self) -> tuple[float, float | None]:
+        """The loss on held-out text, and the least it can be where that is known; both in nats a token."""
+        config = self.config
+        if not self._val_documents:
+            starts = self._val_windows
+            return mean_loss(self.model, self.val_data, starts, config.context, config.batch_size), None
+        n_tokens = sum(len(document) - 1 for document in self._val_documents)
+        loss = float(document_losses(self.model, self._val_documents).sum()) / n_tokens
+        nats = self.val_data.nats[: len(self._val_documents)]
+        return loss, sum(nats) / n_tokens if nats else None
 
     def _record(self, entry: dict[str, Any]) -> None:
         entry["seconds"] = round(self.seconds, 3)
@@ -277,6 +290,12 @@ class Trainer:
         return trainer
 
 
+def _is_report_step(step: int, every: int) -> bool:
+    """Every so many steps, and at 1, 2, 5, 10, 20, 50 … before that: in the beginning much happens."""
+    first_digit, *others = str(step)
+    return step % every == 0 or (step < every and first_digit in "125" and not any(int(d) for d in others))
+
+
 def one_line(text: str, length: int) -> str:
     """The beginning of a text for people to look at: in one line, without what cannot be seen."""
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -305,15 +324,23 @@ def _load_data(config: TrainConfig, reuse: bool) -> tuple[Tokenizer, TokenStream
         if reuse and (config.folder / STATE).exists():
             tokenizer = Tokenizer.load(config.folder)  # the one the model has learned with
         elif config.tokenizer == "new":
-            text = chain.from_iterable(span.pieces() for span in corpus.train)
-            few = islice(text, max(1, TOKENIZER_TEXT // BLOCK))
-            tokenizer = Tokenizer.train(few, config.model.vocab_size)
+            text = chain.from_iterable(document.pieces() for document in corpus.train)
+            tokenizer = Tokenizer.train(_first(text, TOKENIZER_TEXT), config.model.vocab_size)
         elif config.tokenizer == "gpt2":
             tokenizer = Tokenizer.gpt2()
         else:
             tokenizer = Tokenizer.load(config.tokenizer)
         write_shards(corpus, tokenizer, folder)
     return read_shards(folder)
+
+
+def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
+    """The first pieces of a text, until there are so many characters of it."""
+    for piece in pieces:
+        yield piece
+        n_characters -= len(piece)
+        if n_characters <= 0:
+            return
 
 
 @contextmanager

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from tqdm import tqdm
 
 from gpt2_course.data.text import Corpus, Span
 from gpt2_course.files import replacing
+from gpt2_course.tiny_world import Document
 from gpt2_course.tokenizer import Tokenizer
 
 Tokens = NDArray[np.uint16]
@@ -35,9 +38,21 @@ class TokenStream:
             [5, 6, 7]])
     """
 
-    def __init__(self, arrays: Sequence[Tokens], vocab_size: int) -> None:
+    def __init__(
+        self,
+        arrays: Sequence[Tokens],
+        vocab_size: int,
+        end_of_text: int | None = None,
+        longest_document: int | None = None,
+        nats: Sequence[float] = (),
+    ) -> None:
+        """`end_of_text` ends every document, the longest of which has `longest_document` tokens before it; `nats` says
+        what the documents cost whoever knows the world they come from (their −ln p), where that is known."""
         self.arrays = list(arrays)
         self.vocab_size = vocab_size
+        self.end_of_text = end_of_text
+        self.longest_document = longest_document
+        self.nats = list(nats)
         self.ends = np.cumsum([len(a) for a in self.arrays])
 
     def __len__(self) -> int:
@@ -54,8 +69,39 @@ class TokenStream:
         return torch.from_numpy(rows.astype(np.int64))
 
     def random_windows(self, count: int, length: int, random: torch.Generator) -> Tensor:
-        """`count` windows at random places, int64 (count, length)."""
-        return self.windows(torch.randint(len(self) - length + 1, (count,), generator=random).tolist(), length)
+        """`count` windows at random places, int64 (count, length).
+
+        Where every document fits into a window, each begins where a document does, with the end of the one before or
+        without it: so a model never has to guess at a beginning that it cannot see.
+        """
+        # how many documents end with a whole window still to come
+        n = int(np.searchsorted(self.document_ends, len(self) - length)) if self.fits(length - 1) else 0
+        if n == 0:
+            return self.windows(torch.randint(len(self) - length + 1, (count,), generator=random).tolist(), length)
+        ends = self.document_ends[torch.randint(n, (count,), generator=random)]
+        return self.windows((ends + torch.randint(2, (count,), generator=random).numpy()).tolist(), length)
+
+    def fits(self, context: int) -> bool:
+        """Whether a model that looks back on `context` tokens can see each document whole, and what ends it."""
+        return self.longest_document is not None and self.longest_document < context
+
+    @cached_property
+    def document_ends(self) -> NDArray[np.int64]:
+        """Where the documents end: the places of `end_of_text`."""
+        firsts = self.ends - [len(a) for a in self.arrays]
+        return np.concatenate(
+            [np.flatnonzero(a == self.end_of_text) + first for a, first in zip(self.arrays, firsts, strict=True)]
+        )
+
+    def documents(self, count: int | None = None) -> list[Tensor]:
+        """The first `count` documents (or all), int64, each with `end_of_text` before and after it."""
+        ends = self.document_ends[:count].tolist()
+        starts = [0, *(end + 1 for end in ends[:-1])]
+        end_of_text = torch.tensor([self.end_of_text])
+        return [
+            torch.cat([end_of_text, self.windows([start], end + 1 - start)[0]])
+            for start, end in zip(starts, ends, strict=True)
+        ]
 
     def _slice(self, start: int, stop: int) -> Tokens:
         shard = int(np.searchsorted(self.ends, start, side="right"))
@@ -79,34 +125,53 @@ def write_shards(
         raise ValueError(f"Shards hold ids below 65536, but this vocabulary has {tokenizer.vocab_size} tokens.")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)  # what it described is about to be replaced
-    size = sum(span.stop - span.start for span in corpus.train + corpus.val)
-    index: dict[str, list[dict[str, str | int]]] = {}
-    with tqdm(total=size, desc="tokenizing", unit="B", unit_scale=True, leave=False, disable=None) as bar:
-        for part, spans in (("train", corpus.train), ("val", corpus.val)):
-            ids = _ids(spans, tokenizer, bar)
-            index[part] = []
+    index: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
+    counts = {}
+    with tqdm(desc="tokenizing", unit="B", unit_scale=True, leave=False, disable=None) as bar:
+        for part, documents in (("train", corpus.train), ("val", corpus.val)):
+            reader = _Reader(documents, tokenizer, bar)
+            ids = iter(reader)
+            shards: list[dict[str, str | int]] = []
             while len(shard := np.fromiter(islice(ids, shard_tokens), dtype=np.uint16)):
-                name = f"{part}-{len(index[part]):05}.npy"
+                name = f"{part}-{len(shards):05}.npy"
                 with replacing(folder / name) as path, path.open("wb") as file:
                     np.save(file, shard)
-                index[part].append({"file": name, "tokens": len(shard)})
+                shards.append({"file": name, "tokens": len(shard)})
+            # what the documents cost at least is asked of those that a model is tested on
+            index[part] = {"shards": shards, "longest_document": reader.longest_document, "nats": reader.nats if part == "val" else []}
+            counts[part] = sum(int(s["tokens"]) for s in shards)
     tokenizer.save(folder)
     with replacing(folder / INDEX) as path:
-        path.write_text(json.dumps({"vocab_size": tokenizer.vocab_size, **index}, indent=2) + "\n", "utf-8")
-    return {part: sum(int(s["tokens"]) for s in shards) for part, shards in index.items()}
+        path.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
+    return counts
 
 
-def _ids(spans: Sequence[Span], tokenizer: Tokenizer, bar: tqdm) -> Iterator[int]:  # type: ignore[type-arg]
-    for span in spans:
+class _Reader:
+    """The ids of a row of documents, one by one; afterwards, what there is to know about the documents."""
 
-        def pieces(span: Span = span) -> Iterator[str]:
-            for piece in span.pieces():
-                bar.update(len(piece.encode()))
-                yield piece
+    def __init__(self, documents: Iterable[Span | Document], tokenizer: Tokenizer, bar: tqdm) -> None:  # type: ignore[type-arg]
+        self.documents = documents
+        self.tokenizer = tokenizer
+        self.bar = bar
+        self.longest_document = 0
+        self.nats: list[float] = []
 
-        yield from tokenizer.encode_iterable(pieces())
-        if tokenizer.end_of_text is not None:
-            yield tokenizer.end_of_text
+    def __iter__(self) -> Iterator[int]:
+        for document in self.documents:
+            length = 0
+            for token in self.tokenizer.encode_iterable(self._pieces(document)):
+                length += 1
+                yield token
+            if self.tokenizer.end_of_text is not None:
+                yield self.tokenizer.end_of_text
+            self.longest_document = max(self.longest_document, length)
+            if isinstance(document, Document):
+                self.nats.append(round(-document.log_prob, 6))
+
+    def _pieces(self, document: Span | Document) -> Iterator[str]:
+        for piece in document.pieces():
+            self.bar.update(len(piece.encode()))
+            yield piece
 
 
 def read_shards(folder: Path) -> tuple[Tokenizer, TokenStream, TokenStream]:
@@ -120,7 +185,9 @@ def read_shards(folder: Path) -> tuple[Tokenizer, TokenStream, TokenStream]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         vocab_size = int(index["vocab_size"])
-        listed = {part: [(str(s["file"]), int(s["tokens"])) for s in index[part]] for part in ("train", "val")}
+        parts = [index[part] for part in ("train", "val")]
+        listed = [[(str(s["file"]), int(s["tokens"])) for s in part["shards"]] for part in parts]
+        about = [(int(part["longest_document"]), [float(x) for x in part["nats"]]) for part in parts]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not an index of token shards ({error!r}): write them again.") from error
     tokenizer = Tokenizer.load(folder)
@@ -130,8 +197,10 @@ def read_shards(folder: Path) -> tuple[Tokenizer, TokenStream, TokenStream]:
             f"not belong together."
         )
     train, val = (
-        TokenStream([_map(folder / Path(name).name, n) for name, n in listed[part]], vocab_size)
-        for part in ("train", "val")
+        TokenStream(
+            [_map(folder / Path(name).name, n) for name, n in shards], vocab_size, tokenizer.end_of_text, longest, nats
+        )
+        for shards, (longest, nats) in zip(listed, about, strict=True)
     )
     return tokenizer, train, val
 

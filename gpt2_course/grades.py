@@ -1,0 +1,122 @@
+"""How well does a model know Tiny World? Let it write and answer a thousand times, and have the judge count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+from gpt2_course.data.text import TinyWorld
+from gpt2_course.files import replacing
+from gpt2_course.model import GPT2
+from gpt2_course.tiny_world import Document, Kind, documents, judge
+from gpt2_course.tiny_world.documents import READING
+from gpt2_course.tiny_world.judge import answers_right, rhymes
+from gpt2_course.tiny_world.musings import MUSINGS
+from gpt2_course.tiny_world.songs import COUPLETS
+
+# the first words by which a model is asked for a document of a kind
+BEGINNINGS: dict[Kind, tuple[str, ...]] = {
+    "story": ("Once upon a time",),
+    "reading": (READING,),
+    "song": tuple(f"A {mood} for" for mood in COUPLETS),
+    "facts": ("Question:",),
+    "musing": tuple(" ".join(text.split("[")[0].split()) for text in MUSINGS.values()),
+}
+GRADES = "grades.json"
+LONGEST = 400  # tokens a document is given at most
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Grades:
+    """Shares of a model's texts, from 0 to 1."""
+
+    n_samples: int  # texts of each kind, and questions of each sort
+    accepted: dict[Kind, float]  # those that keep all rules of the world
+    rhymes: float  # couplets that rhyme
+    facts: float  # questions about the world answered right
+    reading: float  # questions about a story just told answered right
+    copied: float  # texts that stand word for word in the training text
+    mistakes: dict[Kind, dict[str, int]]  # what was wrong with the others, and how often
+
+    def write(self, folder: Path) -> None:
+        """Keeps the grades in a model's folder."""
+        with replacing(folder / GRADES) as path:
+            path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    def table(self) -> str:
+        """The grades as lines to print."""
+        names = {"story": "stories", "reading": "stories with questions", "song": "songs", "facts": "questions and answers"}
+        rows = [(f"{names.get(kind, 'musings')} that keep the rules", share) for kind, share in self.accepted.items()]
+        rows += [
+            ("couplets that rhyme", self.rhymes),
+            ("right answers about the world", self.facts),
+            ("right answers about a story just told", self.reading),
+            ("texts copied from the training text", self.copied),
+        ]
+        return "\n".join(f"{name:48}{share:7.1%}" for name, share in rows)
+
+
+def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8, seed: int = 0) -> Grades:
+    """Grades a model by `n_samples` texts of each kind, and as many questions about the world and about stories.
+
+    `n_trained` says how many documents of Tiny World it has learned from: its texts are looked for among them.
+    """
+
+    def write(prompts: list[str], stop: str | tuple[str, ...] = ()) -> list[str]:
+        """The texts, each with its prompt; in the order of length, so that few rows wait for others."""
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        texts = [""] * len(prompts)
+        for i in range(0, len(order), BATCH):
+            chosen = order[i : i + BATCH]
+            written = model.generate(
+                [prompts[j] for j in chosen],
+                max_length=min(model.n_positions, LONGEST),
+                stop=stop,
+                temperature=temperature,
+                seed=seed + i,
+            )
+            for j, text in zip(chosen, written, strict=True):
+                texts[j] = text
+        return texts
+
+    written = {kind: write([begin[i % len(begin)] for i in range(n_samples)]) for kind, begin in BEGINNINGS.items()}
+    verdicts = {kind: [judge(text) for text in texts] for kind, texts in written.items()}
+    mistakes: dict[Kind, dict[str, int]] = {kind: {} for kind in verdicts}
+    for kind, found in verdicts.items():
+        for verdict in found:
+            if verdict.mistake:
+                mistakes[kind][verdict.mistake] = mistakes[kind].get(verdict.mistake, 0) + 1
+    in_rhyme = [rhymes(song) for song in written["song"]]
+    # each question by itself, and answered in one line
+    questions = [q for d in _val("facts", n_samples // 4 + 1) for q in d.text.split("\n\n")][:n_samples]
+    facts = write([question.split("Answer:")[0] + "Answer:" for question in questions], stop="\n")
+    told = [(text, answer) for d in _val("reading", n_samples // 2 + 1) for text, answer in _asked(d.text)][:n_samples]
+    answers = write([text for text, _ in told], stop="\n")
+    right = [text[len(asked) :] == answer for text, (asked, answer) in zip(answers, told, strict=True)]
+    known = {text for texts in written.values() for text in texts}
+    copied = {d.text for d in TinyWorld("train", n_trained) if d.text in known}
+    return Grades(
+        n_samples,
+        {kind: sum(v.accepted for v in found) / n_samples for kind, found in verdicts.items()},
+        sum(good for good, _ in in_rhyme) / sum(n for _, n in in_rhyme),
+        sum(map(answers_right, facts)) / len(facts),
+        sum(right) / len(right),
+        sum(text in copied for texts in written.values() for text in texts) / sum(map(len, written.values())),
+        mistakes,
+    )
+
+
+def _val(kind: Kind, count: int) -> Iterator[Document]:
+    """Documents of a kind that are not for training."""
+    return islice((d for d in documents(1, "val") if d.kind == kind), count)
+
+
+def _asked(text: str) -> Iterator[tuple[str, str]]:
+    """A story with its first question, then with both: up to "Answer:", and what should follow."""
+    at = 0
+    while (at := text.find("Answer:", at) + 7) > 6:
+        yield text[:at], text[at:].split("\n")[0]

@@ -1,0 +1,6 @@
+"""Tiny World: a small world that was written as a grammar, so that we know its entropy and can grade what is said of it."""
+
+from gpt2_course.tiny_world.documents import Document, Kind, Split, documents
+from gpt2_course.tiny_world.judge import Verdict, judge
+
+__all__ = ["Document", "Kind", "Split", "Verdict", "documents", "judge"]
