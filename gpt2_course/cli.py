@@ -31,9 +31,12 @@ from gpt2_course.training import HISTORY, Trainer
 
 PROMPTS = ("The future of AI is", "Once upon a time", "The secret to happiness")
 ModelName = Annotated[
-    str, tyro.conf.arg(aliases=["-m"], help="A model's folder, tiny-world, or OpenAI's gpt2, gpt2-medium, gpt2-large, gpt2-xl.")
+    str,
+    tyro.conf.arg(
+        aliases=["-m"], help="A model's folder, tiny-world, or OpenAI's gpt2, gpt2-medium, gpt2-large, gpt2-xl."
+    ),
 ]
-DEFAULT_MODEL = "tiny-world"  # the model that comes with the package
+DEFAULT_MODEL = "runs/laptop"
 DataName = Annotated[str, tyro.conf.arg(help="A .txt file, a folder of them or of token shards, or a text's name.")]
 
 
@@ -67,7 +70,9 @@ class Train:
             print(f"\nStopped; {saved}. Go on with:\n  {_again(self.config)}")
             raise
         picture = save_loss_curve(trainer.history, folder / "loss.svg")
-        print(f"Trained in {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {picture}.\n")
+        print(
+            f"Trained in {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {picture}.\n"
+        )
         for prompt in PROMPTS:
             _write(trainer.model, prompt, SamplingConfig(temperature=0.8, seed=self.config.seed), 200)
             print()
@@ -77,10 +82,10 @@ class Train:
             grades = grade(trainer.model, self.grade_samples, n_documents)
             grades.write(folder)
             print(grades.table() + "\n")
-        print(f"Talk to it:\n  python -m gpt2_course.cli chat --model {quote(str(folder))}")
         if self.config.preset == "laptop":
-            print("Then train a larger one (an hour and a half on two cores), or one on a text of yours:")
+            print("Next, train a larger one (an hour and a half on two cores), or one on a text of yours:")
             print("  python train.py --preset story\n  python train.py --data my-text.txt --out runs/mine")
+        print(f'Let it write:\n  python -m gpt2_course.cli generate "Once upon a time" --model {quote(str(folder))}')
 
 
 def _n_documents(data: str) -> int | None:
@@ -192,7 +197,9 @@ class Evaluate:
         print(f"perplexity      {result.perplexity:.2f}")
         print(f"bits per byte   {result.bits_per_byte:.4f}, over {result.n_bytes:,} bytes")
         if result.floor is not None:
-            print(f"floor           {result.floor:.4f} nats a token; the loss is {result.loss / result.floor:.3f} times that")
+            print(
+                f"floor           {result.floor:.4f} nats a token; the loss is {result.loss / result.floor:.3f} × that"
+            )
         if self.data.split(":")[0] == TINY_WORLD and self.samples:
             print(f"\nBy {self.samples:,} samples of each kind at temperature 0.8:")
             print(grade(model, self.samples, _n_documents(_learned_from(self.model)) or 0).table())

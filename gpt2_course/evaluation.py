@@ -93,8 +93,8 @@ def _of_documents(model: GPT2, tokenizer: Tokenizer, stream: TokenStream) -> Eva
 def evaluate(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: int | None = None) -> Evaluation:
     """Loss of a text: document by document, if all of them fit into the context, or else cut into windows.
 
-    A window has `context` tokens (as many as the model has positions, by default). Each begins without memory of the one before, so the loss is a little above what a sliding window gives. An
-    end that does not fill a window is left out.
+    A window has `context` tokens (as many as the model has positions, by default). Each begins without memory of the
+    one before, so the loss is a little above what a sliding window gives. An end that fills no window is left out.
     Raises `ValueError` for a text shorter than one window of two tokens.
     """
     if len(stream) < 2:

@@ -49,7 +49,12 @@ class Grades:
 
     def table(self) -> str:
         """The grades as lines to print."""
-        names = {"story": "stories", "reading": "stories with questions", "song": "songs", "facts": "questions and answers"}
+        names = {
+            "story": "stories",
+            "reading": "stories with questions",
+            "song": "songs",
+            "facts": "questions and answers",
+        }
         rows = [(f"{names.get(kind, 'musings')} that keep the rules", share) for kind, share in self.accepted.items()]
         rows += [
             ("couplets that rhyme", self.rhymes),

@@ -102,7 +102,7 @@ class GPT2Config:
 # Sizes by name. OpenAI's four are those of the paper's table 2; the first two are this course's own.
 PRESETS = {
     "laptop": GPT2Config(3072, 336, 128, 2, 2, 0.0, 0.0, 0.0, initializer_range=0.05),
-    "story": GPT2Config(3072, 336, 192, 4, 4, 0.0, 0.0, 0.0, initializer_range=0.05),
+    "story": GPT2Config(3072, 336, 192, 4, 3, 0.0, 0.0, 0.0, initializer_range=0.05),
     "gpt2": GPT2Config(),
     "gpt2-medium": GPT2Config(n_layer=24, n_head=16, n_embd=1024),
     "gpt2-large": GPT2Config(n_layer=36, n_head=20, n_embd=1280),
@@ -214,14 +214,7 @@ class GPT2(nn.Module):
         for name, weight in self.named_parameters():
             if name.endswith("projection.weight"):
                 nn.init.normal_(weight, std=std / math.sqrt(2 * self.config.n_layer))
-        # Positions start as sinusoids of many wavelengths (Vaswani et al., 2017), twice as large as the tokens: neighbours
-        # are alike from the start, and a head finds "the token before" in a fraction of the steps. They are learned on.
-        C = self.config.n_embd
-        wavelengths = 10_000 ** (torch.arange((C + 1) // 2) / ((C + 1) // 2))
-        angles = torch.arange(self.config.n_positions)[:, None] / wavelengths  # (T, C / 2)
-        with torch.no_grad():
-            self.position_embedding.weight.copy_(2 * std * torch.cat([angles.sin(), angles.cos()], dim=1)[:, :C])
-        # The other departure from OpenAI's start, which has a gain of 1 here: logits would then spread by
+        # The one departure from OpenAI's start, which has a gain of 1 here: logits would then spread by
         # 0.02 × √768 = 0.55, and an untrained model would lose 0.55² / 2 = 0.15 nats more than a fair die does.
         nn.init.constant_(self.final_norm.weight, 0.5)
 

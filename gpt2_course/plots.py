@@ -41,7 +41,13 @@ def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:
         axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=4, label="on text it has not seen")
         floors = [(e["step"], e["floor"]) for e in reports if e.get("floor") is not None]
         if floors:
-            axes.plot(*zip(*floors, strict=True), color=GREEN, linewidth=2, linestyle="--", label="the floor: no model can do better")
+            axes.plot(
+                *zip(*floors, strict=True),
+                color=GREEN,
+                linewidth=2,
+                linestyle="--",
+                label="the floor: no model can do better",
+            )
         axes.annotate(f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (6, 4), textcoords="offset points", color=ORANGE)
         # the samples of four reports, one below the other at the right, where a falling curve leaves room
         chosen = [reports[i] for i in sorted({0, 1, len(reports) // 2, len(reports) - 1}) if i < len(reports)]

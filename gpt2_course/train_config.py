@@ -123,7 +123,7 @@ class TrainConfig:
                 model=model,
                 batch_size=16,
                 warmup_steps=50,
-                steps=7000,
+                steps=4000,
                 report_every=250,
                 report_windows=256,
                 sample_tokens=200,

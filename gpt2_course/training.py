@@ -161,6 +161,8 @@ class Trainer:
         """The loss on held-out text and a sample, printed and put down in the history."""
         config = self.config
         val_loss, floor = self._held_out()
+        if not math.isfinite(val_loss):
+            raise ValueError(self._diverged("loss"))
         sample = ""
         if self.model.tokenizer and config.sample_tokens:
             text = self.model.generate(config.sample_prompt, max_new_tokens=config.sample_tokens, seed=config.seed)
@@ -292,8 +294,7 @@ class Trainer:
 
 def _is_report_step(step: int, every: int) -> bool:
     """Every so many steps, and at 1, 2, 5, 10, 20, 50 … before that: in the beginning much happens."""
-    first_digit, *others = str(step)
-    return step % every == 0 or (step < every and first_digit in "125" and not any(int(d) for d in others))
+    return step % every == 0 or (step < every and str(step).rstrip("0") in ("1", "2", "5"))
 
 
 def one_line(text: str, length: int) -> str:

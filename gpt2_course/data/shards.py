@@ -138,7 +138,11 @@ def write_shards(
                     np.save(file, shard)
                 shards.append({"file": name, "tokens": len(shard)})
             # what the documents cost at least is asked of those that a model is tested on
-            index[part] = {"shards": shards, "longest_document": reader.longest_document, "nats": reader.nats if part == "val" else []}
+            index[part] = {
+                "shards": shards,
+                "longest_document": reader.longest_document,
+                "nats": reader.nats if part == "val" else [],
+            }
             counts[part] = sum(int(s["tokens"]) for s in shards)
     tokenizer.save(folder)
     with replacing(folder / INDEX) as path:

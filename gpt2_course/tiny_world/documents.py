@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -82,7 +82,7 @@ def _grammar(language: Language) -> dict[Kind, Node]:
         asked = _asked("drawn questions", questions.strip().splitlines(), 2, language)
         readings.append(_joined([Words(READING), plot, *asked], "\n\n"))
 
-    def one_of(nodes: list[Node]) -> Node:
+    def one_of(nodes: Sequence[Node]) -> Node:
         return Choice(tuple(nodes), (1,) * len(nodes))
 
     return {

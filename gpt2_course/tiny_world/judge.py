@@ -33,7 +33,8 @@ def judge(text: str) -> Verdict:
     name, a pronoun, a fact of the world, a rhyme, the chorus), a sentence that the world does not say, or an end that
     comes too early or too late.
     """
-    best, kind_of_best = Reading(text), "story"
+    kind_of_best: Kind = "story"
+    best = Reading(text)
     for kind, grammar in GRAMMAR.items():
         reading = Reading(text)
         for end, memory, log_prob in grammar.read(reading, 0, {}):
@@ -51,7 +52,7 @@ def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
     text, at = reading.text, reading.furthest
     # what was settled before says more than the other ways in which a sentence might have gone on
     what, words = max(reading.expected, key=lambda e: ("." in e[0], e[0] != "sentence"), default=("sentence", ""))
-    name, _, path = what.partition(".")
+    path = what.partition(".")[2]
     if at == len(text):
         return "end", f"The text ends after “{text[-40:]}”, before the world is done."
     mistake: Mistake

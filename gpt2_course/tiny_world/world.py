@@ -105,10 +105,9 @@ DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 
 # small things one can carry, lose, give and hide
 TREASURES = """
-kite, lantern, drum, whistle, teapot, umbrella, music box, compass, spyglass, button, scarf, ribbon, bell, marble,
-spinning top, doll, toy boat, puppet, mitten, key, hat, pocket watch, ring, feather, notebook, paintbrush, cup, spoon,
-basket, flute, ball, candlestick, mirror, magnet, comb, brooch, slipper, satchel, cushion, blanket, jar, medal,
-paper crown, mask, map, magnifying glass, trumpet, yo-yo, sock, purse, egg cup, hourglass, snow globe, inkwell
+kite, lantern, drum, whistle, teapot, umbrella, compass, spyglass, button, scarf, ribbon, bell, marble, doll, puppet,
+mitten, key, hat, clock, ring, feather, notebook, paintbrush, cup, spoon, basket, flute, ball, candlestick, mirror, magnet,
+comb, brooch, slipper, satchel, cushion, blanket, jar, medal, crown, mask, map, trumpet, sock, purse, hourglass, inkwell
 """
 # what people work with
 TOOLS = """
@@ -223,21 +222,20 @@ def _cast() -> tuple[Entity, ...]:
     return tuple(people.values())
 
 
-def _places() -> tuple[Entity, ...]:
-    return tuple(
-        Entity(
-            name,
-            {
-                "at": f"{at} {name}",
-                "finds": tuple(Entity(find.strip(), {"where": f"{at} {name}"}) for find in finds.split(",")),
-            },
-        )
-        for name, at, finds in _rows(PLACE_TABLE)
-    )
+def _places() -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
+    """The places, and everything that is found in one of them."""
+    places: list[Entity] = []
+    all_finds: list[Entity] = []
+    for name, preposition, words in _rows(PLACE_TABLE):
+        at = f"{preposition} {name}"
+        finds = tuple(Entity(word.strip(), {"where": at}) for word in words.split(","))
+        places.append(Entity(name, {"at": at, "finds": finds}))
+        all_finds += finds
+    return tuple(places), tuple(all_finds)
 
 
 CAST = _cast()
-PLACES = _places()
+PLACES, FINDS = _places()
 WEATHER = tuple(Entity(name, {"scene": scene}) for name, scene in _rows(WEATHER_TABLE))
 _ROOFS = [" ".join(name.split()) for name in HOUSES.split(",")]
 
@@ -246,7 +244,7 @@ LISTS: dict[str, tuple[Entity, ...]] = {
     "cast": CAST,
     "place": PLACES,
     "house": tuple(place for place in PLACES if place.name in _ROOFS),
-    "finds": tuple(find for place in PLACES for find in place.forms["finds"]),
+    "finds": FINDS,
     "season": tuple(Entity(name, {"scene": scene}) for name, scene in _rows(SEASON_TABLE)),
     "weather": WEATHER,
     "rough": tuple(weather for weather in WEATHER if weather.name not in ("sunny", "cloudy")),

@@ -97,7 +97,9 @@ def test_position_of_a_broken_byte_is_right_in_a_later_block(tmp_path: Path, mon
 
 
 def test_unknown_names_and_empty_folders_get_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no text 'nosuch': give a .txt file.* or one of python-manual, shak"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no text 'nosuch': give a .txt file.* or one of tiny-world, python-manual, shak"
+    ):
         find_corpus("nosuch")
     with pytest.raises(FileNotFoundError, match=r"holds no \.txt file and no token shards"):
         find_corpus(str(tmp_path))
@@ -221,8 +223,8 @@ def test_a_shard_larger_than_memory_is_read_in_constant_memory(tmp_path: Path) -
     TOKENIZER.save(tmp_path)
     index = {
         "vocab_size": TOKENIZER.vocab_size,
-        "train": [{"file": "train-00000.npy", "tokens": n_tokens}],
-        "val": [{"file": "val-00000.npy", "tokens": 100}],
+        "train": {"shards": [{"file": "train-00000.npy", "tokens": n_tokens}], "longest_document": 10**6, "nats": []},
+        "val": {"shards": [{"file": "val-00000.npy", "tokens": 100}], "longest_document": 10**6, "nats": []},
     }
     (tmp_path / "index.json").write_text(json.dumps(index))
     script = """

@@ -71,7 +71,9 @@ def test_english_is_right_in_a_hundred_thousand_documents() -> None:
 
 def test_the_same_seed_gives_the_same_bytes_everywhere() -> None:
     text = "\n".join(d.text for d in islice(documents(0, "train"), 1000))
-    assert hashlib.sha256(text.encode()).hexdigest() == "0"
+    assert (
+        hashlib.sha256(text.encode()).hexdigest() == "cea14672fcbe847fbfcc59af6c20ec5d5048988eacb1207d6ecf4e17515fcdf0"
+    )
 
 
 def test_another_seed_gives_other_documents(some: list[Document]) -> None:
@@ -145,7 +147,13 @@ def test_frequencies_are_the_probabilities() -> None:
 
 @pytest.mark.parametrize(
     ("template", "message"),
-    [("[a|b", "not closed"), ("a]", "too many"), ("<nowhere>", "no passage"), ("{x:nothing}", "no list"), ("{x=[a|b]", "not closed")],
+    [
+        ("[a|b", "not closed"),
+        ("a]", "too many"),
+        ("<nowhere>", "no passage"),
+        ("{x:nothing}", "no list"),
+        ("{x=[a|b]", "not closed"),
+    ],
 )
 def test_a_template_with_a_mistake_is_refused(template: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -194,7 +202,7 @@ def wrong_colour(random: Random, d: Document) -> str | None:
 
 def wrong_pronoun(random: Random, d: Document) -> str | None:
     swapped = {"he": "she", "she": "he", "He": "She", "She": "He", "his": "her"}
-    places = [m for m in re.finditer(r"\b(he|she|He|She|his)\b", d.text)]
+    places = list(re.finditer(r"\b(he|she|He|She|his)\b", d.text))
     if not places or d.kind in ("song", "musing"):
         return None
     found = random.choice(places)
@@ -243,9 +251,21 @@ def swapped_words(random: Random, d: Document) -> str | None:
 
 @pytest.mark.parametrize(
     "plant",
-    [wrong_name, wrong_thing, wrong_colour, wrong_pronoun, wrong_answer, wrong_rhyme, wrong_end, missing_sentence, swapped_words],
+    [
+        wrong_name,
+        wrong_thing,
+        wrong_colour,
+        wrong_pronoun,
+        wrong_answer,
+        wrong_rhyme,
+        wrong_end,
+        missing_sentence,
+        swapped_words,
+    ],
 )
-def test_the_judge_rejects_a_planted_mistake(some: list[Document], plant: Callable[[Random, Document], str | None]) -> None:
+def test_the_judge_rejects_a_planted_mistake(
+    some: list[Document], plant: Callable[[Random, Document], str | None]
+) -> None:
     random = Random(0)
     planted = [(plant(random, d), d) for d in some]
     wrong = [text for text, d in planted if text is not None and text != d.text]
@@ -254,9 +274,10 @@ def test_the_judge_rejects_a_planted_mistake(some: list[Document], plant: Callab
 
 
 def test_the_judge_says_what_is_wrong() -> None:
-    story = next(d for d in documents(0, "val") if d.kind == "story" and d.facts["hero"] == "Pip")
-    at = story.text.index("Pip", story.text.index("Pip") + 1)
-    verdict = judge(story.text[:at] + "Tuck" + story.text[at + 3 :])
+    story = next(
+        d for d in documents(0, "val") if d.kind == "story" and "said Pip" in d.text and d.facts["hero"] == "Pip"
+    )
+    verdict = judge(story.text.replace("said Pip", "said Tuck", 1))
     assert verdict.mistake == "name"
     assert "Tuck" in verdict.reason
     assert "Pip" in verdict.reason
