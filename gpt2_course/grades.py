@@ -26,7 +26,7 @@ BEGINNINGS: dict[Kind, tuple[str, ...]] = {
     "musing": tuple(" ".join(text.split("[")[0].split()) for text in MUSINGS.values()),
 }
 GRADES = "grades.json"
-LONGEST = 400  # tokens a document is given at most
+LONGEST, LONGEST_ANSWER = 400, 40  # tokens a document and an answer are given at most
 BATCH = 100
 
 
@@ -71,7 +71,7 @@ def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8,
     `n_trained` says how many documents of Tiny World it has learned from: its texts are looked for among them.
     """
 
-    def write(prompts: list[str], stop: str | tuple[str, ...] = ()) -> list[str]:
+    def write(prompts: list[str], answers: bool = False) -> list[str]:
         """The texts, each with its prompt; in the order of length, so that few rows wait for others."""
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         texts = [""] * len(prompts)
@@ -79,8 +79,9 @@ def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8,
             chosen = order[i : i + BATCH]
             written = model.generate(
                 [prompts[j] for j in chosen],
-                max_length=min(model.n_positions, LONGEST),
-                stop=stop,
+                max_length=None if answers else min(model.n_positions, LONGEST),
+                max_new_tokens=LONGEST_ANSWER if answers else None,
+                stop="\n" if answers else (),
                 temperature=temperature,
                 seed=seed + i,
             )
@@ -98,9 +99,9 @@ def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8,
     in_rhyme = [rhymes(song) for song in written["song"]]
     # each question by itself, and answered in one line
     questions = [q for d in _val("facts", n_samples // 4 + 1) for q in d.text.split("\n\n")][:n_samples]
-    facts = write([question.split("Answer:")[0] + "Answer:" for question in questions], stop="\n")
+    facts = write([question.split("Answer:")[0] + "Answer:" for question in questions], answers=True)
     told = [(text, answer) for d in _val("reading", n_samples // 2 + 1) for text, answer in _asked(d.text)][:n_samples]
-    answers = write([text for text, _ in told], stop="\n")
+    answers = write([text for text, _ in told], answers=True)
     right = [text[len(asked) :] == answer for text, (asked, answer) in zip(answers, told, strict=True)]
     known = {text for texts in written.values() for text in texts}
     copied = {d.text for d in TinyWorld("train", n_trained) if d.text in known}

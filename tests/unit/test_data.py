@@ -281,3 +281,51 @@ def test_a_pickle_in_a_shard_is_not_opened(shards: Path) -> None:
     np.save(shards / "train-00000.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="is broken"):
         read_shards(shards)
+
+
+# ---- documents -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny_world(tmp_path: Path) -> tuple[TokenStream, TokenStream, Tokenizer]:
+    """Two hundred documents of Tiny World to train on, and those to be tested on."""
+    corpus = find_corpus("tiny-world:200")
+    tokenizer = Tokenizer.train(chain.from_iterable(d.pieces() for d in corpus.train), 600)
+    write_shards(corpus, tokenizer, tmp_path / "tokens", shard_tokens=7000)
+    _, train, val = read_shards(tmp_path / "tokens")
+    return train, val, tokenizer
+
+
+def test_documents_come_back_whole_with_what_they_cost(tiny_world: tuple[TokenStream, TokenStream, Tokenizer]) -> None:
+    train, val, tokenizer = tiny_world
+    corpus = find_corpus("tiny-world:200")
+    end = tokenizer.end_of_text
+    for stream, documents in ((train, corpus.train), (val, corpus.val)):
+        rows = stream.documents()
+        texts = [tokenizer.decode(row[1:-1].tolist()) for row in rows]
+        assert texts == ["".join(d.pieces()) for d in documents]
+        assert all(row[0] == row[-1] == end for row in rows)
+        assert max(len(row) for row in rows) == (stream.longest_document or 0) + 2
+    assert val.nats == pytest.approx([-d.log_prob for d in corpus.val], abs=1e-6)  # type: ignore[union-attr]
+    assert [row.tolist() for row in val.documents(3)] == [row.tolist() for row in val.documents()[:3]]
+
+
+def test_windows_begin_where_documents_do_if_all_of_them_fit(
+    tiny_world: tuple[TokenStream, TokenStream, Tokenizer],
+) -> None:
+    train, _, tokenizer = tiny_world
+    longest = train.longest_document or 0
+    assert train.fits(longest + 1)
+    assert not train.fits(longest)
+    beginnings = {tuple(row[1:5].tolist()) for row in train.documents()}
+    rows = train.random_windows(200, longest + 2, torch.Generator().manual_seed(0)).tolist()
+    with_end = [row[1:5] if row[0] == tokenizer.end_of_text else row[:4] for row in rows]
+    assert all(tuple(begin) in beginnings for begin in with_end)
+    assert 50 < sum(row[0] == tokenizer.end_of_text for row in rows) < 150
+    anywhere = train.random_windows(200, longest + 1, torch.Generator().manual_seed(0)).tolist()
+    assert not all(tuple(row[:4]) in beginnings or tuple(row[1:5]) in beginnings for row in anywhere)
+
+
+def test_a_number_of_documents_must_be_one() -> None:
+    with pytest.raises(ValueError, match="'tiny-world:many' should say how many documents to write, as in tiny-world:"):
+        find_corpus("tiny-world:many")

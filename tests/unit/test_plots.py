@@ -31,3 +31,11 @@ def test_the_same_history_is_the_same_file(tmp_path: Path) -> None:
 
 def test_a_run_of_one_report_can_be_drawn(tmp_path: Path) -> None:
     assert save_loss_curve(HISTORY[:1], tmp_path / "loss.svg").stat().st_size > 1000
+
+
+def test_the_floor_is_drawn_where_it_is_known(tmp_path: Path) -> None:
+    def words(history: list[dict[str, Any]]) -> str:
+        return save_loss_curve(history, tmp_path / "loss.svg").read_text(encoding="utf-8")
+
+    assert "no model can do better" not in words(HISTORY)
+    assert "no model can do better" in words([{**entry, "floor": 0.3} for entry in HISTORY])
