@@ -136,6 +136,7 @@ class TrainConfig:
             batch_size=16,
             context=512,
             learning_rate=0.001,
+            muon_learning_rate=0.04,
             steps=20_000,
             warmup_steps=700,
             report_every=500,
