@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-Value = "Entity | str"
 Memory = dict[str, "Entity | str"]  # what a text has settled so far, by name
 
 

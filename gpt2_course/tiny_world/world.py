@@ -186,7 +186,9 @@ def _noun(name: str) -> Entity:
 
 
 def _list(words: str) -> tuple[Entity, ...]:
-    return tuple(_noun(" ".join(word.split())) for word in words.strip().split(","))
+    """Nouns by commas where one of them has a space, or else by spaces."""
+    parts = words.split(",") if "," in words else words.split()
+    return tuple(_noun(" ".join(part.split())) for part in parts)
 
 
 PRONOUNS = {
@@ -248,23 +250,23 @@ LISTS: dict[str, tuple[Entity, ...]] = {
     "season": tuple(Entity(name, {"scene": scene}) for name, scene in _rows(SEASON_TABLE)),
     "weather": WEATHER,
     "rough": tuple(weather for weather in WEATHER if weather.name not in ("sunny", "cloudy")),
-    "colour": tuple(_noun(name) for name in COLOURS.split()),
-    "number": tuple(_noun(name) for name in NUMBERS.split()),
-    "day": tuple(_noun(name) for name in DAYS.split()),
+    "colour": _list(COLOURS),
+    "number": _list(NUMBERS),
+    "day": _list(DAYS),
     "treasure": _list(TREASURES),
     "tool": _list(TOOLS),
     "digger": _list(DIGGERS),
     "sound": tuple(Entity(f"{x.name.capitalize()}, {x.name}, {x.name}") for x in _list(SOUNDS)),
-    "how": tuple(_noun(name) for name in HOW.split()),
-    "did": tuple(_noun(name) for name in DID.split()),
+    "how": _list(HOW),
+    "did": _list(DID),
     "when": _list(WHEN),
-    "kin": tuple(_noun(name) for name in KIN.split()),
+    "kin": _list(KIN),
     "job": _list(JOBS),
-    "material": tuple(_noun(name) for name in MATERIALS.split()),
-    "garment": tuple(_noun(name) for name in GARMENTS.split()),
-    "month": tuple(_noun(name) for name in MONTHS.split()),
-    "tree": tuple(_noun(name) for name in TREES.split()),
-    "instrument": tuple(_noun(name) for name in INSTRUMENTS.split()),
+    "material": _list(MATERIALS),
+    "garment": _list(GARMENTS),
+    "month": _list(MONTHS),
+    "tree": _list(TREES),
+    "instrument": _list(INSTRUMENTS),
     "game": _list(GAMES),
     "fruit": _list(FRUITS),
     "dish": _list(DISHES),
