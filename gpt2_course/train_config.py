@@ -39,6 +39,8 @@ class TrainConfig:
 
     steps: int = 2200
     """How many times the weights are changed."""
+    practice_steps: int = 120
+    """Steps, the first ones, that practise looking back on random tokens that repeat, before any text is read."""
     batch_size: int = 8
     """Sequences a step looks at, at once."""
     context: int = 336
@@ -91,7 +93,14 @@ class TrainConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}.")
-        for name in ("learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "final_learning_rate"):
+        for name in (
+            "practice_steps",
+            "learning_rate",
+            "muon_learning_rate",
+            "weight_decay",
+            "warmup_steps",
+            "final_learning_rate",
+        ):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name} must be 0 or more, but it is {getattr(self, name)}.")
         if not 0 <= self.seed < 2**40:
@@ -123,7 +132,7 @@ class TrainConfig:
                 model=model,
                 batch_size=16,
                 warmup_steps=50,
-                steps=4000,
+                steps=6000,
                 report_every=250,
                 report_windows=256,
                 sample_tokens=200,
@@ -135,6 +144,7 @@ class TrainConfig:
             tokenizer="gpt2",
             batch_size=16,
             context=512,
+            practice_steps=0,
             learning_rate=0.001,
             muon_learning_rate=0.04,
             steps=20_000,

@@ -26,6 +26,7 @@ from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
+from gpt2_course.practice import LENGTH, random_repeats
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.train_config import TrainConfig, best_device, learning_rate_factor
 
@@ -105,8 +106,10 @@ class Trainer:
                 self._report(verbose)
             while self.step < config.steps:
                 began = perf_counter()
-                self._losses.append(self.train_step())
+                loss = self.train_step()
                 self.seconds += perf_counter() - began
+                if self.step > config.practice_steps:  # what it was before says nothing about the text
+                    self._losses.append(loss)
                 bar.update(tokens_per_step)
                 last = self.step == config.steps
                 if self.step % config.log_every == 0 or last:
@@ -128,8 +131,7 @@ class Trainer:
         scale_learning_rates(self.optimizers, learning_rate_factor(self.step, config))
         loss = torch.zeros((), device=self.model.device)
         for _ in range(config.accumulation):
-            rows = self.train_data.random_windows(config.batch_size, config.context + 1, random)
-            rows = rows.to(self.model.device)
+            rows = self._rows(random).to(self.model.device)
             part = self.model(rows[:, :-1], rows[:, 1:]) / config.accumulation
             part.backward()
             loss += part.detach()
@@ -140,11 +142,22 @@ class Trainer:
         self.step += 1
         return loss
 
+    def _rows(self, random: torch.Generator) -> Tensor:
+        """What the next step learns from: text, or before it practice of the same size."""
+        config = self.config
+        if self.step >= config.practice_steps:
+            return self.train_data.random_windows(config.batch_size, config.context + 1, random)
+        length = min(LENGTH, config.context)
+        count = config.batch_size * config.context // length
+        return random_repeats(self.train_data.vocab_size, count, length + 1, random)
+
     def _seed_of(self, step: int) -> int:
         return self.config.seed * 2**20 + step
 
     def _log(self) -> None:
         """An entry of the history: the mean training loss since the one before."""
+        if not self._losses:
+            return
         loss = float(torch.stack(self._losses).mean())
         self._losses.clear()
         if not math.isfinite(loss):

@@ -28,8 +28,8 @@ PASSAGES = {
 PLOTS: dict[str, tuple[str, str]] = {
     "lost and found": (
         """
-        <once> {hero:cast.intro} lost a {c:colour} {thing:treasure}. <about> [The {thing} had been a present from
-        {hero.friend}.|{He} had bought the {thing} with {his} own money.|{He} had won the {thing} at the fair.]
+        <once> {hero:cast.intro} lost a {c:colour} {thing:treasure}. <about> [The {c} {thing} had been a present from
+        {hero.friend}.|{He} had bought the {thing} with {his} own money.|{He} had won the {c} {thing} at the fair.]
 
         "{hero.cry}" cried {hero}. "[Where can it be?|A {thing} does not walk away!|I had it only yesterday!]" {He} looked
         [under the bed|in the soup pot|behind the door], and found only {n:number} {f:fruit}. {He} looked {:place.at}, and
@@ -37,7 +37,7 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         Then {he} met {other:cast.the}. "[I saw a {thing}|Somebody has seen a {thing}|Go and look for your {thing}]
         {p:place.at}," said {other} {:how}. So {hero} ran to {p}, and there, [under some|between the|hidden by]
-        {:p.finds}, [lay|waited|shone] the {thing}.
+        {:p.finds}, [lay|waited|shone] the {c} {thing}.
 
         <feast> From that day on, the {c} {thing} [hung over {his} bed|was tied to a string|slept under a pillow], and
         {hero} knew: [nothing is lost while a friend helps you look|the best place to look is the last one|what you love
@@ -60,7 +60,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         down from a wall]. "[Somebody must go|Somebody must help]," [everybody said|said the whole village], and looked
         [at the floor|out of the window|the other way].
 
-        {hero} put the {thing} [in {his} pocket|under {his} arm|on {his} head]. "And what about {hero.fear}?" {he} whispered.
+        {hero} put the {c} {thing} [in {his} pocket|under {his} arm|on {his} head]. "And what about {hero.fear}?" {he} whispered.
         "{hero.cry}" But {he} counted to {n:number}, held on to the {thing} and walked all the way to {p}. {other} {:did}. "Were
         you not afraid?"
 
@@ -82,7 +82,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} promised a {c:colour} {thing:treasure} to {other:cast.the}, before {d:day}. "[I give you
         my word|You can count on me|Cross my heart]," said {hero} {:how}. <about>
 
-        On the way, somebody called: "Stay and have {:dish} with us!" {hero} {:did} and looked at the {thing}. "[Another
+        On the way, somebody called: "Stay and have {:dish} with us!" {hero} {:did} and looked at the {c} {thing}. "[Another
         time|Tomorrow|Save me some]!" {he} called, and walked on.
 
         Then [the path broke off|a bridge was out|a stream had risen] near {p:place}, and {hero} had to [climb over|wade
@@ -91,7 +91,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         came!"
 
         "I promised," said {hero} {:how}, and put down the {c} {thing}. <feast> [A promise is a small thing to give and a big
-        thing to keep.|{other} has never lent the {thing} to anyone.|It was the best {thing} that {other} ever had.]
+        thing to keep.|{other} has never lent the {c} {thing} to anyone.|It was the best {thing} that {other} ever had.]
         """,
         """
         What did {hero} promise to bring? A {c} {thing}.
@@ -106,7 +106,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. It was the prize of a race to {p:place}, and {other:cast.the} wanted
         it, too. "[I
-        shall be there before you blink|You will only see my back|The {thing} is as good as mine]," said {other} {:how}. {hero}
+        shall be there before you blink|You will only see my back|The {c} {thing} is as good as mine]," said {other} {:how}. {hero}
         [said nothing|only smiled|tied {his} shoes twice]. <about>
 
         [Off they ran|Away they went|They were off]! Soon {other} was {n:number} [steps|trees|fences] ahead. But at the corner
@@ -117,7 +117,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         So {other} won the {thing}[, of course|, by a mile|], but it was very quiet {p.at}. Then came {hero}, last of all, with the
         {a} on {his} shoulder, and everyone cheered[ until the windows shook|].
 
-        {other} looked at the {thing} for a while. "[This is yours|I think you dropped this|Mine was the shorter
+        {other} looked at the {c} {thing} for a while. "[This is yours|I think you dropped this|Mine was the shorter
         race]," said {other} {:how}, and held it out to {hero}. <feast> Now they share the {c} {thing}. [It works week by
         week.|The one who stops can still be first.|The {a} sleeps in it, as far as it fits.]
         """,
@@ -136,7 +136,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         the wind took the roof off.
 
         "[All hands|Everybody out|Wake up]!" shouted {hero} {:how}. {Other:cast.the} brought {n:number} [nails|planks|tablecloths]
-        and a bucket of {:dish}, and {hero} used the {thing} [as a hammer|as a lamp|to keep the rain off]. The rain [ran
+        and a bucket of {:dish}, and {hero} used the {c} {thing} [as a hammer|as a lamp|to keep the rain off]. The rain [ran
         down their necks|came from all sides|fell in buckets]. "{other.cry}" cried {other}. "[My hat|My supper|My umbrella]
         is gone!"
 
@@ -168,7 +168,7 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         On {d:day} {hero.friend} followed {him} on tiptoe, past {:animal.a} and {n:number} {f:flower}, all the way to {p}.
         "{hero.friend.cry}" There stood {hero}, [with a brush in {his} hand|with glue up to {his} knees|singing softly],
-        and held up the {thing}.
+        and held up the {c} {thing}.
 
         "Now it is no surprise any more," said {hero} {:how}. "It is," said {hero.friend}. "[I was surprised that I was
         wrong|I thought you had forgotten me|Nobody ever made me a {thing}]." <feast> And on the birthday {hero.friend}
@@ -188,7 +188,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} took a {c:colour} {thing:treasure} to market. <about> "I want something better than a
         {thing}," {he} [said|thought|told everyone].
 
-        [By the well|At the gate|On the bridge] {he} met {other:cast.the}. "You can have {n:number} {f:fruit} for your {thing}!"
+        [By the well|At the gate|On the bridge] {he} met {other:cast.the}. "You can have {n:number} {f:fruit} for your {c} {thing}!"
         said {other} {:how}. Done. But the fruit [rolled away|smelled odd|was sour], so {he} gave it for a {:tool}, and that
         for some {:garment}, and those for a {a:animal}. And the {a} [hopped off without a word|bit {him} in the thumb|flew
         away over the roofs].
@@ -197,7 +197,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         came by]. "[The {thing} does not suit me|What would I do with a {thing}?|I have a {thing} at home]," said {other}. "Bring me
         some {hero.food} {p:place.at}, and it is yours again."
 
-        So {hero} ran to {p}, and came home with the {thing} [under {his} coat|in both hands|on {his} head]. <feast> The {c}
+        So {hero} ran to {p}, and came home with the {c} {thing} [under {his} coat|in both hands|on {his} head]. <feast> The {c}
         {thing} is not for sale any more. [Ask not what is better; ask what is yours.|{hero} goes to market only to look.|{hero}
         has never traded again, except jokes.]
         """,
@@ -217,10 +217,10 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         "[Are you hungry|Have you lost your way|Can I help you]?" asked {hero} {:how}. "I have come {n:number} [days|miles|
         hours] on foot," said the stranger, "and nobody has given me as much as a {thing}." {hero} {:did}, and gave the stranger some
-        {hero.food} and the {thing}.
+        {hero.food} and the {c} {thing}.
 
         The stranger [hugged|kissed|dusted off] the {thing} and was gone. "{hero.friend.cry}" said {hero.friend}. "You gave
-        your {thing} to somebody you do not know?" "Now I know somebody more," said {hero} {:how}.
+        your {c} {thing} to somebody you do not know?" "Now I know somebody more," said {hero} {:how}.
 
         A [week|month|year] later, a [golden coach|silver carriage|very long sleigh] stopped {p.at}, and out climbed {who=[the
         queen|the king|the mayor]} with the {c} {thing}. "Where is {hero}?" <feast> [Kindness comes home by
@@ -242,12 +242,12 @@ PLOTS: dict[str, tuple[str, str]] = {
         pieces. <about>
 
         "{hero.cry}" whispered {hero}. Nobody had seen it but a {a:animal}. {He} [swept up|gathered|picked up] what was left of
-        the {thing} and hid it {p:place.at}, under the {:p.finds}. [That night {he} could not sleep.|The {hero.food}
+        the {c} {thing} and hid it {p:place.at}, under the {:p.finds}. [That night {he} could not sleep.|The {hero.food}
         tasted of nothing.|Every knock at the door made {him} jump.] "Have you seen my {thing}?" asked {other} {:how}. "[No|Which
         {thing}|Not since {:day}]," said {hero}.
 
         It was the [worst|longest|silliest] lie of {his} life[, and it grew and grew|, and it weighed like lead|]. At noon
-        {hero} ran to {p}, dug out every piece of the {thing} and carried them to {other}. "I did it. I [was afraid to
+        {hero} ran to {p}, dug out every piece of the {c} {thing} and carried them to {other}. "I did it. I [was afraid to
         say so|am sorry|should have told you]."
 
         {other} was quiet [for a long time|for a moment|until the tea was cold]. "[A {thing} can be mended, and a lie
@@ -269,7 +269,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} had a {c:colour} {thing:treasure}, {n:number} [boards|barrels|bed sheets] and [plenty of string|no idea at
         all|a drawing on a napkin]. {Other:cast.the} came along, and they wanted to build {b:build.a} {p:place.at}. <about>
 
-        On the first try the {thing} fell on {hero}'s [foot|hat|lunch]. "{hero.cry}" On the second try everything [stood for a
+        On the first try the {c} {thing} fell on {hero}'s [foot|hat|lunch]. "{hero.cry}" On the second try everything [stood for a
         whole minute|leaned like a tired horse|was upside down]. "{other.cry}" said {other}. "[Let us ask for help.|Who holds
         the plan upside down?|We forgot the middle.]"
 
@@ -295,14 +295,14 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} [caught|netted|sat on] a golden fish {p:place.at}. "Let
         me go," said the fish, "and I shall grant you a wish. But every wish has a price."
 
-        {hero} did not [think long|ask which|listen to the end]. "I wish for a {thing}, {n:number} times as big as a house!" [Puff|Ping|Whoosh], there stood the {thing}. {hero} {:did} {:how}. But when {he} wanted to {hero.likes}, {he} no
+        {hero} did not [think long|ask which|listen to the end]. "I wish for a {thing}, {n:number} times as big as a house!" [Puff|Ping|Whoosh], there stood the {c} {thing}. {hero} {:did} {:how}. But when {he} wanted to {hero.likes}, {he} no
         longer knew how. {He} tried {hero.food}, but everything tasted like [paper|dust|cold water]. And when {hero.friend}
         came by, {hero} [asked who that was|did not wave|had forgotten the name].
 
         "{hero.cry} So that is the price," said {hero}, and ran back to {p}. "Fish, fish, take the {thing} back!" "[Are you
         sure|Even the door|The whole {thing}]?" asked the fish. "[Every inch|All of it|Yes, and quickly]!"
 
-        [Puff|Ping|Whoosh], the {thing} was gone. At home sat {hero.friend}, with {hero.food} on the table. <feast> {hero} never
+        [Puff|Ping|Whoosh], the {c} {thing} was gone. At home sat {hero.friend}, with {hero.food} on the table. <feast> {hero} never
         wished for a {c} {thing} again. [Some wishes are best kept as wishes.|The golden fish is still there, and nobody asks
         it for anything.|What we have, we should wish for.]
         """,
@@ -321,13 +321,13 @@ PLOTS: dict[str, tuple[str, str]] = {
         noise. {:sound}, it went.
 
         "{hero.cry}" said {hero} and pulled the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It is [a
-        ghost|a burglar|a monster] with {n:number} [legs|teeth|heads]." {He} took the {thing} [for courage|in both hands|and a deep breath] and [crept|tiptoed|marched] outside, as far as {p:place}.
+        ghost|a burglar|a monster] with {n:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|in both hands|and a deep breath] and [crept|tiptoed|marched] outside, as far as {p:place}.
 
         Behind the {:p.finds}, something moved. {hero} lifted the {thing}. "Come out, whoever you are!" "[Not so loud!|Who is
         there?|Mind my nose!]" said a voice, and out came {hero.friend.the}.
 
         "What are you doing {p.at}?" "[I could not sleep|It is the only quiet hour], so I came to {hero.friend.likes}," said
-        {hero.friend} {:how}. "And what is the {thing} for?" "[For the ghost|That is a long story|I forget]," said {hero}. <feast>
+        {hero.friend} {:how}. "And what is the {c} {thing} for?" "[For the ghost|That is a long story|I forget]," said {hero}. <feast>
         The {c} {thing} is beside the bed again. [Most monsters are friends whom we cannot see well.|But the window is
         open.|And at night they go out together.]
         """,
@@ -346,12 +346,12 @@ PLOTS: dict[str, tuple[str, str]] = {
         {n:number} [jokes|songs|riddles] for dessert. But at midnight {hero} was still awake. "[I cannot sleep|My eyes will not
         close|I have counted all the sheep]," said {hero} {:how}.
 
-        {other} brought {hero} the {thing} to hold. It did not help. {other} [sang|hummed|snored loudly, as an example]. The {thing} fell on
+        {other} brought {hero} the {c} {thing} to hold. It did not help. {other} [sang|hummed|snored loudly, as an example]. The {thing} fell on
         the floor. "{hero.cry}" said {hero}. "[Now I am wide awake|That was very loud|Thank you, but no]."
 
         "What do you do at home, before you sleep?" asked {other}. {hero} {:did}. "I {hero.likes}[, just for a minute|, and
         then I yawn|]. And {hero.friend} says [good night|sweet dreams|see you tomorrow]." "[Is that all|Then let us do
-        that|Why did you not say so]," said {other} {:how}, and picked up the {thing}.
+        that|Why did you not say so]," said {other} {:how}, and picked up the {c} {thing}.
 
         So they did it together, in the middle of the night, and {other} said the words {hero.friend} says. [Before the last
         one,|At once,|A minute later,] {hero} was asleep, with the {c} {thing} in {his} arms. <feast> [Home is a thing one can do
@@ -376,7 +376,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         past|around] the {:p.finds}, counted their steps and dug with a {:digger} until {:when}. All they found was [mud|a
         worm|a hole]. "[Deeper|Once more|Do not give up]," said {hero.friend} {:how}.
 
-        At last they hit a [box|chest|tin]. There lay the {thing}, and with it a note: "[Whoever digs together has found it
+        At last they hit a [box|chest|tin]. There lay the {c} {thing}, and with it a note: "[Whoever digs together has found it
         already|The real treasure is standing next to you|Put something in for the next one]."
 
         They laughed, and [sat in the hole and ate {hero.food}|told each other stories|watched {:animal.a}] until it was
@@ -401,7 +401,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         back!" {hero} turned [pale|as white as milk|green]. "I have [a cold|to wash my hair|an appointment]," {he} said {:how}. But
         [they pushed {him} out of the door|everybody was looking at {him}|{other} already held {his} coat].
 
-        Step by step {he} went to {p}, with the {thing} and shaking knees. Something rustled among the {:p.finds}. "Dear
+        Step by step {he} went to {p}, with the {c} {thing} and shaking knees. Something rustled among the {:p.finds}. "Dear
         monster," said {hero} {:how}, "I must tell the truth: I [bought|found|borrowed] the {thing}, and I am afraid of
         {hero.fear}." Then {he} saw who it was: [only|just|none other than] a {a:animal}.
 
@@ -424,9 +424,9 @@ PLOTS: dict[str, tuple[str, str]] = {
         not know the way home. <about> "[Do not cry|Climb on my back|I know everybody here]," said {hero} {:how}, and gave it
         some {hero.food}.
 
-        They asked {other:cast.the}. "{other.cry}" said {other}. "[There is only one {thing} like that|I know this {thing}|Follow
+        They asked {other:cast.the}. "{other.cry}" said {other}. "[There is only one {thing} like that|I know this {c} {thing}|Follow
         the {thing}]. It comes from {p:place}." [The sun was low already.|{w:weather.scene}] {hero} sang to the {a} for
-        {n:number} miles, and carried the {thing} [on {his} back|around {his} neck|under {his} hat].
+        {n:number} miles, and carried the {c} {thing} [on {his} back|around {his} neck|under {his} hat].
 
         And {p.at}, among the {:p.finds}, stood a mother {a} and counted her little ones [again and again|in
         tears|aloud]. "One is missing," she said. "[Not any more|Here it is|Count again]," said {hero} {:how}.
@@ -448,7 +448,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} missed a {c:colour} {thing:treasure}. <about> {Other:cast.the} was sent for, [being nosy by profession|as
         the owner of a magnifying glass|as always].
 
-        "[Nobody leaves this place|Stand back|Everything is a clue]," said {other} {:how}. They looked {p:place.at}, and the {thing}
+        "[Nobody leaves this place|Stand back|Everything is a clue]," said {other} {:how}. They looked {p:place.at}, and the {c} {thing}
         was not there, only {:p.finds}. "I was [asleep|in the bath|at my aunt's] all {d:day}," said {hero} {:how}, "and when I
         woke up, the {thing} was gone."
 

@@ -31,7 +31,15 @@ TEXT = "".join(
 )
 SMALL = GPT2Config(vocab_size=300, n_positions=32, n_embd=32, n_layer=2, n_head=2, resid_pdrop=0.1)
 CONFIG = TrainConfig(
-    model=SMALL, context=32, batch_size=4, steps=60, report_every=25, checkpoint_every=7, log_every=5, sample_tokens=8
+    model=SMALL,
+    context=32,
+    batch_size=4,
+    steps=60,
+    practice_steps=12,
+    report_every=25,
+    checkpoint_every=7,
+    log_every=5,
+    sample_tokens=8,
 )
 
 
@@ -44,7 +52,8 @@ def config(tmp_path: Path) -> TrainConfig:
 def command(config: TrainConfig, *options: str) -> list[str]:
     """The command line for the settings of CONFIG."""
     settings = (
-        f"--steps {config.steps} --checkpoint-every 7 --log-every 5 --report-every 25 --batch-size 4 --context 32"
+        f"--steps {config.steps} --checkpoint-every 7 --log-every 5 --report-every 25 --batch-size 4 --context 32 "
+        f"--practice-steps {config.practice_steps}"
     )
     shape = "--vocab-size 300 --n-positions 32 --n-embd 32 --n-layer 2 --n-head 2 --resid-pdrop 0.1 --sample-tokens 8"
     files = ["--data", config.data, "--out", config.out]
@@ -279,7 +288,7 @@ def test_history_is_one_json_object_a_line(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     lines = (Path(config.out) / "history.jsonl").read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines]
-    assert [e["step"] for e in entries if "val_loss" not in e] == list(range(5, 61, 5))
+    assert [e["step"] for e in entries if "val_loss" not in e] == list(range(15, 61, 5))  # after the practice
     assert [e["step"] for e in entries if "val_loss" in e] == [0, 1, 2, 5, 10, 20, 25, 50, 60]
     assert all(e["seconds"] >= 0 for e in entries)
 
