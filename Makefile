@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test lint bench book clean
+.PHONY: train test lint bench book site lab refresh repository clean
 
 train: .venv/ready  ## train a GPT-2 on this computer; more by ARGS="--preset story"
 	$(BIN)/python train.py $(ARGS)
@@ -11,6 +11,7 @@ train: .venv/ready  ## train a GPT-2 on this computer; more by ARGS="--preset st
 # Two tests at a time, each on one core: threads of two processes that wait for each other are slower than none.
 test: lint  ## everything that must hold
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-cell-timeout 240 chapters
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
@@ -20,8 +21,21 @@ lint: .venv/ready  ## style and types
 bench: .venv/ready  ## side by side with others; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
-book:
-	@echo "The book is not there yet: soon."
+site: .venv/ready  ## build the book from the committed outputs, into _build/html
+	$(BIN)/jupyter-book build . --warningiserror --keep-going --quiet
+
+book: site  ## build the book and serve it (a page of modules does not work from a file)
+	@echo "The book is at http://localhost:8000 — Ctrl-C ends it."
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+lab: .venv/ready  ## the notebooks, in JupyterLab
+	$(BIN)/jupyter lab chapters
+
+refresh: .venv/ready  ## run the notebooks whose cells have changed; all of them by ARGS=--all
+	$(BIN)/python -m book.refresh $(ARGS)
+
+repository: .venv/ready  ## move the course to another address: make repository URL=https://github.com/you/your-copy
+	$(BIN)/python -m book.repository $(URL)
 
 clean:
 	rm -rf .venv

@@ -2,30 +2,100 @@
 
 from __future__ import annotations
 
+import html
+import io
+import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gpt2_course.training import one_line
 
 # Okabe & Ito (2008): colours that people with any colour vision can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
+INK = "#010203"  # stands for the colour of the text around a picture, light or dark
 
 STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": GREY,
-    "axes.labelcolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.prop_cycle": matplotlib.cycler(color=[BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00"]),
+    "text.color": INK,
     "xtick.color": GREY,
     "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
     "font.size": 11,
     "svg.fonttype": "none",  # text stays text: small files that can be searched
     "svg.hashsalt": "gpt2_course",  # the same picture is the same file
 }
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing that a notebook shows in place, in the colours of the page, and that also says what it shows."""
+
+    svg: str
+    alt: str
+
+    def _repr_html_(self) -> str:
+        return f'<div class="picture" role="img" aria-label="{html.escape(self.alt)}">{self.svg}</div>'
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def new_axes(width: float = 7.5, height: float = 3.5, **subplots: Any) -> Any:
+    """Empty axes (or an array of them, by nrows and ncols) in the style of the course; sizes in inches."""
+    with matplotlib.rc_context(STYLE):
+        return Figure(figsize=(width, height), layout="constrained").subplots(**subplots)
+
+
+def picture(axes: Axes, alt: str) -> Picture:
+    """The figure of these axes as a picture. `alt` says in words what one sees, for those who cannot see it."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    file = io.StringIO()
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a character the font lacks: the reader's own fonts show it
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    # a tenth of a point cannot be seen, and rounding differs less from machine to machine than arithmetic
+    svg = re.sub(r"(-?\d+\.\d\d+)", lambda m: f"{float(m[1]):.1f}", svg)
+    svg = re.sub(r'^<svg([^>]*?) width="[^"]*"', r'<svg\1 style="max-width:100%;height:auto"', svg)
+    return Picture(re.sub(r"\n\s*", "\n", svg), alt)
+
+
+def show_bars(labels: Sequence[str], values: Sequence[float], title: str, unit: str) -> Picture:
+    """Bars from left to right, one below the other, each with its value."""
+    axes = new_axes(height=0.7 + 0.3 * len(labels))
+    shown = [label.replace(" ", "␣") for label in labels]
+    numbers = [float(value) for value in values]
+    places = range(len(labels))
+    bars = axes.barh(places, numbers, color=BLUE, height=0.7)
+    axes.bar_label(bars, [f"{number:.3f}" for number in numbers], padding=4, color=INK)
+    axes.set_yticks(places, shown)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlabel(unit)
+    axes.set_title(title, color=INK)
+    told = ", ".join(f"{label} {number:.3f}" for label, number in zip(shown, numbers, strict=True))
+    return picture(axes, f"Bars of {unit}. {title} {told}.")
 
 
 def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:
@@ -61,5 +131,5 @@ def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():  # a character the font lacks: in SVG the reader's own fonts show it
             warnings.simplefilter("ignore", UserWarning)
-            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+            figure.savefig(path, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
     return path

@@ -27,7 +27,7 @@ def test_environment_and_requirements_name_the_same_versions() -> None:
 
 def test_every_dependency_of_the_package_is_pinned() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    lists = re.findall(r"^(?:dependencies|test) = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
+    lists = re.findall(r"^(?:dependencies|book|test) = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
     wanted = set(re.findall(r'"([\w-]+)[>=<]?', "".join(lists)))
     assert wanted == set(pins((ROOT / "requirements.txt").read_text().splitlines()))
 
@@ -56,6 +56,8 @@ def test_the_wheel_holds_the_package_data(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "gpt2_course/assets/gpt2/merges.txt" in names
+    assert "gpt2_course/exercises/quizzes/01.json" in names
+    assert "gpt2_course/pretrained/tiny-world/model.safetensors" in names
     assert not [name for name in names if name.startswith("tests")]
 
 

@@ -1,0 +1,91 @@
+"""Runs the notebooks whose cells have changed and keeps their outputs: `make refresh` (all of them: ARGS=--all)."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from gpt2_course.files import replacing
+from gpt2_course.wall import CHAPTERS, wall
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 240  # that a chapter may take, on two cores
+
+
+def sources_hash(notebook: Any) -> str:
+    """Changes when a cell does, whatever its outputs."""
+    cells = [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+
+
+def refresh(path: Path) -> float:
+    """Runs a notebook from its first cell and writes it back, without what is not content; returns the seconds.
+
+    Raises `CellExecutionError` for a cell that fails; the file is then left as it was.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    began = perf_counter()
+    NotebookClient(
+        notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    ).execute()
+    seconds = perf_counter() - began
+    for i, cell in enumerate(notebook.cells, 1):
+        cell.id = f"{path.stem[:2]}-{i:02}"
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "sources": sources_hash(notebook),
+    }
+    with replacing(path) as new:
+        nbformat.write(notebook, new)
+    return seconds
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Text that was printed in pieces as one output: how it was cut is a matter of chance."""
+    joined: list[Any] = []
+    for output in outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream" and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", action="store_true", help="also those whose cells have not changed")
+    every = parser.parse_args().all
+    # a kernel of a learner would remember; what is shown in the book must not depend on who made it
+    os.environ["COLUMNS"] = "120"
+    (ROOT / "book/figures/wall.html").write_text(wall(*CHAPTERS).svg + "\n", encoding="utf-8")
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        if not every and notebook.metadata.get("sources") == sources_hash(notebook):
+            print(f"{path.name}: unchanged")
+            continue
+        print(f"{path.name}: running …", flush=True)
+        try:
+            seconds = refresh(path)
+        except CellExecutionError as error:
+            sys.exit(f"{path.name} was left as it was, because a cell failed:\n{error}")
+        print(f"{path.name}: {seconds:.0f} s")
+        if seconds > SECONDS:
+            sys.exit(f"{path.name} took {seconds:.0f} s, but a chapter must run in {SECONDS} s: make it shorter.")
+
+
+if __name__ == "__main__":
+    main()

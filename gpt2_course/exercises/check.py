@@ -1,0 +1,110 @@
+"""How an answer is checked, and what is said about it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Literal
+
+from gpt2_course.exercises.progress import remember_solved
+from gpt2_course.exercises.registry import EXERCISES, Exercise
+
+State = Literal["not written yet", "correct", "not right yet"]
+COLOURS: dict[State, str] = {"not written yet": "#6B6B6B", "correct": "#009E73", "not right yet": "#D55E00"}
+SIGNS: dict[State, str] = {"not written yet": "…", "correct": "✓", "not right yet": "✗"}
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What is said about an answer: text in a terminal, a coloured card in a notebook."""
+
+    exercise: Exercise
+    state: State
+    message: str
+
+    def __repr__(self) -> str:
+        name = f"Exercise {self.exercise.number} ({self.exercise.title})"
+        return f"{SIGNS[self.state]} {name}: {self.state}. {self.message}".rstrip()
+
+    def _repr_html_(self) -> str:
+        colour = COLOURS[self.state]
+        name = html.escape(f"Exercise {self.exercise.number} · {self.exercise.title}")
+        return (
+            f'<div class="exercise-card" style="border-left:.5em solid {colour};padding:.5em 1em;margin:.5em 0;'
+            f'border-radius:.3em;background:color-mix(in srgb,{colour} 12%,transparent)">'
+            f"<strong>{SIGNS[self.state]} {name}: {self.state}</strong><br>{html.escape(self.message)}</div>"
+        )
+
+
+def check(number: str, answer: Any, remember: bool = True) -> Feedback:
+    """Says whether an answer is right, and if not, what is wrong with it.
+
+    Args:
+        number: of the exercise, such as "1.2".
+        answer: what the exercise asks for: a value, or a function that is tried out.
+        remember: whether a right answer counts for `progress()`.
+
+    Returns:
+        One of three things: *not written yet* (None, `...`, or a function that returns one of them), *correct*, or
+        *not right yet* with the reason. It shows itself.
+
+    Raises:
+        ValueError: there is no such exercise.
+    """
+    if number not in EXERCISES:
+        chapter = number.split(".")[0]
+        near = [n for n in EXERCISES if n.split(".")[0] == chapter] or list(EXERCISES)
+        raise ValueError(f"There is no exercise {number!r}; there are {', '.join(near)}.")
+    asked = EXERCISES[number]
+    try:
+        if _is_missing(answer):
+            raise _NotWritten
+        message = asked.find_mistake(_watched(answer) if callable(answer) else answer)
+    except (_NotWritten, NotImplementedError):
+        return Feedback(asked, "not written yet", "Write your code, run the cell, and come back.")
+    except _Stopped as stopped:
+        return Feedback(asked, "not right yet", str(stopped))
+    if message:
+        return Feedback(asked, "not right yet", message)
+    if remember:
+        remember_solved(number)
+    return Feedback(asked, "correct", "")
+
+
+class _NotWritten(Exception):
+    """A function that is still a stub was called."""
+
+
+class _Stopped(Exception):
+    """The learner's function raised an error; this says which, and for what."""
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is ...
+
+
+def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but a stub and an error in it are told from a mistake."""
+
+    @wraps(function)
+    def call(*args: Any) -> Any:
+        try:
+            result = function(*args)
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            shown = ", ".join(_short(arg) for arg in args)
+            raise _Stopped(f"{function.__name__}({shown}) stopped with {type(error).__name__}: {error}") from error
+        if _is_missing(result):
+            raise _NotWritten
+        return result
+
+    return call
+
+
+def _short(value: Any) -> str:
+    """A value as one would type it, in a length one can read."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

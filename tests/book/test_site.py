@@ -1,0 +1,70 @@
+"""The built site: no warning, no dead link, no picture without words."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", folder]
+    built = subprocess.run(
+        [*command, "--warningiserror", "--keep-going", "--quiet"], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, BeautifulSoup]:
+    made = [path for path in site.rglob("*.html") if "_static" not in path.parts]
+    return {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in made}
+
+
+def test_links_inside_the_site_lead_somewhere(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
+    anchors = {path: {tag["id"] for tag in page.find_all(id=True)} for path, page in pages.items()}
+    dead = []
+    n = 0
+    for path, page in pages.items():
+        for tag in page.find_all("a", href=True):
+            link = urlsplit(str(tag["href"]))
+            if link.scheme or link.netloc or "headerlink" in tag.get("class", []):
+                continue
+            target = (path.parent / unquote(link.path)).resolve() if link.path else path
+            n += 1
+            if not target.exists() or (link.fragment and target in anchors and link.fragment not in anchors[target]):
+                dead.append((path.name, tag["href"]))
+    assert n > 50
+    assert dead == []
+
+
+def test_every_picture_says_what_it_shows(pages: dict[Path, BeautifulSoup]) -> None:
+    silent = []
+    for path, page in pages.items():
+        article = page.find("article") or page
+        silent += [(path.name, str(tag)[:80]) for tag in article.find_all("img") if not tag.get("alt")]
+        for tag in article.find_all("svg"):
+            labelled = any(t.get("aria-label") or t.get("aria-hidden") for t in [tag, *tag.parents])
+            if not labelled:
+                silent.append((path.name, str(tag)[:80]))
+    assert silent == []
+
+
+def test_the_site_can_be_searched(site: Path) -> None:
+    assert "perplex" in (site / "searchindex.js").read_text(encoding="utf-8")
+
+
+def test_nothing_is_fetched_from_elsewhere(pages: dict[Path, BeautifulSoup]) -> None:
+    for path, page in pages.items():
+        for tag in page.find_all(["script", "link", "img"]):
+            address = str(tag.get("src") or (tag.get("href") if "stylesheet" in tag.get("rel", []) else "") or "")
+            assert not address.startswith(("http:", "https:", "//")), (path.name, address)
