@@ -1,4 +1,4 @@
-"""Gives the course another home: `make repository URL=https://github.com/you/your-copy` changes its address everywhere."""
+"""Gives the course another home: `make repository URL=https://github.com/you/your-copy`, everywhere at once."""
 
 from __future__ import annotations
 

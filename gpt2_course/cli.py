@@ -36,7 +36,7 @@ ModelName = Annotated[
         aliases=["-m"], help="A model's folder, tiny-world, or OpenAI's gpt2, gpt2-medium, gpt2-large, gpt2-xl."
     ),
 ]
-DEFAULT_MODEL = "runs/laptop"
+DEFAULT_MODEL = "tiny-world"  # the one that comes with the package
 DataName = Annotated[str, tyro.conf.arg(help="A .txt file, a folder of them or of token shards, or a text's name.")]
 
 
@@ -231,7 +231,7 @@ class Export:
 
     out: Path
     """The folder to write."""
-    model: ModelName = DEFAULT_MODEL
+    model: ModelName = "runs/laptop"
     dtype: Literal["float32", "float16"] = "float16"
     """float16 makes the file half as large; the scores change in the fourth digit."""
 

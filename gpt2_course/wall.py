@@ -58,7 +58,8 @@ class Wall:
             f'rx="2" {paint} {line}/>'
             for i in range(studs)
         )
-        shapes += f'<rect x="{left + 1.5:.1f}" y="{top + 4}" width="{width - 3:.1f}" height="{ROW - 6}" rx="4" {paint} {line}/>'
+        place = f'x="{left + 1.5:.1f}" y="{top + 4}" width="{width - 3:.1f}" height="{ROW - 6}" rx="4"'
+        shapes += f"<rect {place} {paint} {line}/>"
         text = 'fill="#fff" font-weight="600"' if lit else 'fill="currentColor" fill-opacity=".75"'
         return (
             f'{shapes}<text x="{left + width / 2:.1f}" y="{top + 32}" text-anchor="middle" font-size="16" {text}>'

@@ -11,7 +11,7 @@ from typing import Any
 
 from gpt2_course.exercises.registry import exercise
 
-WORDS = "the cat and the cat and the dog saw the cat".split()
+WORDS = ["the", "cat", "and", "the", "cat", "and", "the", "dog", "saw", "the", "cat"]
 PAIRS = Counter(pairwise(WORDS))
 
 

@@ -39,7 +39,7 @@ def test_all_chapters_have_the_same_set_up() -> None:
 def test_the_set_up_cell_installs_the_package_and_leaves_torch_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # An environment that sees everything installed here but the package: a path file inside another's folder is not read.
+    # An environment that sees everything installed here but the package: path files in another's folder are not read.
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
     (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")

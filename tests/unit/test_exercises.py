@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from gpt2_course.exercises import check, progress
 from gpt2_course.exercises.registry import EXERCISES
@@ -23,7 +25,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """What is solved in a test is not solved by who runs it."""
     path = tmp_path / "data" / "solved.json"
     monkeypatch.setattr(progress_module, "_file", lambda: path)
-    yield path
+    return path
 
 
 # ---- answers: number -> (a right one, wrong ones with a part of what is said about them) -------------------------
@@ -35,6 +37,43 @@ def mean_surprise(p: list[float]) -> float:
 
 def after(pairs: Counter[tuple[str, str]], word: str) -> dict[str, int]:
     return {b: n for (a, b), n in pairs.items() if a == word}
+
+
+def merged(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    out: list[int] = []
+    i = 0
+    while i < len(ids):
+        if tuple(ids[i : i + 2]) == pair:
+            out.append(new)
+            i += 2
+        else:
+            out.append(ids[i])
+            i += 1
+    return out
+
+
+def encoded(text: str, merges: dict[tuple[int, int], int]) -> list[int]:
+    ids = list(text.encode())
+    for pair, new in merges.items():
+        ids = merged(ids, pair, new)
+    return ids
+
+
+def one_hot(ids: Tensor, table: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(ids, len(table)).float()
+
+
+def cosine(i: int, table: Tensor) -> Tensor:
+    rows = table / table.norm(dim=1, keepdim=True)
+    return rows @ rows[i]
+
+
+def without(i: int, values: Tensor) -> Tensor:
+    return values.index_fill(0, torch.tensor([i]), -1e9)
+
+
+def similarity(i: int, table: Tensor) -> Tensor:
+    return without(i, cosine(i, table))
 
 
 ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
@@ -74,6 +113,79 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "to base 2, the power to base e": lambda p: math.exp(mean_surprise(p) / math.log(2)),
             "in bits": lambda p: mean_surprise(p) / math.log(2),
             "Return one number": lambda p: [mean_surprise(p)],
+        },
+    ),
+    "2.1": (
+        lambda ids: max(pairwise(ids), key=Counter(pairwise(ids)).__getitem__),
+        {
+            "together with its count": lambda ids: Counter(pairwise(ids)).most_common(1)[0],
+            "in the order": lambda ids: (2, 1),
+            "the rarest": lambda ids: min(pairwise(ids), key=Counter(pairwise(ids)).__getitem__),
+            "this is 3": lambda ids: 3,
+            "comes 2 times": lambda ids: (2, 4),
+        },
+    ),
+    "2.2": (
+        lambda ids, pair, new: merged(ids, pair, new),
+        {
+            "Nothing was merged": lambda ids, pair, new: ids,
+            "Only the first place": lambda ids, pair, new: [new, *ids[2:]],
+            "still there": lambda ids, pair, new: [
+                new if ids[i : i + 2] == list(pair) else ids[i] for i in range(len(ids))
+            ],
+            "each 1 and each 2": lambda ids, pair, new: [new if i in pair else i for i in ids],
+            "The last id is missing": lambda ids, pair, new: merged(ids, pair, new)[:-1],
+            "you changed the list": lambda ids, pair, new: ids.__setitem__(slice(None), merged(ids, pair, new)) or ids,
+            "from left to right": lambda ids, pair, new: merged(ids[::-1], pair[::-1], new)[::-1],
+        },
+    ),
+    "2.3": (
+        lambda text, merges: encoded(text, merges),
+        {
+            "it stands first": lambda text, merges: encoded(text, dict(sorted(merges.items(), key=lambda m: m[0]))),
+            "One round is not enough": lambda text, merges: merged(list(text.encode()), (98, 99), 256),
+            "ord() gives": lambda text, merges: [233] if text == "é" else encoded(text, merges),
+            "Merge it wherever it stands": lambda text, merges: (
+                [256, 98, 99] if text == "bcbc" else encoded(text, merges)
+            ),
+            "nothing was merged": lambda text, merges: list(text.encode()),
+        },
+    ),
+    "3.1": (
+        lambda ids, table: one_hot(ids, table) @ table,
+        {
+            "One step is missing": lambda ids, table: one_hot(ids, table),
+            "on its side": lambda ids, table: (one_hot(ids, table) @ table).T,
+            "all vectors added up": lambda ids, table: one_hot(ids, table).sum(0) @ table,
+            "counting begins at 0": lambda ids, table: one_hot(ids - 1, table) @ table,
+            "whatever the ids": lambda ids, table: torch.eye(len(ids), len(table)) @ table,
+            "this is a list": lambda ids, table: table[ids].tolist(),
+            "must have the shape (5, 3)": lambda ids, table: table,
+            "but it is [0.00, 0.00, 0.00]": lambda ids, table: 0 * table[ids],
+        },
+    ),
+    "3.2": (
+        lambda i, table: similarity(i, table).argmax().item(),
+        {
+            "the row itself": lambda i, table: cosine(i, table).argmax(),
+            "long vectors have large products": lambda i, table: without(i, table @ table[i]).argmax(),
+            "smallest distance": lambda i, table: without(i, -(table - table[i]).norm(dim=1)).argmax(),
+            "the other way": lambda i, table: cosine(i, table).argmin(),
+            "Return the number of a row": lambda i, table: table[1],
+            "There is no row 7": lambda i, table: 7,
+        },
+    ),
+    "3.3": (
+        lambda ids, tokens, places: tokens[ids] + places[: ids.shape[1]],
+        {
+            "side by side": lambda ids, tokens, places: torch.cat([tokens[ids], places[:4].expand(2, 4, 3)], -1),
+            "The places are missing": lambda ids, tokens, places: tokens[ids],
+            "at place 0, not at 1": lambda ids, tokens, places: tokens[ids] + places[1:5],
+            "by the ids": lambda ids, tokens, places: tokens[ids] + places[ids],
+            "You multiplied": lambda ids, tokens, places: tokens[ids] * places[:4],
+            "by its number in the batch": lambda ids, tokens, places: tokens[ids] + places[:2, None],
+            "must have the shape (2, 4, 3)": lambda ids, tokens, places: tokens[ids[0]] + places[:4],
+            "must be [": lambda ids, tokens, places: places[:4].expand(2, 4, 3),
         },
     ),
 }

@@ -11,11 +11,14 @@ from gpt2_course.practice import random_repeats
 
 def test_rows_repeat_a_piece_of_random_tokens() -> None:
     rows = random_repeats(50, 200, 65, torch.Generator().manual_seed(0))
-    assert rows.shape == (200, 65) and rows.min() == 0 and rows.max() == 49
+    assert rows.shape == (200, 65)
+    assert rows.min() == 0
+    assert rows.max() == 49
     periods = []
     for row in rows:
         periods.append(next(p for p in range(1, 65) if torch.equal(row[p:], row[:-p])))
-    assert min(periods) >= 1 and max(periods) <= 32  # 1: two equal tokens drawn
+    assert min(periods) >= 1
+    assert max(periods) <= 32
     assert sorted(periods)[100] < 12  # short ones as often as long ones
 
 

@@ -60,7 +60,7 @@ def test_white_letters_are_readable_on_every_brick() -> None:
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    colours = {c for c in re.findall(r'<rect[^>]*fill="(#\w{6})"', wall(*CHAPTERS).svg)}
+    colours = set(re.findall(r'<rect[^>]*fill="(#\w{6})"', wall(*CHAPTERS).svg))
     assert len(colours) == 6
     for colour in colours:
         assert 1.05 / (luminance(colour) + 0.05) >= 4.5, colour  # WCAG 2.1, level AA

@@ -1,0 +1,49 @@
+"""The model that comes with the package: small, here, and as good as is said beside it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gpt2_course import GPT2
+from gpt2_course.checkpoint import SHIPPED
+from gpt2_course.grades import Grades
+from gpt2_course.tiny_world import judge
+
+FOLDER = SHIPPED["tiny-world"]
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT2:
+    return GPT2.from_pretrained()
+
+
+def test_it_is_small(model: GPT2) -> None:
+    assert model.num_parameters() <= 4_000_000
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 8_000_000
+
+
+def test_its_log_and_its_settings_stand_beside_it() -> None:
+    config = json.loads((FOLDER / "train_config.json").read_text())
+    reports = [json.loads(line) for line in (FOLDER / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    reports = [entry for entry in reports if "val_loss" in entry]
+    assert config["preset"] == "story"
+    assert reports[0]["step"] == 0
+    assert reports[-1]["step"] == config["steps"]
+    assert all(entry["sample"] for entry in reports)
+
+
+def test_it_tells_stories_that_the_judge_accepts(model: GPT2) -> None:
+    stories = model.generate(["Once upon a time,"] * 20, max_new_tokens=320, temperature=0.8, seed=3)
+    assert sum(judge(story).accepted for story in stories) >= 16
+
+
+def test_it_knows_its_world(model: GPT2) -> None:
+    answer = model.generate("Question: What does Pip the fox like to eat?\nAnswer:", max_new_tokens=8, temperature=0)
+    assert "Pip loves plum cake." in answer
+
+
+def test_the_readme_beside_it_gives_its_grades() -> None:
+    grades = Grades(**json.loads((FOLDER / "grades.json").read_text()))
+    assert grades.table() in (FOLDER / "README.md").read_text(encoding="utf-8")
