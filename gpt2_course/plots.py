@@ -6,14 +6,16 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from gpt2_course.training import one_line
 
@@ -84,18 +86,33 @@ def picture(axes: Axes, alt: str) -> Picture:
 def show_bars(labels: Sequence[str], values: Sequence[float], title: str, unit: str) -> Picture:
     """Bars from left to right, one below the other, each with its value."""
     axes = new_axes(height=0.7 + 0.3 * len(labels))
-    shown = [label.replace(" ", "␣") for label in labels]
     numbers = [float(value) for value in values]
     places = range(len(labels))
     bars = axes.barh(places, numbers, color=BLUE, height=0.7)
     axes.bar_label(bars, [f"{number:.3f}" for number in numbers], padding=4, color=INK)
-    axes.set_yticks(places, shown)
+    axes.set_yticks(places, labels)
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel(unit)
     axes.set_title(title, color=INK)
-    told = ", ".join(f"{label} {number:.3f}" for label, number in zip(shown, numbers, strict=True))
+    told = ", ".join(f"{label} {number:.3f}" for label, number in zip(labels, numbers, strict=True))
     return picture(axes, f"Bars of {unit}. {title} {told}.")
+
+
+def draw_map(axes: Axes, groups: Mapping[str, Tensor], title: str) -> None:
+    """Draws vectors as points of a plane, a colour for each group; groups are names and tensors of shape (n, C).
+
+    The plane is that of the two directions in which all of them together differ most (principal component analysis).
+    """
+    everything = torch.cat(list(groups.values()))
+    center = everything.mean(0)
+    directions = torch.linalg.svd(everything - center, full_matrices=False)[2][:2]  # (2, C)
+    # a direction and its opposite are equally good: take the one whose largest number is positive
+    signs = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
+    for name, vectors in groups.items():
+        x, y = ((vectors - center) @ (directions * signs).T).T
+        axes.scatter(x, y, s=18, label=name)
+    axes.set_title(title, color=INK)
 
 
 def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:

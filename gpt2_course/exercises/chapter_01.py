@@ -73,7 +73,7 @@ def perplexity(answer: Callable[[list[float]], Any]) -> str | None:
     surprises = [-math.log(p) for p in given]
     mean = sum(surprises) / len(given)
     found = answer(list(given))
-    if not isinstance(found, Real):
+    if not isinstance(found, Real) and getattr(found, "shape", None) != ():  # a tensor of no dimensions is a number
         return f"Return one number; this is a {type(found).__name__}."
     mistakes = {
         mean: "This is the mean surprise, the loss. One step is missing: raise e to it.",

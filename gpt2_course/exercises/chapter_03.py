@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -33,15 +34,17 @@ def numbers(*shape: int) -> Tensor:
 @exercise("3.1", "Looking up is multiplying")
 def embed_by_multiplying(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     """`answer(ids, table)` is `table[ids]`, by a product with one-hot vectors."""
-    ids, table = torch.tensor([2, 0, 5, 2, 4]), numbers(6, 3)
+    ids, table = torch.tensor([2, 0, 5, 2, 4]), numbers(7, 3)
     found = answer(ids.clone(), table.clone())
     if isinstance(found, Tensor):
-        if found.shape == (5, 6) and found.sum() == 5:
+        if found.shape == (5, 7) and found.sum() == 5:
             return "These are the one-hot vectors, of shape (T, V). One step is missing: multiply them by the table."
         if same(found, table[ids].T):
             return "This is the right table on its side. One-hot (T, V) comes first: (T, V) @ (V, C) → (T, C)."
         if same(found, table[ids].sum(0)):
             return "These are all vectors added up. Each token has a one-hot vector of its own: a matrix of T rows."
+        if found.shape == (5, 6):
+            return "The one-hot vectors have 6 numbers, but the table has 7 rows: tell one_hot how many (num_classes)."
     if wrong := not_a_tensor(found, (5, 3)):
         return wrong
     if same(found, table[ids]):
@@ -50,20 +53,22 @@ def embed_by_multiplying(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         return "Each row is the one before the right one: counting begins at 0, so id 2 puts the 1 at index 2."
     if same(found, table[:5]):
         return "These are the first rows of the table, whatever the ids: put the 1 into the column of the id."
-    return f"For the ids {ids.tolist()}, the first row must be {_row(table[2])}, but it is {_row(found[0])}."
+    return _first_difference(found, table[ids])
 
 
 @exercise("3.2", "The nearest neighbour")
 def nearest(answer: Callable[[int, Tensor], Any]) -> str | None:
     """`answer(i, table)` is the row of the table that is most similar to row i, by cosine."""
     #                    the row    same way   long, to the side  near its end   against it
-    table = torch.tensor([[1.0, 1.0], [3.0, 2.8], [9.0, 0.5], [0.9, 0.6], [-1.0, -1.1]])
+    table = torch.tensor([[1.0, 1.0], [3.0, 2.8], [9.0, 0.5], [0.9, 0.6], [-1.0, -1.0]])
     found = answer(0, table.clone())
-    if isinstance(found, Tensor) and found.numel() == 1:
-        found = found.item()
-    if not isinstance(found, int):
+    try:
+        found = operator.index(found)  # also those of numpy, and tensors with one number
+    except (TypeError, ValueError):
         return f"Return the number of a row; this is a {type(found).__name__}."
     if found == 1:
+        if answer(3, table.clone()) != 1:
+            return "Right for row 0, but for row 3 the most similar one is row 1: leave out row i, not always row 0."
         return None
     said = {
         0: "This is the row itself, which is always the most similar: leave it out.",
@@ -97,8 +102,12 @@ def gpt2_input(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         return "You multiplied token and place. GPT-2 adds them."
     if same(found, tokens[ids] + places[:2, None]):
         return "Each text got one place, by its number in the batch. Places count along the second dimension, T."
-    return f"The first token of the first text must be {_row(right[0, 0])}, but it is {_row(found[0, 0])}."
+    return _first_difference(found, right)
 
 
-def _row(row: Tensor) -> str:
-    return "[" + ", ".join(f"{float(x):.2f}" for x in row) + "]"
+def _first_difference(found: Tensor, right: Tensor) -> str:
+    """Where two tensors of the same shape, vectors along the last dimension, differ first."""
+    place = tuple(torch.isclose(found, right, atol=1e-5).all(-1).logical_not().nonzero()[0].tolist())
+    at = place[0] if len(place) == 1 else place
+    asked, got = ("[" + ", ".join(f"{float(x):.2f}" for x in row) + "]" for row in (right[place], found[place]))
+    return f"The vector at {at} must be {asked}, but it is {got}."

@@ -59,6 +59,19 @@ def encoded(text: str, merges: dict[tuple[int, int], int]) -> list[int]:
     return ids
 
 
+def decoded(ids: list[int], merges: dict[tuple[int, int], int], swap: bool = False) -> bytes:
+    bytes_of = {i: bytes([i]) for i in range(256)}
+    for (left, right), new in merges.items():
+        bytes_of[new] = bytes_of[right] + bytes_of[left] if swap else bytes_of[left] + bytes_of[right]
+    return b"".join(bytes_of[i] for i in ids)
+
+
+def once(ids: list[int], merges: dict[tuple[int, int], int]) -> str:
+    parts = {new: pair for pair, new in merges.items()}
+    ids = [part for i in ids for part in parts.get(i, (i,))]
+    return "".join(map(chr, ids)) if max(ids, default=0) > 255 else bytes(ids).decode()
+
+
 def one_hot(ids: Tensor, table: Tensor) -> Tensor:
     return torch.nn.functional.one_hot(ids, len(table)).float()
 
@@ -123,20 +136,20 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "the rarest": lambda ids: min(pairwise(ids), key=Counter(pairwise(ids)).__getitem__),
             "this is 3": lambda ids: 3,
             "comes 2 times": lambda ids: (2, 4),
+            "Right for one list": lambda ids: tuple(ids[:2]),
         },
     ),
     "2.2": (
-        lambda ids, pair, new: merged(ids, pair, new),
+        lambda ids, merges: decoded(ids, merges).decode(),
         {
-            "Nothing was merged": lambda ids, pair, new: ids,
-            "Only the first place": lambda ids, pair, new: [new, *ids[2:]],
-            "still there": lambda ids, pair, new: [
-                new if ids[i : i + 2] == list(pair) else ids[i] for i in range(len(ids))
-            ],
-            "each 1 and each 2": lambda ids, pair, new: [new if i in pair else i for i in ids],
-            "The last id is missing": lambda ids, pair, new: merged(ids, pair, new)[:-1],
-            "you changed the list": lambda ids, pair, new: ids.__setitem__(slice(None), merged(ids, pair, new)) or ids,
-            "from left to right": lambda ids, pair, new: merged(ids[::-1], pair[::-1], new)[::-1],
+            "These are bytes": lambda ids, merges: decoded(ids, merges),
+            "Join all bytes first": lambda ids, merges: "".join(
+                decoded([i], merges).decode(errors="replace") for i in ids
+            ),
+            "the wrong way round": lambda ids, merges: decoded(ids, merges, swap=True).decode(),
+            "no character, but the number of a merge": lambda ids, merges: "".join(map(chr, ids)),
+            "until only bytes are left": lambda ids, merges: once(ids, merges),
+            "Return a text": lambda ids, merges: ids,
         },
     ),
     "2.3": (
@@ -161,6 +174,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "whatever the ids": lambda ids, table: torch.eye(len(ids), len(table)) @ table,
             "this is a list": lambda ids, table: table[ids].tolist(),
             "must have the shape (5, 3)": lambda ids, table: table,
+            "num_classes": lambda ids, table: torch.nn.functional.one_hot(ids).float(),
             "but it is [0.00, 0.00, 0.00]": lambda ids, table: 0 * table[ids],
         },
     ),
@@ -173,6 +187,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "the other way": lambda i, table: cosine(i, table).argmin(),
             "Return the number of a row": lambda i, table: table[1],
             "There is no row 7": lambda i, table: 7,
+            "not always row 0": lambda i, table: cosine(i, table)[1:].argmax() + 1,
         },
     ),
     "3.3": (
@@ -186,6 +201,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "by its number in the batch": lambda ids, tokens, places: tokens[ids] + places[:2, None],
             "must have the shape (2, 4, 3)": lambda ids, tokens, places: tokens[ids[0]] + places[:4],
             "must be [": lambda ids, tokens, places: places[:4].expand(2, 4, 3),
+            "The vector at (1, 0)": lambda ids, tokens, places: tokens[ids] + places.view(2, 4, 3),
         },
     ),
 }
