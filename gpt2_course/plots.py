@@ -70,6 +70,8 @@ def picture(axes: Axes, alt: str) -> Picture:
     """The figure of these axes as a picture. `alt` says in words what one sees, for those who cannot see it."""
     figure = axes.get_figure(root=True)
     assert figure is not None
+    for legend in filter(None, (each.get_legend() for each in figure.axes)):
+        legend.set_frame_on(False)  # a white box would stay white in the dark
     file = io.StringIO()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a character the font lacks: the reader's own fonts show it
@@ -77,8 +79,9 @@ def picture(axes: Axes, alt: str) -> Picture:
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    # a tenth of a point cannot be seen, and rounding differs less from machine to machine than arithmetic
-    svg = re.sub(r"(-?\d+\.\d\d+)", lambda m: f"{float(m[1]):.1f}", svg)
+    # A tenth of a point cannot be seen, and rounding differs less from machine to machine than arithmetic. Only inside
+    # of tags: what stands between them is text.
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d\d+", lambda n: f"{float(n[0]):.1f}", tag[0]), svg)
     svg = re.sub(r'^<svg([^>]*?) width="[^"]*"', r'<svg\1 style="max-width:100%;height:auto"', svg)
     return Picture(re.sub(r"\n\s*", "\n", svg), alt)
 
@@ -94,7 +97,7 @@ def show_bars(labels: Sequence[str], values: Sequence[float], title: str, unit: 
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel(unit)
-    axes.set_title(title, color=INK)
+    axes.set_title(title, loc="left", color=INK)
     told = ", ".join(f"{label} {number:.3f}" for label, number in zip(labels, numbers, strict=True))
     return picture(axes, f"Bars of {unit}. {title} {told}.")
 
@@ -112,7 +115,7 @@ def draw_map(axes: Axes, groups: Mapping[str, Tensor], title: str) -> None:
     for name, vectors in groups.items():
         x, y = ((vectors - center) @ (directions * signs).T).T
         axes.scatter(x, y, s=18, label=name)
-    axes.set_title(title, color=INK)
+    axes.set_title(title, loc="left", color=INK)
 
 
 def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:

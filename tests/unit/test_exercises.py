@@ -143,7 +143,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda ids, merges: decoded(ids, merges).decode(),
         {
             "These are bytes": lambda ids, merges: decoded(ids, merges),
-            "Join all bytes first": lambda ids, merges: "".join(
+            "join all bytes, then decode once": lambda ids, merges: "".join(
                 decoded([i], merges).decode(errors="replace") for i in ids
             ),
             "the wrong way round": lambda ids, merges: decoded(ids, merges, swap=True).decode(),
@@ -170,12 +170,12 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "One step is missing": lambda ids, table: one_hot(ids, table),
             "on its side": lambda ids, table: (one_hot(ids, table) @ table).T,
             "all vectors added up": lambda ids, table: one_hot(ids, table).sum(0) @ table,
-            "counting begins at 0": lambda ids, table: one_hot(ids - 1, table) @ table,
+            "counting begins at 0": lambda ids, table: torch.eye(len(table))[ids - 1] @ table,
             "whatever the ids": lambda ids, table: torch.eye(len(ids), len(table)) @ table,
             "this is a list": lambda ids, table: table[ids].tolist(),
             "must have the shape (5, 3)": lambda ids, table: table,
             "num_classes": lambda ids, table: torch.nn.functional.one_hot(ids).float(),
-            "but it is [0.00, 0.00, 0.00]": lambda ids, table: 0 * table[ids],
+            "The vector at 0 must be": lambda ids, table: 0 * table[ids],
         },
     ),
     "3.2": (
