@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib
 import torch
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -30,7 +31,7 @@ STYLE: dict[str, Any] = {
     "axes.labelcolor": INK,
     "axes.titlesize": 12,
     "axes.titlelocation": "left",
-    "axes.prop_cycle": matplotlib.cycler(color=[BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00"]),
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00"]),
     "text.color": INK,
     "xtick.color": GREY,
     "ytick.color": GREY,

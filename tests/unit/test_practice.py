@@ -27,13 +27,13 @@ def test_a_model_that_practised_copies_what_it_never_saw() -> None:
     model = GPT2(GPT2Config(64, 64, 64, 2, 4, 0.0, 0.0, 0.0, initializer_range=0.05))
     optimizers = build_optimizers(model, name="muon", learning_rate=0.02, muon_learning_rate=0.02, weight_decay=0.1)
     random = torch.Generator().manual_seed(1)
-    for _ in range(150):
-        rows = random_repeats(64, 32, 33, random)
+    for _ in range(100):
+        rows = random_repeats(64, 32, 65, random)
         model(rows[:, :-1], rows[:, 1:]).backward()
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-    piece = torch.randint(64, (20, 10), generator=random)
+    rows = torch.randint(64, (100, 3), generator=random).repeat(1, 20)  # pieces of 3 tokens
     with torch.no_grad():
-        said = model(piece.repeat(1, 3))[:, 10:-1].argmax(-1)  # (20, 19): what it expects in the second and third round
-    assert (said == piece.repeat(1, 3)[:, 11:]).float().mean() > 0.9
+        said = model(rows)[:, 3:-1].argmax(-1)  # (100, 56): what it expects after the first round
+    assert (said == rows[:, 4:]).float().mean() > 0.6  # by chance: 0.016
