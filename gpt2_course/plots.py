@@ -16,6 +16,8 @@ import torch
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 from torch import Tensor
 
 from gpt2_course.training import one_line
@@ -71,8 +73,11 @@ def picture(axes: Axes, alt: str) -> Picture:
     """The figure of these axes as a picture. `alt` says in words what one sees, for those who cannot see it."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    for legend in filter(None, (each.get_legend() for each in figure.axes)):
+    for legend in figure.findobj(Legend):
         legend.set_frame_on(False)  # a white box would stay white in the dark
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text.get_color() == "black":
+            text.set_color(INK)  # and black text black
     file = io.StringIO()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a character the font lacks: the reader's own fonts show it
