@@ -77,7 +77,9 @@ def weights(folder: Path | str) -> bytes:
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_the_loss_falls_and_the_samples_become_words(config: TrainConfig, optimizer: str) -> None:
-    history = Trainer.from_config(replace(config, optimizer=optimizer, steps=150)).train(verbose=False)
+    history = Trainer.from_config(replace(config, optimizer=optimizer, steps=150, practice_steps=0)).train(
+        verbose=False
+    )
     reports = [entry for entry in history if "val_loss" in entry]
     assert reports[0]["step"] == 0
     assert reports[-1]["step"] == 150
@@ -92,7 +94,7 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch() -> None:
     for batch_size, accumulation in ((8, 1), (2, 4)):
         torch.manual_seed(0)
         model = GPT2(replace(SMALL, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
-        settings = replace(CONFIG, batch_size=batch_size, accumulation=accumulation, warmup_steps=1)
+        settings = replace(CONFIG, batch_size=batch_size, accumulation=accumulation, warmup_steps=1, practice_steps=0)
         trainer = Trainer(model, tokens, tokens, settings)
         losses[accumulation] = [float(trainer.train_step()) for _ in range(5)]
     assert losses[1] == pytest.approx(losses[4], rel=1e-4)
