@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -69,8 +68,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help="also those whose cells have not changed")
     every = parser.parse_args().all
-    # a kernel of a learner would remember; what is shown in the book must not depend on who made it
-    os.environ["COLUMNS"] = "120"
     (ROOT / "book/figures/wall.html").write_text(wall(*CHAPTERS).svg + "\n", encoding="utf-8")
     for path in sorted((ROOT / "chapters").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
