@@ -132,7 +132,7 @@ class TrainConfig:
                 model=model,
                 batch_size=16,
                 warmup_steps=50,
-                steps=6000,
+                steps=7500,
                 report_every=250,
                 report_windows=256,
                 sample_tokens=200,

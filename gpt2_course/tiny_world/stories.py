@@ -12,13 +12,9 @@ PASSAGES = {
         {hero}, who loved {hero.food}, lived {hero.home}.|{His} favourite colour was {hero.colour}, and
         {his} favourite food was {hero.food}.|{His} best friend was {hero.friend.the}.] <detail>""",
     # nothing comes of these: they are only true, and nice to know
-    "detail": """[{His} {k1:kin} was a {j1:job}, and {his} {k2:kin} a {j2:job}.|{He} wore {:material} {:garment}, even in
-        {:month}.|{He} was born in {:month}, under a {:tree} tree, and could play the {:instrument}.|In {his} garden grew
-        {:flower}, {:fruit} and a {:tree} tree.|In {:month} {he} had won {:number} {:flower} at {:game}.]""",
-    "feast": """[{G1:cast}, {g2:cast} and {g3:cast} came by with {:number} {:fruit}, {:dish} and some {:flower}.|They celebrated
-        until {:when} with {hero.food}, {:number} {:fruit} and {:dish}, and {g1:cast} {:did} {:how}.|That night {hero} slept
-        {hero.home} and dreamed of {:number} {:material} {:animal}s and a {:job}.|On {:day} {hero} told it all to
-        {g1:cast.the} and {g2:cast.the}, who {:did} {:how}.|Everyone got {:dish}, {:number} {:fruit} and {:material} {:garment}.]""",
+    "detail": """[{His} {k1:kin} was a {j1:job}, and {his} {k2:kin} a {j2:job}.|{He} wore {:material} {:garment} every {:month}.|{He} was born in {:month}, under a {:tree} tree, and could play the {:instrument}.|In {his} garden grew {:flower}, [radishes|onions|carrots|turnips|potatoes] and a {:tree} tree.|In {:month} {he} had won some {:flower} at {:game}.]""",
+    "feast": """[{G1:cast}, {g2:cast} and {g3:cast} came by with {:dish}, a basket of {:fruit} and some {:flower}.|They celebrated
+        until {:when} with {hero.food}, {:fruit} and {:dish}, and {g1:cast} {:did}.|The next night {hero} slept {hero.home} and dreamed of a {:material} moon and a {:job}.|The next day {hero} told it all to {g1:cast.the} and {g2:cast.the}, who {:did}.|Everyone got {:dish}, some {:fruit} and {:material} {:garment}.]""",
 }
 
 # plot -> (the story, its questions)
@@ -36,7 +32,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         found [nothing|a {:animal}|dust and {:flower}].
 
         Then {he} met {other:cast.the}. "[I saw a {thing}|Somebody has seen a {thing}|Go and look for your {thing}]
-        {p:place.at}," said {other} {:how}. So {hero} ran to {p}, and there, [under some|between the|hidden by]
+        {p:place.at}," said {other} {:how}. So {hero} left the {n} {f} where they were, ran to {p}, and there, [under some|between the|hidden by]
         {:p.finds}, [lay|waited|shone] the {c} {thing}.
 
         <feast> From that day on, the {c} {thing} [hung over {his} bed|was tied to a string|slept under a pillow], and
@@ -61,11 +57,11 @@ PLOTS: dict[str, tuple[str, str]] = {
         [at the floor|out of the window|the other way].
 
         {hero} put the {c} {thing} [in {his} pocket|under {his} arm|on {his} head]. "And what about {hero.fear}?" {he} whispered.
-        "{hero.cry}" But {he} counted to {n:number}, held on to the {thing} and walked all the way to {p}. {other} {:did}. "Were
+        "{hero.cry}" But {he} counted to {n:number}, held on to the {thing} and went all the way to {p}. {other} {:did}. "Were
         you not afraid?"
 
-        "Very," said {hero} {:how}. "But [you were more important|I came all the same|being brave was quicker than worrying]."
-        <feast> Since then {hero} is still afraid of {hero.fear}, only [not as much|a little less|never on a {d}], and the {c}
+        "Very," said {hero} {:how}. "But I counted to {n}, and [you were more important|I came all the same|being brave was quicker than worrying]."
+        <feast> Since that {d}, {hero} is still afraid of {hero.fear}, only [not as much|a little less|not quite as often], and the {c}
         {thing} [hangs over the door|has a place of honour|is polished every week].
         """,
         """
@@ -85,12 +81,11 @@ PLOTS: dict[str, tuple[str, str]] = {
         On the way, somebody called: "Stay and have {:dish} with us!" {hero} {:did} and looked at the {c} {thing}. "[Another
         time|Tomorrow|Save me some]!" {he} called, and walked on.
 
-        Then [the path broke off|a bridge was out|a stream had risen] near {p:place}, and {hero} had to [climb over|wade
-        through|crawl under] {:p.finds} for {n:number} hours, with the {thing} [on {his} head|between {his} teeth|under {his}
-        coat]. When {he} knocked at last, it was [almost midnight|just before {d}|dark]. "{other.cry}" said {other}. "You
+        Then [the path broke off|a bridge was out|a stream had risen] near {p:place}, and {hero} had to [stumble|creep|find a way] among the {:p.finds} for {n:number} hours, with the {thing} [on {his} head|between {his} teeth|under {his}
+        coat]. When {he} knocked at last, it was [almost midnight|dark|late], but not yet {d}. "{other.cry}" said {other}. "You
         came!"
 
-        "I promised," said {hero} {:how}, and put down the {c} {thing}. <feast> [A promise is a small thing to give and a big
+        "I promised," said {hero} {:how}, "and {n} hours are not so long," and put down the {c} {thing}. <feast> [A promise is a small thing to give and a big
         thing to keep.|{other} has never lent the {c} {thing} to anyone.|It was the best {thing} that {other} ever had.]
         """,
         """
@@ -109,16 +104,15 @@ PLOTS: dict[str, tuple[str, str]] = {
         shall be there before you blink|You will only see my back|The {c} {thing} is as good as mine]," said {other} {:how}. {hero}
         [said nothing|only smiled|tied {his} shoes twice]. <about>
 
-        [Off they ran|Away they went|They were off]! Soon {other} was {n:number} [steps|trees|fences] ahead. But at the corner
-        [sat|lay|cried] a small {a:animal} [with a thorn in its foot|that had lost its way|caught in a fence]. {other} [jumped
-        over it|did not even look|had no time]. {hero} stopped. "{hero.cry} [Hold still|Poor thing|Let me help you]," {he}
-        said {:how}.
+        [Off they ran|Away they went|They were off]! Soon {other} was {n:number} {u=[steps|trees|fences]} ahead. But at the corner
+        [sat|lay|waited] a small {a:animal} [that had hurt itself|that had lost its way|caught in a fence]. {other} [jumped
+        over it|did not even look|had no time]. {hero} stopped. "{hero.cry} [Hold still|Poor thing|Let me help you]," {he} said {:how}, and carried the {a} the last {n} {u}.
 
         So {other} won the {thing}[, of course|, by a mile|], but it was very quiet {p.at}. Then came {hero}, last of all, with the
         {a} on {his} shoulder, and everyone cheered[ until the windows shook|].
 
         {other} looked at the {c} {thing} for a while. "[This is yours|I think you dropped this|Mine was the shorter
-        race]," said {other} {:how}, and held it out to {hero}. <feast> Now they share the {c} {thing}. [It works week by
+        race]," said {other} {:how}, and held it out to {hero}. <feast> Now {hero} and {other} share the {c} {thing}. [It works week by
         week.|The one who stops can still be first.|The {a} sleeps in it, as far as it fits.]
         """,
         """
@@ -127,15 +121,15 @@ PLOTS: dict[str, tuple[str, str]] = {
         Who won the race? {other}.
         Who stopped to help the {a}? {hero}.
         Which animal needed help? A {a}.
-        How far was {other} ahead? {n} [steps|trees|fences].
+        How far was {other} ahead? {n} {u}.
         """,
     ),
     "the storm": (
         """
-        <once> {hero:cast.intro} had a {c:colour} {thing:treasure}, and it hung {p:house.at}. <about> Then, on a stormy {season:season} night,
+        [3×Once upon a time,|Not [so|very] long ago,] {hero:cast.intro} had a {c:colour} {thing:treasure}, and it hung {p:house.at}. <about> Then, on a stormy {season:season} night,
         the wind took the roof off.
 
-        "[All hands|Everybody out|Wake up]!" shouted {hero} {:how}. {Other:cast.the} brought {n:number} [nails|planks|tablecloths]
+        "[All hands|Everybody out|Wake up]!" shouted {hero}. {Other:cast.the} brought {n:number} [nails|planks|tablecloths]
         and a bucket of {:dish}, and {hero} used the {c} {thing} [as a hammer|as a lamp|to keep the rain off]. The rain [ran
         down their necks|came from all sides|fell in buckets]. "{other.cry}" cried {other}. "[My hat|My supper|My umbrella]
         is gone!"
@@ -144,9 +138,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         {thing} out of {his} hands, and twice {hero} caught it again. In the morning there was a new roof {p.at}, [a little
         crooked|blue as the sky|made of doors].
 
-        <feast> "[The wind can have one roof|Let it blow|It may come back]," said {hero} {:how}, "[but it cannot have our
-        supper|as long as we have nails|but next time it might knock]." And the {c} {thing} still hangs on the wall, [in
-        case|for the next storm|with a ribbon around it].
+        <feast> ["The wind can have one roof," said {hero} {:how}, "but it cannot have two."|"Let it blow," said {hero} {:how}, "as
+        long as we have nails."|"It may come back," said {hero} {:how}, "but next time it might knock."] And the {c} {thing} still hangs on the wall, [in case|for the next storm|for another {season} night].
         """,
         """
         What did the wind take? The roof.
@@ -159,7 +152,7 @@ PLOTS: dict[str, tuple[str, str]] = {
     ),
     "the secret": (
         """
-        <once> {hero:cast.intro} made a {c:colour} {thing:treasure} for {hero.friend}. It was a secret, and {he} hid it {p:place.at},
+        <once> {hero:cast.intro} made a {c:colour} {thing:treasure} for the birthday of {hero.friend}. It was a secret, and {he} hid it {p:place.at},
         [between|under|behind] the {:p.finds}. <about>
 
         "Where do you go every [morning|evening|afternoon]?" asked {hero.friend}. "Nowhere," said {hero} {:how}. "And why is
@@ -170,9 +163,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         "{hero.friend.cry}" There stood {hero}, [with a brush in {his} hand|with glue up to {his} knees|singing softly],
         and held up the {c} {thing}.
 
-        "Now it is no surprise any more," said {hero} {:how}. "It is," said {hero.friend}. "[I was surprised that I was
-        wrong|I thought you had forgotten me|Nobody ever made me a {thing}]." <feast> And on the birthday {hero.friend}
-        unwrapped the {c} {thing} [as if for the first time|very slowly|with closed eyes].
+        "Now it is no surprise any more," said {hero} {:how}, "and only {d}." "It is," said {hero.friend}. "[I was surprised that I was
+        wrong|I thought you had forgotten me|Nobody ever made me a {thing}]." <feast> And on the birthday there were {n} {f} on the table, and {hero.friend} unwrapped the {c} {thing} [as if for the first time|very slowly|with closed eyes].
         """,
         """
         What was the secret? A {c} {thing}.
@@ -189,13 +181,12 @@ PLOTS: dict[str, tuple[str, str]] = {
         {thing}," {he} [said|thought|told everyone].
 
         [By the well|At the gate|On the bridge] {he} met {other:cast.the}. "You can have {n:number} {f:fruit} for your {c} {thing}!"
-        said {other} {:how}. Done. But the fruit [rolled away|smelled odd|was sour], so {he} gave it for a {:tool}, and that
-        for some {:garment}, and those for a {a:animal}. And the {a} [hopped off without a word|bit {him} in the thumb|flew
+        said {other} {:how}. Done. But the {f} [were bruised|smelled odd|were sour], so {he} swapped them for a {:tool}, and that
+        for some {:garment}, and those for a {a:animal}. And the {a} [hopped off without a word|bit {him} on the thumb|flew
         away over the roofs].
 
-        "{hero.cry}" said {hero}. "I had a {thing}, and now I have nothing." {other} [felt sorry for {him}|had been watching|
-        came by]. "[The {thing} does not suit me|What would I do with a {thing}?|I have a {thing} at home]," said {other}. "Bring me
-        some {hero.food} {p:place.at}, and it is yours again."
+        "{hero.cry}" said {hero}. "I had a {thing}, then {n} {f}, then a {a}, and now I have nothing." {other} [felt sorry for {him}|had been watching|
+        came by]. "[The {thing} does not suit me|I have no use for a {thing}|I have a {thing} at home]," said {other}. "Meet me {p:place.at} with some {hero.food}, and it is yours again."
 
         So {hero} ran to {p}, and came home with the {c} {thing} [under {his} coat|in both hands|on {his} head]. <feast> The {c}
         {thing} is not for sale any more. [Ask not what is better; ask what is yours.|{hero} goes to market only to look.|{hero}
@@ -212,8 +203,7 @@ PLOTS: dict[str, tuple[str, str]] = {
     ),
     "helping a stranger": (
         """
-        <once> {hero:cast.intro} had a {c:colour} {thing:treasure} and not much else. <about> Then a stranger sat {p:place.at} and
-        cried. [The people hurried by.|Everybody looked the other way.|Only a {:animal} stopped.]
+        <once> {hero:cast.intro} had a {c:colour} {thing:treasure} and not much else. <about> Then a stranger came, sat down {p:place.at} and cried. [The people hurried by.|Everybody looked the other way.|Only a {:animal} stopped.]
 
         "[Are you hungry|Have you lost your way|Can I help you]?" asked {hero} {:how}. "I have come {n:number} [days|miles|
         hours] on foot," said the stranger, "and nobody has given me as much as a {thing}." {hero} {:did}, and gave the stranger some
@@ -223,7 +213,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         your {c} {thing} to somebody you do not know?" "Now I know somebody more," said {hero} {:how}.
 
         A [week|month|year] later, a [golden coach|silver carriage|very long sleigh] stopped {p.at}, and out climbed {who=[the
-        queen|the king|the mayor]} with the {c} {thing}. "Where is {hero}?" <feast> [Kindness comes home by
+        queen|the king|the mayor]} with the {c} {thing}. "I was the stranger," said {who}. "Where is {hero}?" <feast> [Kindness comes home by
         coach.|{hero} had known it all along.|And {hero.friend} has greeted every stranger since.]
         """,
         """
@@ -246,8 +236,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         tasted of nothing.|Every knock at the door made {him} jump.] "Have you seen my {thing}?" asked {other} {:how}. "[No|Which
         {thing}|Not since {:day}]," said {hero}.
 
-        It was the [worst|longest|silliest] lie of {his} life[, and it grew and grew|, and it weighed like lead|]. At noon
-        {hero} ran to {p}, dug out every piece of the {c} {thing} and carried them to {other}. "I did it. I [was afraid to
+        It was the [worst|longest|silliest] lie of {his} life[, and it grew and grew|, and it weighed like lead|], and the {a} knew it. At noon
+        {hero} ran to {p}, dug out all {n} pieces of the {c} {thing} and carried them to {other}. "I did it. I [was afraid to
         say so|am sorry|should have told you]."
 
         {other} was quiet [for a long time|for a moment|until the tea was cold]. "[A {thing} can be mended, and a lie
@@ -267,14 +257,13 @@ PLOTS: dict[str, tuple[str, str]] = {
     "building something": (
         """
         <once> {hero:cast.intro} had a {c:colour} {thing:treasure}, {n:number} [boards|barrels|bed sheets] and [plenty of string|no idea at
-        all|a drawing on a napkin]. {Other:cast.the} came along, and they wanted to build {b:build.a} {p:place.at}. <about>
+        all|a drawing on a napkin]. <about> {Other:cast.the} came along, and they wanted to build {b:build.a} {p:place.at}.
 
         On the first try the {c} {thing} fell on {hero}'s [foot|hat|lunch]. "{hero.cry}" On the second try everything [stood for a
         whole minute|leaned like a tired horse|was upside down]. "{other.cry}" said {other}. "[Let us ask for help.|Who holds
         the plan upside down?|We forgot the middle.]"
 
-        So they asked {hero.friend}, who {:did} {:how}. "You have used the {thing} [the wrong way round|as a spoon|only on each
-        other]," said {hero.friend}. [After that it went fast.|From then on they worked as three.|They started again from
+        So they asked {hero.friend}, who {:did}. "You have used the {thing} [the wrong way round|upside down|inside out]," said {hero.friend}. [After that it went fast.|From then on they worked as three.|They started again from
         the bottom.]
 
         When the last [nail|knot|peg] was in, they could {b.use}, and so could [all their friends|half the village|anyone
@@ -295,12 +284,11 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} [caught|netted|sat on] a golden fish {p:place.at}. "Let
         me go," said the fish, "and I shall grant you a wish. But every wish has a price."
 
-        {hero} did not [think long|ask which|listen to the end]. "I wish for a {thing}, {n:number} times as big as a house!" [Puff|Ping|Whoosh], there stood the {c} {thing}. {hero} {:did} {:how}. But when {he} wanted to {hero.likes}, {he} no
+        {hero} did not [think long|ask which|listen to the end]. "I wish for a {thing}, {n:number} times as big as a house!" [Puff|Ping|Whoosh], there stood the {c} {thing}, {n} times as big as a house. {hero} {:did}. But when {he} wanted to {hero.likes}, {he} no
         longer knew how. {He} tried {hero.food}, but everything tasted like [paper|dust|cold water]. And when {hero.friend}
         came by, {hero} [asked who that was|did not wave|had forgotten the name].
 
-        "{hero.cry} So that is the price," said {hero}, and ran back to {p}. "Fish, fish, take the {thing} back!" "[Are you
-        sure|Even the door|The whole {thing}]?" asked the fish. "[Every inch|All of it|Yes, and quickly]!"
+        "{hero.cry} So that is the price," said {hero}, and ran back to {p}. "Fish, fish, take the {thing} back!" "[All of it|The whole {thing}|Every bit of it]?" asked the fish. "[Every inch|The whole of it|Yes, and quickly]!"
 
         [Puff|Ping|Whoosh], the {c} {thing} was gone. At home sat {hero.friend}, with {hero.food} on the table. <feast> {hero} never
         wished for a {c} {thing} again. [Some wishes are best kept as wishes.|The golden fish is still there, and nobody asks
@@ -317,19 +305,18 @@ PLOTS: dict[str, tuple[str, str]] = {
     ),
     "the noise in the night": (
         """
-        <once> {hero:cast.intro} kept a {c:colour} {thing:treasure} beside the bed. <about> On a {:rough} {season:season} night, {he} was woken by a
+        [3×Once upon a time,|Not [so|very] long ago,] {hero:cast.intro} kept a {c:colour} {thing:treasure} beside the bed. <about> On a {:rough} {season:season} night, {he} was woken by a
         noise. {:sound}, it went.
 
-        "{hero.cry}" said {hero} and pulled the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It is [a
-        ghost|a burglar|a monster] with {n:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|in both hands|and a deep breath] and [crept|tiptoed|marched] outside, as far as {p:place}.
+        "{hero.cry}" said {hero} and pulled the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It is a {m=[ghost|burglar|monster]} with {n:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|in both hands|and a deep breath] and [crept|tiptoed|marched] outside, as far as {p:place}.
 
         Behind the {:p.finds}, something moved. {hero} lifted the {thing}. "Come out, whoever you are!" "[Not so loud!|Who is
         there?|Mind my nose!]" said a voice, and out came {hero.friend.the}.
 
         "What are you doing {p.at}?" "[I could not sleep|It is the only quiet hour], so I came to {hero.friend.likes}," said
-        {hero.friend} {:how}. "And what is the {c} {thing} for?" "[For the ghost|That is a long story|I forget]," said {hero}. <feast>
+        {hero.friend} {:how}. "And what is the {c} {thing} for?" "[For the {m}|That is a long story|I forget]," said {hero}. <feast>
         The {c} {thing} is beside the bed again. [Most monsters are friends whom we cannot see well.|But the window is
-        open.|And at night they go out together.]
+        open.|And at night {hero} and {hero.friend} go out together.]
         """,
         """
         Who was woken by a noise? {hero}.
@@ -342,7 +329,7 @@ PLOTS: dict[str, tuple[str, str]] = {
     ),
     "the guest who could not sleep": (
         """
-        <once> {hero:cast.intro} packed a {c:colour} {thing:treasure} and went to stay with {other:cast.the} {other.home}. <about> They had {:dish} for supper, and
+        <once> {hero:cast.intro} packed a {c:colour} {thing:treasure}. <about> {He} went to stay with {other:cast.the} {other.home}. {hero} and {other} had {:dish} for supper, and
         {n:number} [jokes|songs|riddles] for dessert. But at midnight {hero} was still awake. "[I cannot sleep|My eyes will not
         close|I have counted all the sheep]," said {hero} {:how}.
 
@@ -350,8 +337,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         the floor. "{hero.cry}" said {hero}. "[Now I am wide awake|That was very loud|Thank you, but no]."
 
         "What do you do at home, before you sleep?" asked {other}. {hero} {:did}. "I {hero.likes}[, just for a minute|, and
-        then I yawn|]. And {hero.friend} says [good night|sweet dreams|see you tomorrow]." "[Is that all|Then let us do
-        that|Why did you not say so]," said {other} {:how}, and picked up the {c} {thing}.
+        then I yawn|]. And {hero.friend} says '[good night|sweet dreams|see you tomorrow]'." "[Is that all|Then let us do
+        that|Why did you not say so]," said {other} {:how}, and picked up the {thing}.
 
         So they did it together, in the middle of the night, and {other} said the words {hero.friend} says. [Before the last
         one,|At once,|A minute later,] {hero} was asleep, with the {c} {thing} in {his} arms. <feast> [Home is a thing one can do
@@ -368,19 +355,17 @@ PLOTS: dict[str, tuple[str, str]] = {
     ),
     "the treasure map": (
         """
-        <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} found a map. "Who wants a {thing}," it said, "must walk
-        {n:number} steps from {p:place} and dig." "{hero.cry}" said {hero}. "[I always wanted a {thing}|Who does not want a {thing}|A {thing} of
-        my own]!"
+        <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} found a map. "Whoever wants a {thing}," it said, "must walk
+        {n:number} steps from {p:place} and dig." "{hero.cry}" said {hero}. "[I always wanted a {thing}!|Who does not want a {thing}?|A {thing} of my own!]"
 
-        {He} asked {hero.friend} along, because [digging is hard|a {thing} is heavy|two see more than one]. They went to {p}, [over|
-        past|around] the {:p.finds}, counted their steps and dug with a {:digger} until {:when}. All they found was [mud|a
+        {He} asked {hero.friend} along, because [digging is hard|a treasure is heavy|two see more than one]. They went to {p}, [over|
+        past|around] the {:p.finds}, counted {n} steps and dug with a {:digger} until {:when}. All they found was [mud|a
         worm|a hole]. "[Deeper|Once more|Do not give up]," said {hero.friend} {:how}.
 
         At last they hit a [box|chest|tin]. There lay the {c} {thing}, and with it a note: "[Whoever digs together has found it
         already|The real treasure is standing next to you|Put something in for the next one]."
 
-        They laughed, and [sat in the hole and ate {hero.food}|told each other stories|watched {:animal.a}] until it was
-        dark. <feast> The {c} {thing} they keep in turns, and [the map is hidden again|there is a new map|nobody has found the
+        They laughed, and [sat in the hole and ate {hero.food}|told each other stories|watched {:animal.a}] for a good long while. <feast> {hero} and {hero.friend} take turns with the {c} {thing}, and [the map is hidden again|there is a new map|nobody has found the
         hole].
         """,
         """
@@ -403,10 +388,10 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         Step by step {he} went to {p}, with the {c} {thing} and shaking knees. Something rustled among the {:p.finds}. "Dear
         monster," said {hero} {:how}, "I must tell the truth: I [bought|found|borrowed] the {thing}, and I am afraid of
-        {hero.fear}." Then {he} saw who it was: [only|just|none other than] a {a:animal}.
+        {hero.fear}." Then {he} saw who it was: [only|just|nothing but] a {a:animal}.
 
-        "[You told the truth at last|That was brave|Well spoken]," said {hero.friend}, who had followed {him}. <feast> Now {hero} says:
-        "The {c} {thing} is from the market, and a {a} made me shake." [It is a better story, too.|And the {a} grows a
+        "[You told the truth at last|That was brave|Well spoken]," said {hero.friend}, who had followed {him}, and stroked the {a}. <feast> Now {hero} says:
+        "No monster ever owned the {c} {thing}, and a {a} made me shake." [It is a better story, too.|And the {a} grows a
         little every time.|Everybody believes it.]
         """,
         """
@@ -428,7 +413,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         the {thing}]. It comes from {p:place}." [The sun was low already.|{w:weather.scene}] {hero} sang to the {a} for
         {n:number} miles, and carried the {c} {thing} [on {his} back|around {his} neck|under {his} hat].
 
-        And {p.at}, among the {:p.finds}, stood a mother {a} and counted her little ones [again and again|in
+        And {p.at}, after {n} miles, among the {:p.finds}, stood a mother {a} and counted her little ones [again and again|in
         tears|aloud]. "One is missing," she said. "[Not any more|Here it is|Count again]," said {hero} {:how}.
 
         [What a dance that was!|How they all talked at once!|They would not let {him} go.] <feast> Since then, when {hero} comes past
@@ -449,14 +434,14 @@ PLOTS: dict[str, tuple[str, str]] = {
         the owner of a magnifying glass|as always].
 
         "[Nobody leaves this place|Stand back|Everything is a clue]," said {other} {:how}. They looked {p:place.at}, and the {c} {thing}
-        was not there, only {:p.finds}. "I was [asleep|in the bath|at my aunt's] all {d:day}," said {hero} {:how}, "and when I
+        was not there, only {:p.finds}. "I was [asleep|fast asleep|in bed with a cold] all {d:day}," said {hero} {:how}, "and when I
         woke up, the {thing} was gone."
 
         {other} [measured the footprints|sniffed the air|followed some crumbs]. The trail led {n:number} steps to the left, around a
         corner and [through a window|down a ladder|over a fence], straight to {hero}'s own bed. "{hero.cry}" There lay the
         {thing}. "So it was I," said {hero}, "and [I walk in my sleep|I dreamed of a {thing}|I did not know it]!"
 
-        "[Case closed|I knew it|Elementary]," said {other}, and looked at the {c} {thing} once more. <feast> [A good detective looks at
+        "[Case closed|I knew it|Elementary]," said {other}, "after only {n} steps," and looked at the {c} {thing} once more. <feast> [A good detective looks at
         home first.|Since then {hero.friend} ties {hero} to the bed.|It is the only case that {other} ever solved.]
         """,
         """
