@@ -15,10 +15,18 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from gpt2_course.files import replacing
+from gpt2_course.labs import Playground
 from gpt2_course.wall import CHAPTERS, wall
 
 ROOT = Path(__file__).resolve().parents[1]
+WIDGET = "application/vnd.jupyter.widget-view+json"
+NOTEBOOKS = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "book/labs.ipynb"]
 SECONDS = 240  # that a chapter may take, on two cores
+
+
+def front_page() -> dict[str, str]:
+    """What the front page includes: file names and their contents."""
+    return {"wall.html": wall(*CHAPTERS).svg + "\n", "playground.html": Playground()._repr_html_() + "\n"}
 
 
 def sources_hash(notebook: Any) -> str:
@@ -43,6 +51,8 @@ def refresh(path: Path) -> float:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)  # its id is another one every time; the text/html stays
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -68,8 +78,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help="also those whose cells have not changed")
     every = parser.parse_args().all
-    (ROOT / "book/figures/wall.html").write_text(wall(*CHAPTERS).svg + "\n", encoding="utf-8")
-    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+    for name, content in front_page().items():
+        (ROOT / "book/figures" / name).write_text(content, encoding="utf-8")
+    for path in NOTEBOOKS:
         notebook = nbformat.read(path, as_version=4)
         if not every and notebook.metadata.get("sources") == sources_hash(notebook):
             print(f"{path.name}: unchanged")

@@ -287,11 +287,11 @@ class GPT2(nn.Module):
                 raise ValueError(f"stop={stop!r} are texts, but the prompt is token ids: give a text, or no stop.")
             rows = self._rows_of(prompt)
             end = self.tokenizer.end_of_text if self.tokenizer else None
-            with self._evaluating():
+            with self.evaluating():
                 rows = sampling.continue_ids(self, rows, config, limit, end, use_cache)
             return torch.tensor(rows if prompt.ndim == 2 else rows[0], dtype=prompt.dtype, device=prompt.device)
         texts = [prompt] if isinstance(prompt, str) else list(prompt)
-        with self._evaluating():
+        with self.evaluating():
             pieces = list(sampling.write(self, self.require_tokenizer(), texts, config, limit, stop, use_cache))
         written = [text + "".join(step[row] for step in pieces) for row, text in enumerate(texts)]
         return written[0] if isinstance(prompt, str) else written
@@ -308,7 +308,7 @@ class GPT2(nn.Module):
         """What `generate` adds to the prompt, piece by piece as it is written; no piece splits a character."""
         config = SamplingConfig(**choice)
         limit = sampling.Limit(max_length, max_new_tokens)
-        with self._evaluating():
+        with self.evaluating():
             for (piece,) in sampling.write(self, self.require_tokenizer(), [prompt], config, limit, stop):
                 if piece:
                     yield piece
@@ -344,7 +344,7 @@ class GPT2(nn.Module):
         return self.token_embedding.weight.device
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> Iterator[None]:
         """Dropout off while writing, then back to whatever was set."""
         was_training = self.training
         self.eval()

@@ -1,0 +1,109 @@
+"""The labs: interactive pieces that are alive in Jupyter, with any model, and in the book, with no kernel.
+
+>>> from gpt2_course.labs import Playground
+>>> lab = Playground(prompt="Once upon a time")      # the last line of a cell shows it
+>>> lab.temperature = 1.2                            # and Python can read and set what you see
+"""
+
+from __future__ import annotations
+
+import traitlets
+
+from gpt2_course.labs import drawn
+from gpt2_course.labs.lab import Lab, bundle
+
+__all__ = ["AttentionLab", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
+
+ALL_TOKENS = {"temperature": 1.0, "top_k": None, "top_p": None}
+
+
+class TokenizerLab(Lab):
+    """A text in its tokens, and how each word came together; `vocabulary` is "model" or "gpt2"."""
+
+    module = "tokenizer_lab"
+    _esm = bundle("tokenizer_lab")
+    text = traitlets.Unicode("Once upon a time, a hedgehog named Zoe wished for 1234 pancakes 🥞!").tag(sync=True)
+    vocabulary = traitlets.Enum(["model", "gpt2"], "model").tag(sync=True)
+
+    def drawn(self) -> str:
+        return drawn.tokens(self.kernel.tokenize(self.text, self.vocabulary))
+
+
+class NextTokenLab(Lab):
+    """What may come next after `prompt` and the token ids `added` to it, and why the drawn token was drawn.
+
+    `top_k` 0 and `top_p` 1 cut nothing. Each draw is a number that `seed` and the number of added tokens decide.
+    """
+
+    module = "next_token_lab"
+    _esm = bundle("next_token_lab")
+    prompt = traitlets.Unicode("Once upon a time, a fox named").tag(sync=True)
+    added = traitlets.List(traitlets.Int()).tag(sync=True)
+    temperature = traitlets.Float(1.0, min=0).tag(sync=True)
+    top_k = traitlets.Int(0, min=0).tag(sync=True)
+    top_p = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    seed = traitlets.Int(0, min=0).tag(sync=True)
+
+    def drawn(self) -> str:
+        shown = self.kernel.next(self.prompt, self.added, ALL_TOKENS, 0.0, 12)
+        return drawn.next_tokens(self.prompt, shown)
+
+
+class AttentionLab(Lab):
+    """Who looks at whom, in every head; `without` lists the heads that are switched off, as [layer, head]."""
+
+    module = "attention_lab"
+    _esm = bundle("attention_lab")
+    text = traitlets.Unicode("Once upon a time, a fox named Pip lost a red kite. Pip looked for the").tag(sync=True)
+    layer = traitlets.Int(0, min=0).tag(sync=True)
+    head = traitlets.Int(0, min=0).tag(sync=True)
+    token = traitlets.Int(-1).tag(sync=True)
+    without = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
+
+    def drawn(self) -> str:
+        return drawn.attention(self.kernel.attention(self.text, [], 32), self.layer, self.head)
+
+
+class WalkThroughLab(Lab):
+    """One sentence travels through the model, step by step, with its real numbers."""
+
+    module = "walk_through_lab"
+    _esm = bundle("walk_through_lab")
+    text = traitlets.Unicode("Once upon a time, a fox named Pip").tag(sync=True)
+    step = traitlets.Int(0, min=0).tag(sync=True)
+
+    def drawn(self) -> str:
+        return drawn.way(self.text, self.kernel)
+
+
+class Playground(Lab):
+    """The model writes: `samples` texts side by side, coloured by how sure it was; `texts` holds the last ones."""
+
+    module = "playground"
+    _esm = bundle("playground")
+    prompt = traitlets.Unicode("Once upon a time").tag(sync=True)
+    temperature = traitlets.Float(0.8, min=0).tag(sync=True)
+    top_k = traitlets.Int(0, min=0).tag(sync=True)
+    top_p = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    length = traitlets.Int(200, min=1).tag(sync=True)
+    samples = traitlets.Int(1, min=1, max=4).tag(sync=True)
+    seed = traitlets.Int(0, min=0).tag(sync=True)
+    texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def drawn(self) -> str:
+        return drawn.sample(self.prompt, self.kernel, self.seed)
+
+    def write(self) -> None:
+        """Does what the button does; when all is written, it stands in `texts`."""
+        self.send({"write": True})
+
+
+class TrainingReplay(Lab):
+    """The training of the shipped model: its loss, the floor, and what it wrote; `report` -1 is the last one."""
+
+    module = "training_replay"
+    _esm = bundle("training_replay")
+    report = traitlets.Int(-1).tag(sync=True)
+
+    def drawn(self) -> str:
+        return drawn.training(self.kernel.history())

@@ -1,0 +1,117 @@
+"""What the labs show where they are not alive: on GitHub, in print, without scripts, and before they wake up.
+
+Everything is made from the engine's own answers, rounded so far that any computer draws the same.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from math import log1p
+from typing import Any
+
+from gpt2_course.labs.kernel import Kernel
+
+
+def _visible(text: str) -> str:
+    return escape(text.replace(" ", "·").replace("\n", "↵")) or "∅"
+
+
+def _quoted(text: str) -> str:
+    return f"“{escape(text)}”"
+
+
+def tokens(answer: dict[str, Any]) -> str:
+    """Tokens in colours, with their ids."""
+    shown = " ".join(
+        f'<span class="lab-token lab-colour-{i % 6}">{_visible(token["text"])}<small>{token["id"]}</small></span>'
+        for i, token in enumerate(answer["tokens"])
+    )
+    return (
+        f"<p>{answer['characters']} characters are {answer['count']} tokens. Each is shown with its id; "
+        f'“·” is a space.</p><div class="lab-tokens">{shown}</div>'
+    )
+
+
+def next_tokens(prompt: str, answer: dict[str, Any]) -> str:
+    """The likeliest next tokens as bars."""
+    bars = "".join(
+        f'<li><span class="lab-bar"><span class="lab-name">{_quoted(token["text"])}</span>'
+        f'<span class="lab-fill" style="--share:{token["p"]:.2f}"></span>'
+        f'<span class="lab-value">{100 * token["p"]:.0f} %</span></span></li>'
+        for token in answer["bars"]
+    )
+    return f'<p>{escape(prompt)} …</p><ol class="lab-bars">{bars}</ol>'
+
+
+def attention(answer: dict[str, Any], layer: int, head: int) -> str:
+    """One head as a table of squares: a token's row says how much it looks at each one before it."""
+    names = [token["text"] for token in answer["tokens"]]
+    n, size, left = len(names), 20, 110
+    weights = answer["weights"][layer][head * n * n : (head + 1) * n * n]
+    squares = "".join(
+        f'<rect x="{left + s * size}" y="{t * size}" width="{size}" height="{size}" class="lab-cell" '
+        f'fill="#0072b2" fill-opacity="{weights[t * n + s]:.1f}"/>'
+        for t in range(n)
+        for s in range(t + 1)
+        if weights[t * n + s] >= 0.05
+    )
+    labels = "".join(f'<text x="0" y="{t * size + 14}">{_visible(name)}</text>' for t, name in enumerate(names))
+    return (
+        f'<svg viewBox="0 0 {left + n * size} {n * size}" role="img" style="max-width:{left + n * size}px" '
+        f'aria-label="Attention of layer {layer}, head {head}: a row a token, darker where it looks.">'
+        f"{labels}{squares}</svg>"
+    )
+
+
+def way(text: str, kernel: Kernel) -> str:
+    """The stations of the way through the model, in words."""
+    shape: Any = kernel.describe()
+    ids = kernel.ids_of(text)
+    n, c, layers, heads = len(ids), shape["n_embd"], shape["n_layer"], shape["n_head"]
+    stations = [
+        f"{_quoted(text)} is cut into {n} tokens: {', '.join(map(str, ids))}.",
+        f"Each becomes a row of {c} numbers: its token’s embedding plus its position’s, shape ({n}, {c}).",
+        f"{layers} blocks follow. In each, {heads} heads of attention let tokens look back, an MLP lets each think,"
+        " and both add what they find.",
+        f"The last row is compared with the embeddings of all {shape['vocab_size']:,} tokens.",
+        f"The likeliest next token is {_quoted(_best(kernel, text))}.",
+    ]
+    return f"<ol>{''.join(f'<li>{station}</li>' for station in stations)}</ol>"
+
+
+def _best(kernel: Kernel, text: str) -> str:
+    answer: Any = kernel.next(text, [], {"temperature": 0, "top_k": None, "top_p": None}, 0.0, 1)
+    return str(answer["bars"][0]["text"])
+
+
+def sample(prompt: str, kernel: Kernel, seed: int) -> str:
+    """A text that the model wrote, the doubtful tokens in colour."""
+    parts: list[dict[str, Any]] = []
+    kernel.generate(prompt, {"temperature": 0.8, "top_k": None, "top_p": None}, seed, 200, parts.append)
+    words = "".join(
+        f'<span class="lab-sure" style="--doubt:{1 - part["p"]:.1f}">{escape(part["text"])}</span>'
+        for part in parts
+        if part["text"]
+    )
+    return f'<p class="lab-text">{escape(prompt)}{words}</p>'
+
+
+def training(reports: Any) -> str:
+    """The loss and its floor over the steps, and the last sample."""
+    width, height = 640, 200
+    most, last = max(report["loss"] for report in reports), reports[-1]
+
+    def path(name: str) -> str:
+        points = (
+            f"{width * log1p(r['step']) / log1p(last['step']):.0f},{height * (1 - r[name] / most):.0f}" for r in reports
+        )
+        return " ".join(points)
+
+    return (
+        f'<svg viewBox="0 -5 {width} {height + 10}" class="lab-curve" role="img" aria-label="In {last["step"]:,} steps '
+        f"the loss falls from {reports[0]['loss']:.2f} to {last['loss']:.2f}, close to the floor of "
+        f'{last["floor"]:.2f}."><polyline points="{path("floor")}" class="lab-floor" fill="none" stroke="#009e73"/>'
+        f'<polyline points="{path("loss")}" class="lab-loss" fill="none" stroke="#d55e00"/></svg>'
+        f"<p>After {last['step']:,} steps the model wrote:</p>"
+        f'<blockquote class="lab-text">{escape(last["sample"])}</blockquote>'
+    )

@@ -1,0 +1,226 @@
+"""Answers the labs' questions with a model in Python. In the book, `static/worker.mjs` answers the same ones."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gpt2_course.bpe import ID_OF_BYTE
+from gpt2_course.introspection import activations
+from gpt2_course.model import GPT2
+from gpt2_course.pieces import SPLIT_PATTERN
+from gpt2_course.sampling import next_token_probabilities
+from gpt2_course.tokenizer import Tokenizer
+
+MOST_LISTED = 2000  # tokens of a long text that a lab is sent; it counts them all
+Answer = dict[str, Any] | list[dict[str, Any]]
+
+
+def uniform(seed: int, place: int) -> float:
+    """A number in [0, 1) for each seed and place, the same as `uniform` in `static/sampling.mjs` gives.
+
+    A counter, scrambled until it looks like chance (MurmurHash3's finalizer, Austin Appleby, 2011).
+    """
+    h = (seed * 0x9E3779B9 + place) % 2**32
+    h = (h ^ h >> 16) * 0x85EBCA6B % 2**32
+    h = (h ^ h >> 13) * 0xC2B2AE35 % 2**32
+    return float(h ^ h >> 16) / 2**32
+
+
+def draw(p: Tensor, number: float) -> tuple[int, float]:
+    """The token on which a number in [0, 1) falls when probabilities (V,) are laid end to end, likeliest first.
+
+    Returns its id, and where its stretch begins.
+    """
+    ordered, order = p.double().sort(descending=True, stable=True)
+    ends = ordered.cumsum(0)
+    at = int(torch.searchsorted(ends, torch.tensor(number, dtype=torch.float64), right=True))
+    at = min(at, int((ordered > 0).sum()) - 1)  # rounding left the sum a hair below 1
+    return int(order[at]), float(ends[at] - ordered[at])
+
+
+class Kernel:
+    """The calls by which the labs talk to a model; each returns what JSON can hold."""
+
+    def __init__(self, model: GPT2, name: str) -> None:
+        self.model = model
+        self.name = name
+        self.tokenizer = model.require_tokenizer()
+        self.gpt2: Tokenizer | None = None
+
+    def answer(
+        self, call: str, asked: dict[str, Any], part: Callable[[Any], None], cancelled: Callable[[], bool]
+    ) -> Answer:
+        """The answer to one of `CALLS`. `part` is called with what is ready earlier, `cancelled` asked on the way."""
+        if call not in CALLS:
+            raise ValueError(f"There is no call {call!r}; there are {', '.join(CALLS)}.")
+        if call == "generate":
+            return self.generate(**asked, part=part, cancelled=cancelled)
+        answer: Answer = getattr(self, call)(**asked)
+        return answer
+
+    def describe(self) -> Answer:
+        """What there is to talk to."""
+        c = self.model.config
+        return {
+            "name": self.name,
+            "parameters": self.model.num_parameters(),
+            "vocabulary": c.vocab_size,
+            "vocab_size": c.vocab_size,
+            "n_layer": c.n_layer,
+            "n_head": c.n_head,
+            "n_embd": c.n_embd,
+            "n_positions": c.n_positions,
+        }
+
+    def tokenize(self, text: str, vocabulary: str) -> Answer:
+        """A text's tokens, in the model's vocabulary ("model") or GPT-2's ("gpt2"), and its words."""
+        import regex
+
+        tokenizer = self._vocabulary(vocabulary)
+        pieces = regex.findall(SPLIT_PATTERN, text)
+        ids = tokenizer.encode_batch(pieces)
+        tokens = [self._token(i, tokenizer, n) for n, row in enumerate(ids) for i in row[:MOST_LISTED]][:MOST_LISTED]
+        return {
+            "tokens": tokens,
+            "pieces": pieces[: tokens[-1]["piece"] + 1] if tokens else [],
+            "count": sum(map(len, ids)),
+            "characters": len(text),
+            "bytes": len(text.encode()),
+        }
+
+    def merge_steps(self, piece: str, vocabulary: str) -> Answer:
+        """How a word comes together, merge by merge: the tokens after each, which merge it was, and where."""
+        tokenizer = self._vocabulary(vocabulary)
+        spelled = tokenizer.decode_bytes
+        ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
+        ids = [ID_OF_BYTE[byte] for byte in piece.encode()]
+        steps: list[dict[str, Any]] = [{"tokens": [self._token(i, tokenizer) for i in ids], "rank": None, "at": None}]
+        while True:
+            pairs = [ranks.get((spelled([a]), spelled([b]))) for a, b in pairwise(ids)]
+            possible = [(rank, at) for at, rank in enumerate(pairs) if rank is not None]
+            if not possible:
+                return steps
+            rank, at = min(possible)
+            ids[at : at + 2] = [256 + rank]
+            steps.append({"tokens": [self._token(i, tokenizer) for i in ids], "rank": rank, "at": at})
+
+    def next(self, prompt: str, added: list[int], settings: dict[str, Any], number: float, count: int) -> Answer:
+        """What may follow a prompt and the ids `added` to it: the likeliest, and the one that `number` falls on."""
+        logits = self._logits([*self.ids_of(prompt), *added])
+        p = self._probabilities(logits, settings)
+        chosen, start = draw(p, number)
+        return {
+            "added": [self._token(i) for i in added],
+            "bars": self._bars(logits, settings, count),
+            "possible": int((p > 0).sum()),
+            "drawn": {**self._token(chosen), "p": float(p[chosen]), "start": start},
+        }
+
+    def attention(self, text: str, without: list[list[int]], most: int) -> Answer:
+        """The attention of all heads, for each layer (H, T, T) in one row, and what comes next."""
+        every = self.ids_of(text)
+        ids = every[:most]
+        found = activations(self.model, ids, [(layer, head) for layer, head in without])
+        plain = {"temperature": 1.0, "top_k": None, "top_p": None}
+        return {
+            "tokens": [self._token(i) for i in ids],
+            "left_out": len(every) - len(ids),
+            "weights": [found["attention", layer].flatten().tolist() for layer in range(self.model.config.n_layer)],
+            "next": self._bars(found["logits", None][-1], plain, 5),
+        }
+
+    def activation(self, text: str, name: str, layer: int | None, most: int) -> Answer:
+        """One activation, row after row; see `gpt2_course.introspection.activations`."""
+        ids = self.ids_of(text)[:most]
+        found = activations(self.model, ids)
+        if (name, layer) not in found:
+            raise ValueError(f"There is no activation {name} in layer {layer}.")
+        values = found[name, layer]
+        if name in ("final_norm", "logits"):
+            values = values[-1:]  # the newest token's is all that is needed
+        return {"tokens": [self._token(i) for i in ids], "values": values.flatten().tolist()}
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompt: str,
+        settings: dict[str, Any],
+        seed: int,
+        length: int,
+        part: Callable[[Any], None] = lambda part: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Answer:
+        """Writes on. Parts are {text, p}: a token's text, and how likely the model held it before temperature and cuts.
+
+        The same prompt, settings and seed give the same text as in the book, as far as rounding lets them.
+        """
+        began = perf_counter()
+        n = self.model.n_positions
+        ids = self.ids_of(prompt)[-n:]
+        cache = self.model.new_cache()
+        fresh = ids
+        read = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        written = 0
+        while written < length and not cancelled():
+            (logits,) = self.model.next_token_logits(torch.tensor([fresh], device=self.model.device), cache).cpu()
+            chosen, _ = draw(self._probabilities(logits, settings), uniform(seed, written))
+            if chosen == self.tokenizer.end_of_text:
+                break
+            part({"text": read.decode(self.tokenizer.decode_bytes([chosen])), "p": float(logits.softmax(-1)[chosen])})
+            written += 1
+            ids, fresh = [*ids, chosen], [chosen]
+            if cache.length == n:  # as in sampling.generate_tokens
+                cache, fresh = self.model.new_cache(), ids[-max(1, n // 2) :]
+        part({"text": read.decode(b"", final=True), "p": 1.0})
+        return {"tokens": written, "seconds": perf_counter() - began}
+
+    def history(self) -> Answer:
+        """The reports of the training of the model that comes with the package."""
+        from gpt2_course.checkpoint import find
+        from gpt2_course.training import read_history
+
+        return [
+            {"step": e["step"], "loss": e["val_loss"], "floor": e["floor"], "sample": e["sample"]}
+            for e in read_history(find("tiny-world"))
+            if "val_loss" in e
+        ]
+
+    def _vocabulary(self, name: str) -> Tokenizer:
+        if name == "gpt2":
+            self.gpt2 = self.gpt2 or Tokenizer.gpt2()
+            return self.gpt2
+        return self.tokenizer
+
+    def _token(self, i: int, tokenizer: Tokenizer | None = None, piece: int = 0) -> dict[str, Any]:
+        raw = (tokenizer or self.tokenizer).decode_bytes([i])
+        return {"id": i, "text": raw.decode(errors="replace"), "bytes": list(raw), "piece": piece}
+
+    def ids_of(self, prompt: str) -> list[int]:
+        """The ids of a prompt; an empty one begins as every training text does, after the end of the last."""
+        return self.tokenizer.encode(prompt) or [self.tokenizer.end_of_text or 0]
+
+    @torch.inference_mode()
+    def _logits(self, ids: list[int]) -> Tensor:
+        window = torch.tensor([ids[-self.model.n_positions :]], device=self.model.device)
+        return self.model.next_token_logits(window, self.model.new_cache())[0].cpu()  # (V,)
+
+    def _probabilities(self, logits: Tensor, settings: dict[str, Any]) -> Tensor:
+        if settings["temperature"] == 0:
+            return torch.zeros_like(logits).index_fill(0, logits.argmax(), 1.0)
+        return next_token_probabilities(logits[None], **settings)[0]
+
+    def _bars(self, logits: Tensor, settings: dict[str, Any], count: int) -> list[dict[str, Any]]:
+        plain = logits.softmax(-1)
+        p = self._probabilities(logits, settings)
+        order = (plain if settings["temperature"] == 0 else p).sort(descending=True, stable=True).indices[:count]
+        return [{**self._token(int(i)), "p": float(p[i]), "plain": float(plain[i])} for i in order]
+
+
+CALLS = ("describe", "tokenize", "merge_steps", "next", "attention", "activation", "generate", "history")

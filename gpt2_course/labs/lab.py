@@ -1,0 +1,114 @@
+"""What a lab is: one ES module, alive in two places.
+
+In Jupyter, Colab and VS Code a lab is a widget (anywidget), and the kernel computes, with any model. In the book there
+is no kernel: the same cell has left a `<div data-lab=…>` in its output, and `static/hydrate.mjs` mounts the same module
+on an engine that runs in the page. Until that happens, and where it cannot, the div shows a drawn example.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+
+from gpt2_course.labs.kernel import Kernel
+from gpt2_course.model import GPT2
+
+STATIC = Path(__file__).parent / "static"
+CSS = (STATIC / "labs.css").read_text(encoding="utf-8")
+
+
+def bundle(name: str) -> str:
+    """A lab's module with those it imports before it: a widget's code has to be one file."""
+    modules: dict[str, str] = {}
+
+    def take(file: str) -> None:
+        if file in modules:
+            return
+        text = (STATIC / file).read_text(encoding="utf-8")
+        for imported in re.findall(r'^import .*? from "\./(.+?)";$', text, re.MULTILINE):
+            take(imported)
+        text = re.sub(r"^import .*?;\n", "", text, flags=re.MULTILINE)
+        modules[file] = re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
+
+    take(f"{name}.mjs")
+    return "\n".join(modules.values())
+
+
+@cache
+def shipped_kernel() -> Kernel:
+    """The one for the model that comes with the package, which all labs share that were given no other."""
+    return Kernel(GPT2.from_pretrained(), "tiny-world")
+
+
+class Lab(anywidget.AnyWidget):
+    """A lab; see the classes in `gpt2_course.labs`. `model` is any GPT-2 with a tokenizer, the shipped one if None."""
+
+    module: ClassVar[str]
+    _css = CSS
+
+    def __init__(self, model: GPT2 | None = None, **traits: Any) -> None:
+        unknown = traits.keys() - set(self.trait_names(sync=True))
+        if unknown:
+            known = ", ".join(["model", *self.own_traits()])
+            raise TypeError(f"{type(self).__name__} has no setting {min(unknown)!r}; it has {known}.")
+        super().__init__(**traits)
+        self.kernel = shipped_kernel() if model is None else Kernel(model, "your model")
+        self._cancelled: set[int] = set()
+        # One at a time, and beside the main thread, which must stay free to hear that a call is cancelled.
+        self._queue = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab")
+        self.on_msg(self._hear)
+        if "google.colab" in sys.modules:  # Colab shows such widgets only where it is told to
+            from google.colab import output  # type: ignore[import-not-found]
+
+            output.enable_custom_widget_manager()
+
+    def own_traits(self) -> list[str]:
+        """The names of the settings one can read and set: `lab.prompt`, say."""
+        of_any_widget = anywidget.AnyWidget.class_trait_names()
+        return [name for name in self.trait_names(sync=True) if name[0] != "_" and name not in of_any_widget]
+
+    def _hear(self, _: Any, message: dict[str, Any], __: Any) -> None:
+        if "cancel" in message:
+            self._cancelled.add(message["cancel"])
+        else:
+            self._queue.submit(self._answer, **message)
+
+    def _answer(self, id: int, call: str, **asked: Any) -> None:
+        try:
+            with self.kernel.model.evaluating():
+                done = self.kernel.answer(
+                    call, asked, lambda part: self.send({"id": id, "part": part}), lambda: id in self._cancelled
+                )
+            self.send({"id": id, "done": done})
+        except Exception as error:  # the lab shows it; nobody else hears this thread
+            self.send({"id": id, "error": str(error)})
+        finally:
+            self._cancelled.discard(id)
+
+    def drawn(self) -> str:
+        """An example of what the lab shows, as HTML, for pages where it is not alive."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        state = {name: getattr(self, name) for name in self.own_traits()}
+        return (
+            f'<div data-lab="{self.module}" data-state="{html.escape(json.dumps(state, ensure_ascii=False))}">'
+            f'<div class="lab">{self.drawn()}</div></div>'
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        made = super()._repr_mimebundle_(**kwargs)
+        data, metadata = made if isinstance(made, tuple) else (made, {})
+        return {**data, "text/plain": repr(self), "text/html": self._repr_html_()}, metadata
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.own_traits())
+        return f"{type(self).__name__}({settings})"

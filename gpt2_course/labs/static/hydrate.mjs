@@ -1,0 +1,67 @@
+/**
+ * Brings the labs of a page to life, with no kernel. Each lab is a <div data-lab="name" data-state="…"> that holds a drawn
+ * example. When it comes into view, the lab's module is mounted on the engine in a Web Worker, which all labs of the page
+ * share; until then, and where that is not possible, the drawn example stays.
+ */
+import { connect, h } from "./ui.mjs";
+
+const WEIGHTS = 5e6; // bytes, about; only the progress bar needs it
+
+let worker = null;
+const listeners = new Set();
+function send(message) {
+  if (!window.Worker) throw new Error("This browser has no web workers.");
+  if (!worker) {
+    worker = new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }) => listeners.forEach((hear) => hear(data));
+    worker.onerror = () => listeners.forEach((hear) => hear({ broken: "The engine did not start: reload the page." }));
+  }
+  worker.postMessage(message);
+}
+
+/** Stands in for Jupyter's widget model: the lab's traits, and the line to the engine. */
+function pageModel(state) {
+  const heard = new Map();
+  const on = (event, hear) => heard.set(event, [...(heard.get(event) ?? []), hear]);
+  const tell = (event, what) => heard.get(event)?.forEach((hear) => hear(what));
+  listeners.add((data) => tell("msg:custom", data));
+  return {
+    get: (trait) => state[trait],
+    set(trait, value) {
+      if (state[trait] === value) return;
+      state[trait] = value;
+      tell(`change:${trait}`);
+    },
+    save_changes() {},
+    on,
+    send,
+  };
+}
+
+async function mount(place) {
+  const bar = h("progress", { max: WEIGHTS, "aria-label": "The model is being fetched" });
+  const note = h("p", { class: "lab-note", role: "status" }, "This lab is waking up … ", bar);
+  place.prepend(note);
+  try {
+    const { default: lab } = await import(`./${place.dataset.lab}.mjs`);
+    const model = pageModel(JSON.parse(place.dataset.state));
+    model.on("msg:custom", ({ loaded }) => { if (loaded) bar.value = loaded; });
+    const broken = new Promise((_, stop) => model.on("msg:custom", (data) => { if (data.broken) stop(new Error(data.broken)); }));
+    await Promise.race([connect(model)(...lab.needs), broken]);
+    const el = h("div");
+    await lab.render({ model, el });
+    place.replaceChildren(el);
+    place.dataset.alive = "";
+  } catch (error) {
+    note.replaceChildren(`This lab cannot run here, so you see a drawn example. ${error.message}`);
+  }
+}
+
+const inView = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    inView.unobserve(target);
+    mount(target);
+  }
+}, { rootMargin: "200px" });
+document.querySelectorAll("[data-lab]").forEach((place) => inView.observe(place));

@@ -1,0 +1,89 @@
+/** Tokenizer lab: a text in its tokens, and how a word came together, merge by merge. */
+import { bind, button, choice, connect, field, h, latest, messageLine, quoted, textField, visible } from "./ui.mjs";
+
+const hex = (bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+const chip = (token, i, attributes = {}) => h("span", { class: `lab-token lab-colour-${i % 6}`, dir: "auto", ...attributes }, visible(token.text));
+
+function render({ model, el }) {
+  const ask = connect(model);
+  const { line, tell } = messageLine();
+  const counts = h("p", { class: "lab-counts", role: "status" });
+  const row = h("div", { class: "lab-tokens", role: "group", "aria-label": "Tokens" });
+  const detail = h("div", { class: "lab-detail" });
+  let shown = null; // the answer that is on the screen
+  let chosen = 0;
+
+  const refresh = latest(async () => {
+    shown = await ask("tokenize", { text: model.get("text"), vocabulary: model.get("vocabulary") });
+    const { tokens, count, characters, bytes } = shown;
+    const each = count ? ` · ${(characters / count).toFixed(1)} characters a token` : "";
+    counts.textContent = `${plural(count, "token")} · ${plural(characters, "character")} · ${plural(bytes, "byte")}${each}`;
+    chosen = Math.min(chosen, Math.max(0, tokens.length - 1));
+    row.replaceChildren(
+      ...tokens.map((token, i) =>
+        h("button", {
+          type: "button", class: `lab-token lab-colour-${i % 6}`, dir: "auto", title: `id ${token.id}`,
+          "aria-pressed": String(i === chosen), onclick: () => choose(i),
+        }, visible(token.text))),
+      ...(count > tokens.length ? [` … and ${plural(count - tokens.length, "more token")}`] : []),
+    );
+    await explain();
+  }, tell);
+
+  function choose(i) {
+    row.children[chosen]?.setAttribute("aria-pressed", "false");
+    chosen = i;
+    row.children[chosen]?.setAttribute("aria-pressed", "true");
+    explain().catch(tell);
+  }
+  row.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const next = row.children[chosen + (by ?? 0)];
+    if (!by || !next?.matches("button")) return;
+    event.preventDefault();
+    choose(chosen + by);
+    next.focus();
+  });
+
+  async function explain() {
+    const token = shown.tokens[chosen];
+    if (!token) return detail.replaceChildren("Type something.");
+    const piece = shown.pieces[token.piece];
+    const steps = await ask("merge_steps", { piece: piece.slice(0, 60), vocabulary: model.get("vocabulary") });
+    const slider = h("input", { type: "range", min: 0, max: steps.length - 1, value: steps.length - 1 });
+    const state = h("div", { class: "lab-tokens" });
+    const words = h("p", { role: "status" });
+    const show = () => {
+      const n = Number(slider.value);
+      const { tokens, rank, at } = steps[n];
+      state.replaceChildren(...tokens.map((t, i) => chip(t, i, i === at ? { class: "lab-token lab-new" } : {})));
+      slider.setAttribute("aria-valuetext", `step ${n} of ${steps.length - 1}`);
+      if (n === 0) words.textContent = `Step 0: the ${plural(tokens.length, "byte")} of ${quoted(piece)}, each a token of its own.`;
+      else {
+        const before = steps[n - 1].tokens;
+        words.textContent = `Step ${n}: ${quoted(before[at].text)} and ${quoted(before[at + 1].text)} become ${quoted(tokens[at].text)}, by merge ${(rank + 1).toLocaleString("en")} of the list.`;
+        if (n === steps.length - 1) words.textContent += " No other merge fits: done.";
+      }
+    };
+    const go = (by) => () => { slider.value = Number(slider.value) + by; show(); };
+    slider.addEventListener("input", show);
+    detail.replaceChildren(
+      h("p", {}, h("strong", { dir: "auto" }, quoted(token.text)), ` is token ${token.id.toLocaleString("en")}: ${plural(token.bytes.length, "byte")}, ${hex(token.bytes)}`),
+      h("div", { class: "lab-row" }, button("◀ Unmerge", go(-1)), button("Merge ▶", go(1)), field(`How ${quoted(piece.slice(0, 60))} came together`, slider)),
+      state, words,
+    );
+    show();
+  }
+
+  ["text", "vocabulary"].forEach((trait) => bind(model, trait, () => model.get(trait), () => {}, () => { chosen = 0; }));
+  el.className = "lab";
+  el.append(
+    textField(model, "text", "Your text", refresh),
+    choice(model, "vocabulary", "Vocabulary", { model: "Tiny World’s 3,072 tokens", gpt2: "GPT-2’s 50,257" }, refresh),
+    line, counts, row, detail,
+  );
+  return refresh();
+}
+
+export default { needs: ["tokenize", { text: "", vocabulary: "model" }], render };

@@ -1,0 +1,149 @@
+/** What the labs share: talking to the engine, and small pieces of a page. Everything typed becomes text, never markup. */
+
+/** Makes an element: attributes by name, `on…` for listeners; children are elements or text. */
+export function h(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  set(element, attributes);
+  element.append(...children.flat().filter((child) => child !== null));
+  return element;
+}
+
+/** The same for a drawing. */
+export function svg(name, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  set(element, attributes);
+  element.append(...children.flat().filter((child) => child !== null));
+  return element;
+}
+
+function set(element, attributes) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value !== false && value !== null) element.setAttribute(key, value === true ? "" : value);
+  }
+}
+
+/**
+ * Connects to what computes: the worker of the page, or the kernel of the notebook. Both are spoken to by messages.
+ * `ask(call, asked, onPart)` gives a promise of the answer; its `cancel()` ends the call early.
+ */
+export function connect(model) {
+  const waiting = new Map();
+  const hear = ({ id, part, done, error }) => {
+    const call = waiting.get(id);
+    if (!call) return;
+    if (part !== undefined) return call.onPart(part);
+    waiting.delete(id);
+    if (error === undefined) call.resolve(done);
+    else call.reject(new Error(error));
+  };
+  model.on("msg:custom", hear);
+  return function ask(call, asked = {}, onPart = () => {}) {
+    const id = crypto.getRandomValues(new Uint32Array(1))[0]; // other labs speak to the same engine
+    const answer = new Promise((resolve, reject) => waiting.set(id, { resolve, reject, onPart }));
+    model.send({ id, call, ...asked });
+    answer.cancel = () => model.send({ cancel: id });
+    return answer;
+  };
+}
+
+/** A function that does `work` for the newest request only: while one is under way, only the last that came waits. */
+export function latest(work, onError) {
+  let busy = false;
+  let again = false;
+  return async function run() {
+    if (busy) return void (again = true);
+    busy = true;
+    do {
+      again = false;
+      try {
+        await work();
+        onError(null);
+      } catch (error) {
+        onError(error);
+      }
+    } while (again);
+    busy = false;
+  };
+}
+
+/** Keeps a trait and a control in step, in both directions. */
+export function bind(model, trait, read, write, onChange) {
+  write(model.get(trait));
+  model.on(`change:${trait}`, () => { write(model.get(trait)); onChange(); });
+  return () => {
+    if (model.get(trait) === read()) return;
+    model.set(trait, read());
+    model.save_changes();
+  };
+}
+
+let labels = 0;
+/** A control under its label. */
+export function field(label, control, note = null) {
+  control.id = `lab-field-${++labels}`;
+  return h("div", { class: "lab-field" }, h("label", { for: control.id }, label, note ? [" ", note] : []), control);
+}
+
+/** A text field of a trait. */
+export function textField(model, trait, label, onChange, rows = 2) {
+  const area = h("textarea", { rows, spellcheck: "false", dir: "auto" });
+  const save = bind(model, trait, () => area.value, (value) => { if (area.value !== value) area.value = value; }, onChange);
+  area.addEventListener("input", save);
+  return field(label, area);
+}
+
+/** A slider of a number trait; `show` says its value in words. */
+export function slider(model, trait, label, [min, max, step], onChange, show = String) {
+  const input = h("input", { type: "range", min, max, step });
+  const output = h("output");
+  const say = () => { output.textContent = show(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); };
+  const save = bind(model, trait, () => Number(input.value), (value) => { input.value = value; say(); }, onChange);
+  input.addEventListener("input", () => { say(); save(); });
+  return field(label, input, output);
+}
+
+/** A choice between a few, as radio buttons. */
+export function choice(model, trait, label, options, onChange) {
+  const name = `lab-choice-${++labels}`;
+  const buttons = Object.entries(options).map(([value, text]) => {
+    const input = h("input", { type: "radio", name, value });
+    return { input, shown: h("label", {}, input, " ", text) };
+  });
+  const read = () => buttons.find(({ input }) => input.checked)?.input.value;
+  const save = bind(model, trait, read, (value) => buttons.forEach(({ input }) => { input.checked = input.value === value; }), onChange);
+  buttons.forEach(({ input }) => input.addEventListener("change", save));
+  return h("fieldset", { class: "lab-choice" }, h("legend", {}, label), buttons.map(({ shown }) => shown));
+}
+
+/** The settings of sampling, as three sliders; 0 for top-k and 1 for top-p mean that they cut nothing. */
+export function samplingSliders(model, onChange) {
+  return [
+    slider(model, "temperature", "Temperature", [0, 2, 0.05], onChange, (t) => (t === 0 ? "0 (greedy)" : t.toFixed(2))),
+    slider(model, "top_k", "Top-k", [0, 100, 1], onChange, (k) => (k === 0 ? "all" : String(k))),
+    slider(model, "top_p", "Top-p", [0.05, 1, 0.05], onChange, (p) => (p === 1 ? "all" : p.toFixed(2))),
+  ];
+}
+
+/** What the engine calls settings. */
+export const settingsOf = (model) => ({
+  temperature: model.get("temperature"),
+  top_k: model.get("top_k") || null,
+  top_p: model.get("top_p") === 1 ? null : model.get("top_p"),
+});
+
+export const button = (text, onclick, attributes = {}) => h("button", { type: "button", onclick, ...attributes }, text);
+
+/** White space one can see. */
+export const visible = (text) => text.replace(/ /g, "·").replace(/\n/g, "↵").replace(/\t/g, "⇥") || "∅";
+
+/** A token as a name: in quotation marks, spaces as they are. */
+export const quoted = (text) => `“${text.replace(/\n/g, "↵")}”`;
+
+export const percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : p >= 0.0001 ? `${(100 * p).toFixed(p < 0.01 ? 2 : 1)} %` : p > 0 ? "< 0.01 %" : "0 %");
+
+/** A line for what went wrong, read aloud when it changes; `tell(error)` fills it, `tell(null)` empties it. */
+export function messageLine() {
+  const line = h("p", { class: "lab-message", role: "status" });
+  return { line, tell: (error) => { line.textContent = error ? error.message : ""; } };
+}

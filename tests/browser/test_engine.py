@@ -1,0 +1,238 @@
+"""The engine in the page against the package: the same tokens, activations, scores and texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page
+
+from gpt2_course import GPT2, Tokenizer
+from gpt2_course.introspection import activations
+from gpt2_course.labs.kernel import Kernel, draw, uniform
+from gpt2_course.sampling import next_token_probabilities
+
+# Sets up what the tests call in the page: the modules, the two tokenizers and the model.
+SETUP = """
+async () => {
+  const read = (path) => fetch(path).then((response) => response.arrayBuffer());
+  const text = async (path) => new TextDecoder().decode(await read(path));
+  Object.assign(window, await import("/_static/engine.mjs"), await import("/_static/sampling.mjs"));
+  const { Tokenizer } = await import("/_static/tokenizer.mjs");
+  window.tokenizers = {
+    "tiny-world": new Tokenizer(await text("/_static/tiny-world/merges.txt")),
+    gpt2: new Tokenizer(await text("/_static/gpt2/merges.txt")),
+  };
+  window.weights = await read("/_static/tiny-world/model.safetensors");
+  window.model = new GPT2(JSON.parse(await text("/_static/tiny-world/config.json")), readSafetensors(weights));
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def engine(browser: Any, served: str) -> Any:
+    page = browser.new_page()
+    page.goto(f"{served}/_static/tiny-world/config.json")
+    page.evaluate(SETUP)
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT2:
+    return GPT2.from_pretrained()
+
+
+@pytest.mark.parametrize("name", ["tiny-world", "gpt2"])
+def test_tokens_in_the_page_equal_those_of_the_package(engine: Page, model: GPT2, name: str) -> None:
+    tokenizer = Tokenizer.gpt2() if name == "gpt2" else model.tokenizer
+    assert tokenizer is not None
+    # Letters that Unicode has added since differ between two libraries, and so do half characters.
+    known = st.characters(exclude_categories=["Cs", "Cn", "Co"], max_codepoint=0x2FFF)
+    words = st.sampled_from(
+        ["don't", " 's", "it's", "12 345", "\u00a0", "\u0085", "\ufeff", "🦊", "  \n\n ", "ab" * 40]
+    )
+    rows: list[str] = []
+
+    @settings(max_examples=3000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(words | st.text(known) | st.text("ab ,.'st\n\t01é"), max_size=6).map("".join))
+    def collect(text: str) -> None:
+        rows.append(text)
+
+    collect()
+    assert len(set(rows)) > 1000
+    ids = engine.evaluate("([name, rows]) => rows.map((row) => tokenizers[name].encode(row))", [name, rows])
+    wrong = [row for row, mine in zip(rows, ids, strict=True) if mine != tokenizer.encode(row)]
+    assert wrong == []
+    back = engine.evaluate("([name, ids]) => ids.map((row) => tokenizers[name].decode(row))", [name, ids])
+    assert back == rows
+
+
+def test_half_a_character_is_replaced_not_lost(engine: Page) -> None:
+    assert engine.evaluate("tokenizers.gpt2.decode(tokenizers.gpt2.encode('a\\ud800b'))") == "a\ufffdb"
+    pieces = engine.evaluate(
+        "(() => { const read = tokenizers.gpt2.stream();"
+        " return [...tokenizers.gpt2.encode('a🥞b').map(read), read(null)]; })()"
+    )
+    assert "".join(pieces) == "a🥞b"
+    assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_a_hundred_thousand_letters_without_a_space_take_no_more_than_seconds(engine: Page, model: GPT2) -> None:
+    rng = np.random.default_rng(0)
+    text = "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 100_000))
+    assert model.tokenizer is not None
+    assert engine.evaluate("(text) => tokenizers['tiny-world'].encode(text)", text) == model.tokenizer.encode(text)
+
+
+def test_all_scores_of_a_whole_context_equal_pytorchs(engine: Page, model: GPT2) -> None:
+    ids = torch.randint(model.config.vocab_size, (model.n_positions,), generator=torch.manual_seed(0))
+    got = engine.evaluate("(ids) => [...model.forward(ids, { everywhere: true })]", ids.tolist())
+    with torch.no_grad():
+        wanted = model(ids[None])[0]
+    torch.testing.assert_close(torch.tensor(got).view_as(wanted), wanted, atol=1e-3, rtol=0)
+
+
+def test_with_the_cache_the_scores_are_the_same(engine: Page, model: GPT2) -> None:
+    assert model.tokenizer is not None
+    ids = model.tokenizer.encode("Once upon a time, a fox named Pip lost a red kite.")
+    got = engine.evaluate(
+        "(ids) => { const cache = model.newCache(); return [ids.slice(0, 5), ...ids.slice(5).map((id) => [id])]"
+        ".map((fresh) => [...model.forward(fresh, { cache })]).at(-1); }",
+        ids,
+    )
+    with torch.no_grad():
+        wanted = model(torch.tensor([ids]))[0, -1]
+    torch.testing.assert_close(torch.tensor(got), wanted, atol=1e-3, rtol=0)
+
+
+def test_every_activation_equals_the_packages(engine: Page, model: GPT2) -> None:
+    assert model.tokenizer is not None
+    ids = model.tokenizer.encode("Once upon a time, a fox named Pip")
+    without = [(1, 2), (3, 0)]
+    got = engine.evaluate(
+        "([ids, without]) => { const seen = {}; model.forward(ids, { without, everywhere: true,"
+        " look: (name, layer, values) => { seen[`${name} ${layer}`] = [...values]; } }); return seen; }",
+        [ids, without],
+    )
+    wanted = activations(model, ids, without)
+    assert got.keys() == {f"{name} {'null' if layer is None else layer}" for name, layer in wanted}
+    for (name, layer), values in wanted.items():
+        mine = torch.tensor(got[f"{name} {'null' if layer is None else layer}"]).view_as(values)
+        torch.testing.assert_close(mine, values, atol=1e-3, rtol=0, msg=f"{name} {layer}")
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_k", "top_p"), [(1.0, None, None), (0.7, 10, None), (1.5, None, 0.8), (2.0, 50, 0.95)]
+)
+def test_probabilities_and_draws_equal_the_packages(
+    engine: Page, temperature: float, top_k: int | None, top_p: float | None
+) -> None:
+    logits = torch.randn(500, generator=torch.manual_seed(1)) * 4
+    logits[7] = logits[300]  # two equals
+    asked = [logits.tolist(), {"temperature": temperature, "top_k": top_k, "top_p": top_p}]
+    got = engine.evaluate("([logits, settings]) => [...probabilities(logits, settings)]", asked)
+    wanted = next_token_probabilities(logits[None].double(), temperature, top_k, top_p)[0]
+    torch.testing.assert_close(torch.tensor(got), wanted.float(), atol=1e-5, rtol=1e-4)
+    numbers = [i / 100 for i in range(100)] + [0.9999999]
+    p = torch.tensor(got, dtype=torch.float64)
+    mine = engine.evaluate("([p, numbers]) => numbers.map((number) => draw(p, number))", [got, numbers])
+    assert mine == [draw(p, number)[0] for number in numbers]
+
+
+def test_both_engines_draw_the_same_numbers(engine: Page) -> None:
+    places = [(seed, place) for seed in (0, 1, 2**31 - 1) for place in range(1000)]
+    got = engine.evaluate("(places) => places.map(([seed, place]) => uniform(seed, place))", places)
+    assert got == [uniform(seed, place) for seed, place in places]
+    counts = np.histogram([uniform(5, place) for place in range(100_000)], 10, (0, 1))[0]
+    assert abs(counts - 10_000).max() < 400
+
+
+def test_the_same_seed_writes_the_same_text_in_both_homes(engine: Page, model: GPT2) -> None:
+    settings = {"temperature": 0.8, "top_k": None, "top_p": None}
+    parts: list[Any] = []
+    Kernel(model, "").generate("Once upon a time", settings, 3, 400, parts.append)  # longer than the context
+    got = engine.evaluate(
+        """([settings]) => {
+          const tokenizer = tokenizers["tiny-world"];
+          const ids = tokenizer.encode("Once upon a time");
+          const writer = model.continuing(ids);
+          const written = [];
+          let logits = writer.next().value;
+          for (let n = 0; n < 400; n++) {
+            const id = draw(probabilities(logits, settings), uniform(3, n));
+            if (id === tokenizer.endOfText) break;
+            written.push(id);
+            logits = writer.next(id).value;
+          }
+          return tokenizer.decode(written);
+        }""",
+        [settings],
+    )
+    assert len(got) > 200
+    assert got == "".join(part["text"] for part in parts)
+
+
+def test_a_full_window_moves_on_as_in_the_package(engine: Page, model: GPT2) -> None:
+    ids = torch.randint(model.config.vocab_size, (model.n_positions - 3,), generator=torch.manual_seed(2))
+    wanted = model.generate(ids, max_new_tokens=20, temperature=0)[len(ids) :].tolist()
+    got = engine.evaluate(
+        """(ids) => {
+          const writer = model.continuing(ids);
+          const written = [];
+          let logits = writer.next().value;
+          for (let n = 0; n < 20; n++) {
+            written.push(logits.indexOf(Math.max(...logits)));
+            logits = writer.next(written.at(-1)).value;
+          }
+          return written;
+        }""",
+        ids.tolist(),
+    )
+    end = model.tokenizer.end_of_text if model.tokenizer else None
+    stop = wanted.index(end) if end in wanted else len(wanted)
+    assert got[:stop] == wanted[:stop]
+
+
+def test_weights_in_float32_are_read_too(engine: Page, model: GPT2, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)  # float32
+    file = (tmp_path / "model.safetensors").read_bytes()
+    same = engine.evaluate(
+        """(bytes) => {
+          const [a, b] = [readSafetensors(Uint8Array.from(bytes).buffer), readSafetensors(weights)];
+          const equal = ([name, { values }]) => values.every((v, i) => v === b.get(name).values[i]);
+          return a.size === b.size && [...a].every(equal);
+        }""",
+        list(file),
+    )
+    assert same
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        ("weights.slice(0, 100000)", "cut short"),
+        ("weights.slice(0, 4)", "cut short"),
+    ],
+)
+def test_a_broken_file_gives_a_sentence(engine: Page, spoil: str, message: str) -> None:
+    said = engine.evaluate(f"(() => {{ try {{ readSafetensors({spoil}); }} catch (e) {{ return e.message; }} }})()")
+    assert message in said
+
+
+def test_weights_that_do_not_fit_the_shape_give_a_sentence(engine: Page) -> None:
+    said = engine.evaluate(
+        "(() => { try { new GPT2({ ...model.config, n_embd: 96 }, readSafetensors(weights)); }"
+        " catch (e) { return e.message; } })()"
+    )
+    assert "do not fit config.json" in said
+
+
+def test_more_tokens_than_positions_give_a_sentence(engine: Page) -> None:
+    said = engine.evaluate("(() => { try { model.forward(Array(400).fill(0)); } catch (e) { return e.message; } })()")
+    assert said == "400 tokens were given, but this model has only 336 positions."

@@ -1,0 +1,355 @@
+"""Every lab on the built book, in a real Chromium, with no kernel."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from gpt2_course import GPT2, Tokenizer
+from gpt2_course.labs.kernel import Kernel
+
+LABS = ("playground", "tokenizer_lab", "next_token_lab", "attention_lab", "walk_through_lab", "training_replay")
+FIELD = {
+    "playground": "Your prompt",
+    "tokenizer_lab": "Your text",
+    "next_token_lab": "Beginning",
+    "attention_lab": "Your sentence",
+    "walk_through_lab": "Your sentence",
+}
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Kernel:
+    return Kernel(GPT2.from_pretrained(), "tiny-world")
+
+
+def wake(page: Page, name: str) -> Locator:
+    """A lab of the page, alive."""
+    page.locator(f'[data-lab="{name}"]').scroll_into_view_if_needed()
+    lab = page.locator(f'[data-lab="{name}"][data-alive]')
+    lab.wait_for(timeout=60_000)
+    return lab
+
+
+def open_lab(page: Page, served: str, name: str) -> Locator:
+    page.goto(f"{served}/book/labs.html")
+    return wake(page, name)
+
+
+def drag(lab: Locator, label: str, value: float) -> None:
+    """Moves a slider."""
+    lab.get_by_label(label).evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }", value
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_all_labs_come_alive_fit_the_page_and_pass_axe(page: Page, served: str, width: int, scheme: Any) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{served}/book/labs.html")
+    assert page.locator('[data-lab="training_replay"][data-alive]').count() == 0  # not before it is in view
+    for name in LABS:
+        lab = wake(page, name)
+        assert lab.locator(".lab").bounding_box()["width"] <= width  # type: ignore[index]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert sum("model.safetensors" in url for url in asked) == 1
+    assert all(url.startswith(served) for url in asked)
+    found = Axe().run(page, context="article").response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+def test_what_the_labs_load_is_at_most_ten_megabytes(page: Page, served: str, site: Path) -> None:
+    paths: set[str] = set()
+    page.on("response", lambda response: paths.add(response.url.removeprefix(served + "/").split("?")[0]))
+    page.goto(f"{served}/book/labs.html")
+    for name in LABS:
+        lab = wake(page, name)
+        if name == "tokenizer_lab":
+            lab.get_by_label("GPT-2").check()
+    page.wait_for_load_state("networkidle")
+    loaded = [site / path for path in paths if re.search(r"\.mjs$|tiny-world/|gpt2/|labs\.css|lab_notice", path)]
+    assert any(path.name == "model.safetensors" for path in loaded)
+    assert any(path.parent.name == "gpt2" for path in loaded)
+    assert sum(path.stat().st_size for path in loaded) <= 10e6
+
+
+def test_the_tokenizer_lab_shows_the_tokens_and_their_merges(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "tokenizer_lab")
+    text = "A hedgehog’s pancakes 🥞, 1234!"
+    lab.get_by_label("Your text").fill(text)
+    tokens = kernel.tokenizer.tokens_of(text)
+    expect(lab.locator("[aria-label=Tokens] button")).to_have_count(len(tokens))
+    expect(lab.locator(".lab-counts")).to_contain_text(f"{len(tokens)} tokens · {len(text)} characters")
+    lab.get_by_label("GPT-2").check()
+    gpt2 = Tokenizer.gpt2().tokens_of(text)
+    expect(lab.locator("[aria-label=Tokens] button")).to_have_count(len(gpt2))
+    titles = [button.get_attribute("title") for button in lab.locator("[aria-label=Tokens] button").all()]
+    assert titles == [f"id {token.id}" for token in gpt2]
+    lab.locator("[aria-label=Tokens] button").nth(1).click()  # " hed"
+    lab.locator("[aria-label=Tokens] button").nth(1).press("ArrowRight")
+    expect(lab.locator("[aria-label=Tokens] button").nth(2)).to_be_focused()
+    steps: Any = kernel.merge_steps(" hedgehog", "gpt2")
+    back = lab.get_by_role("button", name="Unmerge")
+    for _ in steps:
+        back.click()
+    expect(lab.locator(".lab-detail .lab-token")).to_have_count(len(" hedgehog"))
+    expect(lab.locator(".lab-detail")).to_contain_text("Step 0: the 9 bytes of “ hedgehog”")
+    lab.get_by_role("button", name="Merge ▶").click()
+    expect(lab.locator(".lab-detail")).to_contain_text(f"by merge {steps[1]['rank'] + 1:,} of the list")
+
+
+def test_the_next_token_lab_tells_what_and_why(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "next_token_lab")
+    prompt = "Once upon a time, a"
+    lab.get_by_label("Beginning").fill(prompt)
+    plain: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
+    wanted: Any = kernel.next(prompt, [], plain, 0.0, 12)
+    best = wanted["bars"][0]["text"]
+    bars = lab.locator(".lab-bars button")
+    expect(bars).to_have_count(12)
+    expect(bars.first).to_contain_text(best)
+    shown = lab.locator(".lab-value").first.text_content()
+    assert shown is not None
+    assert abs(float(shown.split()[0]) / 100 - wanted["bars"][0]["p"]) < 0.006
+    expect(lab).to_contain_text("3,072 tokens can be drawn")
+    bars.nth(1).click()  # another future
+    expect(lab.locator("mark")).to_have_text(wanted["bars"][1]["text"])
+    lab.get_by_role("button", name="Undo").click()
+    expect(lab.locator("mark")).to_have_count(0)
+    drag(lab, "Top-k", 3)
+    expect(lab).to_contain_text("3 tokens can be drawn")
+    drag(lab, "Temperature", 0)
+    expect(lab).to_contain_text(f"Greedy: the likeliest token is taken, “{best}”")
+    lab.get_by_role("button", name="Take").click()
+    expect(lab.locator("mark")).to_have_text(best)
+
+
+def test_the_drawn_token_is_the_one_on_which_the_number_falls(page: Page, served: str) -> None:
+    lab = open_lab(page, served, "next_token_lab")
+    for _ in range(10):
+        told = lab.get_by_text("The number drawn is").text_content()
+        found = re.search(r"drawn is ([\d.]+)\. .* covers ([\d.]+) to ([\d.]+),", told or "")
+        assert found, told
+        number, start, end = map(float, found.groups())
+        assert start - 0.001 <= number <= end + 0.001
+        lab.get_by_role("button", name="Draw another number").click()
+        expect(lab.get_by_text("The number drawn is")).not_to_have_text(told or "")
+
+
+def test_the_attention_lab_shows_every_head_and_switches_it_off(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "attention_lab")
+    text = "Once upon a time, a fox named Pip"
+    lab.get_by_label("Your sentence").fill(text)
+    c = kernel.model.config
+    expect(lab.locator(".lab-head")).to_have_count(c.n_layer * c.n_head)
+    lab.get_by_role("button", name="Layer 1, head 3").click()
+    answer: Any = kernel.attention(text, [], 32)
+    n = len(answer["tokens"])
+    row = answer["weights"][1][(3 * n + n - 1) * n : (3 * n + n) * n]
+    most = answer["tokens"][max(range(n), key=row.__getitem__)]["text"]
+    expect(lab).to_contain_text(f"Layer 1, head 3: “{answer['tokens'][-1]['text']}” looks at “{most}”")
+    lab.get_by_label("Token to follow").press("ArrowLeft")
+    expect(lab).to_contain_text(f"Layer 1, head 3: “{answer['tokens'][-2]['text']}” looks at")
+    lab.get_by_role("button", name="Switch this head off").click()
+    without: Any = kernel.attention(text, [[1, 3]], 32)
+    expect(lab).to_contain_text(f"Without those switched off: “{without['next'][0]['text']}”")
+    expect(lab.get_by_role("button", name="Layer 1, head 3, switched off")).to_be_visible()
+    lab.get_by_role("button", name="All heads on").click()
+    expect(lab).to_contain_text("The model would go on with")
+
+
+def test_the_walk_through_leads_from_text_to_the_next_token(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "walk_through_lab")
+    title = lab.locator(".lab-title")
+    stations = 6 + 11 * kernel.model.config.n_layer
+    expect(title).to_have_text(f"1 of {stations} · Tokens")
+    lab.get_by_role("button", name="Next").click()
+    expect(title).to_contain_text("Token embedding")
+    found: Any = kernel.activation("Once upon a time, a fox named Pip", "token_embedding", None, 16)
+    last = found["values"][-kernel.model.config.n_embd :]
+    expect(lab).to_contain_text(f"begins {last[0]:.2f}, {last[1]:.2f}, {last[2]:.2f}, {last[3]:.2f}, …")
+    expect(lab.get_by_role("link", name="Chapter 3")).to_have_attribute("href", re.compile("03_embeddings.html$"))
+    for step in range(2, stations):
+        lab.get_by_role("button", name="Next").click()
+        expect(title).to_contain_text(f"{step + 1} of {stations}")
+    plain: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
+    wanted: Any = kernel.next("Once upon a time, a fox named Pip", [], plain, 0.0, 10)
+    expect(lab.locator(".lab-bars .lab-name").first).to_have_text(f"“{wanted['bars'][0]['text']}”")
+    lab.get_by_role("button", name="Block 2").click()
+    expect(title).to_contain_text("Block 2 · Layer norm")
+
+
+def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "playground")
+    parts: list[Any] = []
+    kernel.generate("The future of AI is", {"temperature": 0.8, "top_k": None, "top_p": None}, 4, 200, parts.append)
+    wanted = "The future of AI is" + "".join(part["text"] for part in parts)
+    lab.get_by_label("Seed").fill("3")
+    lab.get_by_label("Seed").blur()
+    drag(lab, "Samples", 2)
+    lab.get_by_role("button", name="The future of AI is").click()
+    samples = lab.locator(".lab-sample .lab-text")
+    expect(samples).to_have_count(2)
+    expect(lab).to_contain_text("tokens in")
+    assert samples.nth(1).text_content() == wanted  # seeds 3 and 4
+    assert samples.nth(0).text_content() != wanted
+    doubts = lab.locator(".lab-sample").nth(1).locator(".lab-sure").evaluate_all("all => all.map(s => s.title)")
+    assert len(doubts) == len([part for part in parts if part["text"]])
+
+    drag(lab, "Temperature", 2)  # text without an end
+    lab.get_by_role("button", name="Write").click()
+    expect(samples.nth(0).locator(".lab-sure")).not_to_have_count(0)
+    lab.get_by_role("button", name="Stop").click()
+    expect(lab.get_by_role("button", name="Stop")).to_be_disabled()
+
+
+def test_the_training_replay_shows_what_was_written(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "training_replay")
+    reports: Any = kernel.history()
+    for report in (0, 3, len(reports) - 1):
+        drag(lab, "Training so far", report)
+        expect(lab).to_contain_text(f"Step {reports[report]['step']:,}: loss {reports[report]['loss']:.3f}")
+        assert lab.locator("blockquote").text_content() == reports[report]["sample"]
+    lab.get_by_role("button", name="Play").click()
+    expect(lab).to_contain_text(f"Step {reports[1]['step']:,}:")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>",
+        "🦊👩‍👩‍👧‍👦 𝔊𝔓𝔗 \u0000 é e\u0301",
+        "كان يا ما كان، في قديم الزمان \u202e abc",
+        "a" * 100_000,
+        "word " * 20_000,
+        "",
+    ],
+    ids=["markup", "emoji", "right to left", "one long word", "many words", "nothing"],
+)
+def test_whatever_is_typed_stays_text(page: Page, served: str, text: str) -> None:
+    page.goto(f"{served}/book/labs.html")
+    for name, label in FIELD.items():
+        lab = wake(page, name)
+        lab.get_by_label(label).fill(text)
+        if name == "playground":
+            drag(lab, "At most", 10)
+            lab.get_by_role("button", name="Write").click()
+            expect(lab).to_contain_text("tokens in", timeout=30_000)
+        assert lab.locator("script, img").count() == 0
+        lab.get_by_label(label).fill("The fox")
+        if name == "tokenizer_lab":  # it has not lost its way
+            expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2, timeout=30_000)
+    assert page.evaluate("window.hacked") is None
+
+
+def test_clicks_and_keys_at_random_break_nothing(page: Page, served: str) -> None:
+    page.goto(f"{served}/book/labs.html")
+    for name in LABS:
+        wake(page, name)
+    dice = random.Random(0)
+    keys = ["Tab", "Shift+Tab", "Enter", "Space", "ArrowLeft", "ArrowRight", "ArrowUp", "Backspace", "x", "ü", "Escape"]
+    controls = page.locator(".lab button, .lab input, .lab textarea")
+    for _ in range(400):
+        if dice.random() < 0.4:
+            page.keyboard.press(dice.choice(keys))
+        else:
+            control = controls.nth(dice.randrange(controls.count()))
+            control.evaluate("element => { element.focus(); element.click(); }")
+    expect(page.locator(".lab")).to_have_count(len(LABS))
+    lab = wake(page, "tokenizer_lab")
+    lab.get_by_label("Your text").fill("The fox")
+    expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2, timeout=60_000)
+
+
+def test_it_goes_on_without_a_network(page: Page, served: str) -> None:
+    page.goto(f"{served}/book/labs.html")
+    for name in LABS:
+        wake(page, name)
+    page.context.set_offline(True)
+    lab = wake(page, "playground")
+    lab.get_by_role("button", name="A rain song for").click()
+    expect(lab).to_contain_text("tokens in", timeout=30_000)
+
+
+def opened(browser: Browser, url: str, prepare: Any) -> Page:
+    """A page whose console may hold errors, because something is missing on purpose."""
+    page = browser.new_page()
+    prepare(page)
+    page.goto(url)
+    return page
+
+
+def abort(route: Route) -> None:
+    route.abort()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda page: page.route("**/model.safetensors", abort), "cannot be reached"),
+        (lambda page: page.route("**/model.safetensors", lambda r: r.fulfill(status=404)), "cannot be had (404"),
+        (lambda page: page.route("**/model.safetensors", lambda r: r.fulfill(body="x" * 50)), "cut short"),
+        (lambda page: page.add_init_script("delete window.Worker"), "no web workers"),
+        (lambda page: page.route("**/worker.mjs", abort), "did not start"),
+    ],
+    ids=["unreachable", "missing", "broken", "no workers", "no engine"],
+)
+def test_where_a_lab_cannot_run_a_sentence_says_so_and_the_drawing_stays(
+    browser: Browser, served: str, prepare: Any, message: str
+) -> None:
+    page = opened(browser, f"{served}/book/labs.html", prepare)
+    lab = page.locator('[data-lab="next_token_lab"]')
+    lab.scroll_into_view_if_needed()
+    expect(lab.locator(".lab-note")).to_contain_text("you see a drawn example")
+    expect(lab.locator(".lab-note")).to_contain_text(message)
+    expect(lab.locator(".lab-bars li")).to_have_count(12)
+    page.close()
+
+
+def test_a_page_opened_as_a_file_says_so(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "book/labs.html").as_uri(), lambda page: None)
+    expect(page.locator('[data-lab="playground"] .lab-note')).to_contain_text("`make book` serves the book")
+    page.close()
+
+
+def test_memory_stays_level_over_a_thousand_texts(browser: Browser, served: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{served}/book/labs.html")
+    lab = wake(page, "playground")
+    drag(lab, "At most", 10)
+    (worker,) = page.workers
+    page.evaluate(
+        """() => { window.write = async (times) => {
+          const worker = new Worker("/_static/worker.mjs", { type: "module" });
+          const used = [];
+          for (let i = 0; i < times; i++) {
+            await new Promise((done) => {
+              worker.onmessage = ({ data }) => { if (data.done) done(); };
+              worker.postMessage({ id: i, call: "generate", prompt: "Once", seed: i, length: 10,
+                settings: { temperature: 0.8, top_k: null, top_p: null } });
+            });
+            if (i === 99 || i === times - 1) used.push(i);
+          }
+          return used;
+        }; }"""
+    )
+    session = page.context.new_cdp_session(page)
+
+    def used() -> float:
+        session.send("HeapProfiler.collectGarbage")
+        heap: float = worker.evaluate("() => { globalThis.gc?.(); return performance.memory?.usedJSHeapSize ?? 0; }")
+        return heap
+
+    assert used() >= 0
+    page.evaluate("write(5)")
+    page.close()

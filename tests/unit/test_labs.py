@@ -1,0 +1,157 @@
+"""The labs in Python: what they leave in a page, and how the kernel answers."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import threading
+from typing import Any
+
+import pytest
+import torch
+from bs4 import BeautifulSoup
+
+import gpt2_course.labs
+from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.introspection import activations
+from gpt2_course.labs import AttentionLab, NextTokenLab, Playground, TokenizerLab
+from gpt2_course.labs.kernel import CALLS, Kernel
+from gpt2_course.labs.lab import STATIC, Lab, bundle
+
+LABS: list[type[Lab]] = [getattr(gpt2_course.labs, name) for name in gpt2_course.labs.__all__]
+PLAIN: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Kernel:
+    return Kernel(GPT2.from_pretrained(), "tiny-world")
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.__name__)
+def test_a_lab_leaves_a_drawn_example_without_ids_that_change(lab: type[Lab]) -> None:
+    data, _ = lab()._repr_mimebundle_()
+    again, _ = lab()._repr_mimebundle_()
+    assert data["text/html"] == again["text/html"]
+    assert data["text/plain"] == again["text/plain"]
+    page = BeautifulSoup(data["text/html"], "html.parser")
+    place = page.find(attrs={"data-lab": lab.module})
+    assert place is not None
+    assert len(place.get_text()) > 100
+    state = json.loads(html.unescape(str(place["data-state"])))
+    assert set(state) == set(lab().own_traits())
+    for picture in page.find_all("svg"):
+        assert len(str(picture["aria-label"])) > 20
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.__name__)
+def test_a_labs_code_is_one_file_for_the_widget(lab: type[Lab]) -> None:
+    code = bundle(lab.module)
+    assert "import " not in re.sub(r"//.*|/\*.*?\*/", "", code, flags=re.DOTALL)
+    assert code.count("export ") == 1
+    names = re.findall(r"^(?:async )?(?:const|let|function\*?|class) (\w+)", code, re.MULTILINE)
+    assert len(names) == len(set(names))
+
+
+def test_every_module_is_short_enough_to_be_read() -> None:
+    for path in STATIC.glob("*.mjs"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path.name
+        assert "innerHTML" not in path.read_text(encoding="utf-8")
+
+
+def test_kernel_and_worker_answer_the_same_calls() -> None:
+    worker = (STATIC / "worker.mjs").read_text(encoding="utf-8")
+    assert re.findall(r"^  async (\w+)\(", worker, re.MULTILINE) == list(CALLS)
+
+
+def test_settings_can_be_read_and_set_and_others_are_refused() -> None:
+    lab = Playground(prompt="The fox", temperature=1.5)
+    assert (lab.prompt, lab.temperature) == ("The fox", 1.5)
+    with pytest.raises(TypeError, match="Playground has no setting 'promt'; it has model, length, prompt"):
+        Playground(promt="x")
+    with pytest.raises(Exception, match="temperature"):
+        lab.temperature = -1
+
+
+def test_what_is_typed_is_escaped_in_the_page() -> None:
+    for lab in (NextTokenLab(prompt="<script>x"), TokenizerLab(text="<script>x"), AttentionLab(text="<script>x")):
+        assert "<script" not in lab._repr_html_()
+
+
+def ask(lab: Lab, **message: Any) -> list[dict[str, Any]]:
+    """What a lab sends back to its page."""
+    sent: list[dict[str, Any]] = []
+    done = threading.Event()
+
+    def send(content: dict[str, Any], buffers: Any = None) -> None:
+        sent.append(content)
+        if "part" not in content:
+            done.set()
+
+    lab.send = send  # type: ignore[method-assign]
+    lab._hear(None, {"id": 1, **message}, None)
+    assert done.wait(60)
+    return sent
+
+
+def test_a_lab_answers_its_page() -> None:
+    sent = ask(Playground(), call="generate", prompt="The fox", settings=PLAIN, seed=1, length=5)
+    assert [set(message) for message in sent] == [{"id", "part"}] * 6 + [{"id", "done"}]
+    assert sent[-1]["done"]["tokens"] == 5
+
+
+def test_a_call_that_is_cancelled_ends_early_with_what_it_has() -> None:
+    lab = Playground()
+    lab._hear(None, {"cancel": 1}, None)
+    (*_, last) = ask(lab, call="generate", prompt="The fox", settings=PLAIN, seed=1, length=300)
+    assert last["done"]["tokens"] == 0
+
+
+@pytest.mark.parametrize("call", ["__init__", "answer", "nothing"])
+def test_only_the_calls_can_be_called(call: str) -> None:
+    (answer,) = ask(Playground(), call=call)
+    assert answer["error"].startswith(f"There is no call {call!r}")
+
+
+def test_any_model_with_a_tokenizer_can_be_looked_at() -> None:
+    tokenizer = Tokenizer.train("the fox and the witch", 280)
+    model = GPT2(GPT2Config(len(tokenizer), 32, 16, 2, 2), tokenizer)
+    model.train()
+    lab = NextTokenLab(model, prompt="the fox")
+    assert lab.kernel.model is model
+    (answer,) = ask(lab, call="next", prompt="the fox", added=[], settings=PLAIN, number=0.5, count=3)
+    assert len(answer["done"]["bars"]) == 3
+    assert model.training
+    with pytest.raises(ValueError, match="no tokenizer"):
+        NextTokenLab(GPT2(GPT2Config(99, 32, 16, 2, 2)))
+
+
+def test_all_that_is_computed_leads_to_the_models_own_scores(kernel: Kernel) -> None:
+    ids = kernel.tokenizer.encode("Once upon a time, a fox")
+    found = activations(kernel.model, ids)
+    with torch.no_grad():
+        torch.testing.assert_close(found["logits", None], kernel.model(torch.tensor([ids]))[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found["attention", 1].sum(-1), torch.ones(kernel.model.config.n_head, len(ids)))
+    every = [(layer, head) for layer in range(4) for head in range(6)]
+    off = activations(kernel.model, ids, without=every)
+    assert not off["heads", 2].any()
+    assert not torch.allclose(off["logits", None], found["logits", None])
+    for wrong in ([], [0] * 337):
+        with pytest.raises(ValueError, match="this model reads 1 to 336 at a time"):
+            activations(kernel.model, wrong)
+
+
+def test_merges_of_a_word_end_in_its_tokens(kernel: Kernel) -> None:
+    steps: Any = kernel.merge_steps(" hedgehog", "gpt2")
+    assert [token["id"] for token in steps[-1]["tokens"]] == Tokenizer.gpt2().encode(" hedgehog")
+    assert [len(step["tokens"]) for step in steps] == list(range(9, len(steps[-1]["tokens"]) - 1, -1))
+
+
+def test_greedy_and_cut_draws(kernel: Kernel) -> None:
+    prompt = "Once upon a time, a fox named"
+    greedy: Any = kernel.next(prompt, [], {**PLAIN, "temperature": 0}, 0.99, 5)
+    assert greedy["drawn"]["id"] == greedy["bars"][0]["id"]
+    assert greedy["possible"] == 1
+    cut: Any = kernel.next(prompt, [], {**PLAIN, "temperature": 2.0, "top_k": 2}, 0.9999999, 5)
+    assert cut["possible"] == 2
+    assert cut["drawn"]["id"] == cut["bars"][1]["id"]

@@ -1,0 +1,59 @@
+"""One command gives the course another address."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from book.repository import address
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def move(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "book.repository", *arguments], cwd=copy, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The committed and the new files of this repository, in another place."""
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    for command in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_one_command_changes_the_address_everywhere_and_back(copy: Path) -> None:
+    old, new = address(), "https://github.com/someone/another-place"
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and ".git" not in path.parts}
+    done = move(copy, new + ".git")
+    assert done.returncode == 0, done.stderr
+    assert {"_config.yml", "README.md"} <= set(done.stdout.split())
+    holding = [path for path in before if old.encode() in path.read_bytes()]
+    assert holding == []
+    subprocess.run(["git", "add", "-A"], cwd=copy, check=True)
+    assert move(copy, old).returncode == 0
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("wrong", ["", "github.com/me/it", "https://github.com/me", "https://a.b/c/d e"])
+def test_what_is_no_address_is_refused_and_changes_nothing(copy: Path, wrong: str) -> None:
+    done = move(copy, wrong)
+    assert done.returncode == 1
+    assert "An address like https://github.com/you/your-copy is needed" in done.stderr
+    assert address() in (copy / "_config.yml").read_text(encoding="utf-8")
