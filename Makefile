@@ -19,6 +19,7 @@ lint: .venv/ready  ## style and types
 	$(BIN)/mypy
 
 bench: .venv/ready  ## side by side with others; writes benchmarks/results.md
+	$(BIN)/python -m pip install --quiet onnx==1.23.2 onnxscript==0.7.2
 	$(BIN)/python -m benchmarks $(ARGS)
 
 site: .venv/ready  ## build the book from the committed outputs, into _build/html

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [generation] [training] [text] [startup]`: prints the table and writes results.md."""
+"""`python -m benchmarks [generation] [training] [text] [startup] [labs]`: prints the table and writes results.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import transformers
 
 from benchmarks.measure import SHAKESPEARE, Row
 
-GROUPS = ("startup", "text", "generation", "training")
+GROUPS = ("startup", "text", "generation", "training", "labs")
 HEADER = "| what | ours | theirs | ratio | reach | against |\n|---|---|---|---|---|---|"
 
 

@@ -37,7 +37,7 @@ class NextTokenLab(Lab):
 
     module = "next_token_lab"
     _esm = bundle("next_token_lab")
-    prompt = traitlets.Unicode("Once upon a time, a fox named").tag(sync=True)
+    prompt = traitlets.Unicode("Once upon a time, a").tag(sync=True)
     added = traitlets.List(traitlets.Int()).tag(sync=True)
     temperature = traitlets.Float(1.0, min=0).tag(sync=True)
     top_k = traitlets.Int(0, min=0).tag(sync=True)
@@ -106,4 +106,4 @@ class TrainingReplay(Lab):
     report = traitlets.Int(-1).tag(sync=True)
 
     def drawn(self) -> str:
-        return drawn.training(self.kernel.history())
+        return drawn.training(self.kernel.history()["reports"])

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Callable
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
+import regex  # type: ignore[import-untyped]
 import torch
 from torch import Tensor
 
 from gpt2_course.bpe import ID_OF_BYTE
+from gpt2_course.checkpoint import find
 from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
 from gpt2_course.pieces import SPLIT_PATTERN
 from gpt2_course.sampling import next_token_probabilities
 from gpt2_course.tokenizer import Tokenizer
+from gpt2_course.training import read_history
 
 MOST_LISTED = 2000  # tokens of a long text that a lab is sent; it counts them all
 Answer = dict[str, Any] | list[dict[str, Any]]
@@ -81,8 +85,6 @@ class Kernel:
 
     def tokenize(self, text: str, vocabulary: str) -> Answer:
         """A text's tokens, in the model's vocabulary ("model") or GPT-2's ("gpt2"), and its words."""
-        import regex
-
         tokenizer = self._vocabulary(vocabulary)
         pieces = regex.findall(SPLIT_PATTERN, text)
         ids = tokenizer.encode_batch(pieces)
@@ -182,15 +184,15 @@ class Kernel:
         return {"tokens": written, "seconds": perf_counter() - began}
 
     def history(self) -> Answer:
-        """The reports of the training of the model that comes with the package."""
-        from gpt2_course.checkpoint import find
-        from gpt2_course.training import read_history
-
-        return [
+        """The reports of the training of the shipped model, and how many of its steps were practice only."""
+        folder = find("tiny-world")
+        settings = json.loads((folder / "train_config.json").read_text(encoding="utf-8"))
+        reports = [
             {"step": e["step"], "loss": e["val_loss"], "floor": e["floor"], "sample": e["sample"]}
-            for e in read_history(find("tiny-world"))
+            for e in read_history(folder)
             if "val_loss" in e
         ]
+        return {"practice_steps": settings["practice_steps"], "reports": reports}
 
     def _vocabulary(self, name: str) -> Tokenizer:
         if name == "gpt2":

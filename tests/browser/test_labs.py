@@ -215,7 +215,8 @@ def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str,
 
 def test_the_training_replay_shows_what_was_written(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "training_replay")
-    reports: Any = kernel.history()
+    history: Any = kernel.history()
+    reports = history["reports"]
     for report in (0, 3, len(reports) - 1):
         drag(lab, "Training so far", report)
         expect(lab).to_contain_text(f"Step {reports[report]['step']:,}: loss {reports[report]['loss']:.3f}")

@@ -1,5 +1,5 @@
 /** Attention lab: who looks at whom, in every head; and what the model says without one. */
-import { bind, button, connect, field, h, latest, messageLine, percent, quoted, svg, textField, visible } from "./ui.mjs";
+import { bind, button, connect, field, h, heatMap, latest, messageLine, percent, quoted, svg, textField, visible } from "./ui.mjs";
 
 const MOST = 32; // tokens: more would be too small to see
 const ROW = 20; // pixels a token
@@ -43,12 +43,7 @@ function render({ model, el }) {
     const active = [...heads.children].indexOf(document.activeElement);
     heads.style.setProperty("--heads", shape.n_head);
     heads.replaceChildren(...answer.weights.flatMap((_, layer) => Array.from({ length: shape.n_head }, (_, head) => {
-      const canvas = h("canvas", { width: T, height: T });
-      const context = canvas.getContext("2d");
-      for (let t = 0; t < T; t++) for (let s = 0; s <= t; s++) {
-        context.fillStyle = `rgb(0 114 178 / ${weight(layer, head, t, s)})`;
-        context.fillRect(s, t, 1, 1);
-      }
+      const canvas = heatMap(T, T, (t, s) => weight(layer, head, t, s));
       const off = isOff(layer, head);
       return h("button", {
         type: "button", class: off ? "lab-head lab-off" : "lab-head", "aria-label": `Layer ${layer}, head ${head}${off ? ", switched off" : ""}`,

@@ -75,7 +75,7 @@ function render({ model, el }) {
     h("div", { class: "lab-row" }, PROMPTS.map(suggest)),
     h("div", { class: "lab-row" }, go, halt, other, speed),
     line, output,
-    h("p", { class: "lab-small" }, "The colour of a word says how sure the model was: ", ...[0, 0.5, 1].map((doubt) => h("span", { class: "lab-sure", style: `--doubt:${doubt}` }, ["certain", "so-so", "a surprise"][doubt * 2])), ". Point at one for its probability."),
+    h("p", { class: "lab-small" }, "The colour of a word says how sure the model was: ", ...[["certain", 0], ["so-so", 0.5], ["a surprise", 1]].flatMap(([name, doubt]) => [h("span", { class: "lab-sure", style: `--doubt:${doubt}` }, name), " "]), "(point at one for its probability)."),
     h("div", { class: "lab-sliders" }, samplingSliders(model, () => {}),
       slider(model, "length", "At most", [10, 300, 10], () => {}, (n) => `${n} tokens`),
       slider(model, "samples", "Samples side by side", [1, 4, 1], () => {}), field("Seed: the same one, the same text", seed)),

@@ -142,6 +142,22 @@ export const quoted = (text) => `“${text.replace(/\n/g, "↵")}”`;
 
 export const percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : p >= 0.0001 ? `${(100 * p).toFixed(p < 0.01 ? 2 : 1)} %` : p > 0 ? "< 0.01 %" : "0 %");
 
+/** A table of numbers as a picture: `color(row, column)` is above 0 for cold, below for warm, and -1 to 1. */
+export function heatMap(rows, columns, color, attributes = {}) {
+  const canvas = h("canvas", { width: columns, height: rows, ...attributes });
+  const context = canvas.getContext("2d");
+  requestAnimationFrame(() => { // once it is in the page, it knows the colours of the page
+    const style = getComputedStyle(canvas);
+    for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
+      const value = color(row, column);
+      context.fillStyle = style.getPropertyValue(value > 0 ? "--lab-cold" : "--lab-warm");
+      context.globalAlpha = Math.abs(value);
+      context.fillRect(column, row, 1, 1);
+    }
+  });
+  return canvas;
+}
+
 /** A line for what went wrong, read aloud when it changes; `tell(error)` fills it, `tell(null)` empties it. */
 export function messageLine() {
   const line = h("p", { class: "lab-message", role: "status" });

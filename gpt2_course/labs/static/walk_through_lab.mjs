@@ -1,5 +1,5 @@
 /** Walk-through: one sentence travels through the model, step by step, with its real numbers. */
-import { bind, button, connect, field, h, latest, messageLine, percent, quoted, textField, visible } from "./ui.mjs";
+import { bind, button, connect, field, h, heatMap, latest, messageLine, percent, quoted, textField, visible } from "./ui.mjs";
 
 const MOST = 16; // tokens
 const CHAPTERS = { 2: "02_tokenizer", 3: "03_embeddings", 4: "04_attention", 5: "05_many_heads", 6: "06_transformer_block", 7: "07_gpt2", 9: "09_writing" };
@@ -86,13 +86,7 @@ function render({ model, el }) {
     const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
     const named = tokens.slice(-T);
     picture.replaceChildren(h("div", { class: "lab-rows" }, named.map(({ text }, t) => {
-      const canvas = h("canvas", { width: C, height: 1, class: "lab-numbers" });
-      const context = canvas.getContext("2d");
-      for (let i = 0; i < C; i++) {
-        const v = values[t * C + i] / largest;
-        context.fillStyle = v > 0 ? `rgb(0 114 178 / ${v})` : `rgb(213 94 0 / ${-v})`;
-        context.fillRect(i, 0, 1, 1);
-      }
+      const canvas = heatMap(1, C, (_, i) => values[t * C + i] / largest, { class: "lab-numbers" });
       return [h("span", { class: "lab-name", dir: "auto" }, visible(text)), canvas];
     })));
     const first = values.slice((T - 1) * C, (T - 1) * C + 4).map((v) => v.toFixed(2)).join(", ");
@@ -103,12 +97,7 @@ function render({ model, el }) {
     const T = tokens.length;
     const H = values.length / T ** 2;
     picture.replaceChildren(h("div", { class: "lab-heads", style: `--heads:${H}` }, Array.from({ length: H }, (_, head) => {
-      const canvas = h("canvas", { width: T, height: T });
-      const context = canvas.getContext("2d");
-      for (let t = 0; t < T; t++) for (let s = 0; s <= t; s++) {
-        context.fillStyle = `rgb(0 114 178 / ${values[(head * T + t) * T + s]})`;
-        context.fillRect(s, t, 1, 1);
-      }
+      const canvas = heatMap(T, T, (t, s) => values[(head * T + t) * T + s]);
       return h("figure", { class: "lab-head" }, canvas);
     })));
     numbers.textContent = `Shape: (${H}, ${T}, ${T}): ${H} heads. Each row adds up to 1; above the diagonal nothing, because nobody can look ahead.`;

@@ -159,10 +159,12 @@ const calls = {
     return { tokens: written, seconds: (performance.now() - began) / 1000 };
   },
 
-  /** The reports of the model's training: {step, loss, floor, sample}. */
+  /** The reports of the model's training, {step, loss, floor, sample}, and how many steps were practice only. */
   async history() {
+    const { practice_steps } = JSON.parse(text(await read(`${MODEL}/train_config.json`)));
     const lines = text(await read(`${MODEL}/history.jsonl`)).trim().split("\n").map((line) => JSON.parse(line));
-    return lines.filter((line) => line.val_loss !== undefined).map(({ step, val_loss, floor, sample }) => ({ step, loss: val_loss, floor, sample }));
+    const reports = lines.filter((line) => line.val_loss !== undefined);
+    return { practice_steps, reports: reports.map(({ step, val_loss, floor, sample }) => ({ step, loss: val_loss, floor, sample })) };
   },
 };
 
