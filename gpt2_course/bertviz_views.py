@@ -41,7 +41,10 @@ LOADER = """
     window.bertvizLibraries = Promise.all(Object.entries(libraries).map(fetched));
     window.bertvizLibraries.finally(() => { window.define = define; }).catch(() => {});
   }
-  const root = document.getElementById(%s);
+  // The same view may stand twice in a page, and the drawing goes by the id.
+  const root = document.querySelector(`[id="${%s}"]:not([data-drawn])`);
+  root.dataset.drawn = "";
+  root.id += `-${document.querySelectorAll("[data-drawn]").length}`;
   window.bertvizLibraries.then(() => draw(window.jQuery, window.d3), () => {
     const sentence = "This picture needs d3 and jQuery from cdn.jsdelivr.net, which cannot be reached.";
     root.querySelector("p").textContent = sentence;
@@ -114,10 +117,12 @@ def _repaired(page: str, kind: str, text: str) -> View:
     name = "bertviz-" + hashlib.sha256(json.dumps([kind, params]).encode()).hexdigest()[:16]
     params["root_div_id"] = name
     payload = json.dumps(params, separators=(",", ":")).replace("<", "\\u003c")  # a token may hold </script>
-    code = f"const params = {payload};" + re.sub(r"console\.log\(.*?\);?", "", found["code"])
+    code = f"const params = {payload}; params.root_div_id = root.id;" + re.sub(
+        r"console\.log\(.*?\);?", "", found["code"]
+    )
     note = "<p>The picture is being drawn. (It needs scripts, and two libraries from cdn.jsdelivr.net.)</p>"
     body = div[0].strip().replace(div[1], name).replace(">", f">{note}", 1)
     if kind == "head view":  # the other one brings its own white ground
-        body = f"<style>#{name} svg text {{ fill: currentColor }}</style>{body}"
+        body = f"<style>[id^={name}] svg text {{ fill: currentColor }}</style>{body}"
     script = LOADER % (json.dumps(LIBRARIES), json.dumps(name), code)
     return View(f"{body}<script>{script}</script>", f"BertViz’s {kind} of the attention in “{text}”.")

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import traitlets
 
 from gpt2_course.labs import drawn
@@ -39,9 +41,9 @@ class NextTokenLab(Lab):
     _esm = bundle("next_token_lab")
     prompt = traitlets.Unicode("Once upon a time, a").tag(sync=True)
     added = traitlets.List(traitlets.Int()).tag(sync=True)
-    temperature = traitlets.Float(1.0, min=0).tag(sync=True)
-    top_k = traitlets.Int(0, min=0).tag(sync=True)
-    top_p = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    temperature = traitlets.Float(1.0, min=0, max=2).tag(sync=True)
+    top_k = traitlets.Int(0, min=0, max=100).tag(sync=True)
+    top_p = traitlets.Float(1.0, min=0.05, max=1).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
 
     def drawn(self) -> str:
@@ -82,19 +84,19 @@ class Playground(Lab):
     module = "playground"
     _esm = bundle("playground")
     prompt = traitlets.Unicode("Once upon a time").tag(sync=True)
-    temperature = traitlets.Float(0.8, min=0).tag(sync=True)
-    top_k = traitlets.Int(0, min=0).tag(sync=True)
-    top_p = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
-    length = traitlets.Int(200, min=1).tag(sync=True)
+    temperature = traitlets.Float(0.8, min=0, max=2).tag(sync=True)
+    top_k = traitlets.Int(0, min=0, max=100).tag(sync=True)
+    top_p = traitlets.Float(1.0, min=0.05, max=1).tag(sync=True)
+    length = traitlets.Int(200, min=10, max=300).tag(sync=True)
     samples = traitlets.Int(1, min=1, max=4).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
     texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     def drawn(self) -> str:
-        return drawn.sample(self.prompt, self.kernel, self.seed)
+        return drawn.sample(self.prompt, self.kernel, self.seed, self.length)
 
     def write(self) -> None:
-        """Does what the button does; when all is written, it stands in `texts`."""
+        """Does what the button does, where the lab is shown; when all is written, it stands in `texts`."""
         self.send({"write": True})
 
 
@@ -104,6 +106,9 @@ class TrainingReplay(Lab):
     module = "training_replay"
     _esm = bundle("training_replay")
     report = traitlets.Int(-1).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
 
     def drawn(self) -> str:
         return drawn.training(self.kernel.history()["reports"])

@@ -47,6 +47,8 @@ def attention(answer: dict[str, Any], layer: int, head: int) -> str:
     """One head as a table of squares: a token's row says how much it looks at each one before it."""
     names = [token["text"] for token in answer["tokens"]]
     n, size, left = len(names), 20, 110
+    layer = min(layer, len(answer["weights"]) - 1)
+    head = min(head, len(answer["weights"][0]) // n**2 - 1)
     weights = answer["weights"][layer][head * n * n : (head + 1) * n * n]
     squares = "".join(
         f'<rect x="{left + s * size}" y="{t * size}" width="{size}" height="{size}" class="lab-cell" '
@@ -84,10 +86,10 @@ def _best(kernel: Kernel, text: str) -> str:
     return str(answer["bars"][0]["text"])
 
 
-def sample(prompt: str, kernel: Kernel, seed: int) -> str:
+def sample(prompt: str, kernel: Kernel, seed: int, length: int) -> str:
     """A text that the model wrote, the doubtful tokens in colour."""
     parts: list[dict[str, Any]] = []
-    kernel.generate(prompt, {"temperature": 0.8, "top_k": None, "top_p": None}, seed, 200, parts.append)
+    kernel.generate(prompt, {"temperature": 0.8, "top_k": None, "top_p": None}, seed, length, parts.append)
     words = "".join(
         f'<span class="lab-sure" style="--doubt:{1 - part["p"]:.1f}">{escape(part["text"])}</span>'
         for part in parts

@@ -127,27 +127,27 @@ class Kernel:
 
     def attention(self, text: str, without: list[list[int]], most: int) -> Answer:
         """The attention of all heads, for each layer (H, T, T) in one row, and what comes next."""
-        every = self.ids_of(text)
-        ids = every[:most]
+        ids, left_out = self._first(text, most)
         found = activations(self.model, ids, [(layer, head) for layer, head in without])
         plain = {"temperature": 1.0, "top_k": None, "top_p": None}
         return {
             "tokens": [self._token(i) for i in ids],
-            "left_out": len(every) - len(ids),
+            "left_out": left_out,
             "weights": [found["attention", layer].flatten().tolist() for layer in range(self.model.config.n_layer)],
-            "next": self._bars(found["logits", None][-1], plain, 5),
+            "next": self._bars(found["logits", None][-1], plain, 10),
         }
 
     def activation(self, text: str, name: str, layer: int | None, most: int) -> Answer:
         """One activation, row after row; see `gpt2_course.introspection.activations`."""
-        ids = self.ids_of(text)[:most]
+        ids, left_out = self._first(text, most)
         found = activations(self.model, ids)
         if (name, layer) not in found:
             raise ValueError(f"There is no activation {name} in layer {layer}.")
         values = found[name, layer]
         if name in ("final_norm", "logits"):
             values = values[-1:]  # the newest token's is all that is needed
-        return {"tokens": [self._token(i) for i in ids], "values": values.flatten().tolist()}
+        shown = [self._token(i) for i in ids]
+        return {"tokens": shown, "left_out": left_out, "values": values.flatten().tolist()}
 
     @torch.inference_mode()
     def generate(
@@ -207,6 +207,12 @@ class Kernel:
     def ids_of(self, prompt: str) -> list[int]:
         """The ids of a prompt; an empty one begins as every training text does, after the end of the last."""
         return self.tokenizer.encode(prompt) or [self.tokenizer.end_of_text or 0]
+
+    def _first(self, text: str, most: int) -> tuple[list[int], int]:
+        """The ids of a text, as many as may be shown, and how many are left out."""
+        ids = self.ids_of(text)
+        shown = min(most, self.model.n_positions)
+        return ids[:shown], max(0, len(ids) - shown)
 
     @torch.inference_mode()
     def _logits(self, ids: list[int]) -> Tensor:

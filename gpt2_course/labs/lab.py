@@ -48,6 +48,11 @@ def shipped_kernel() -> Kernel:
     return Kernel(GPT2.from_pretrained(), "tiny-world")
 
 
+# One call at a time, whichever lab it comes from, because they may share a model; and beside the main thread, which must
+# stay free to hear that a call is cancelled.
+_QUEUE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab")
+
+
 class Lab(anywidget.AnyWidget):
     """A lab; see the classes in `gpt2_course.labs`. `model` is any GPT-2 with a tokenizer, the shipped one if None."""
 
@@ -61,9 +66,7 @@ class Lab(anywidget.AnyWidget):
             raise TypeError(f"{type(self).__name__} has no setting {min(unknown)!r}; it has {known}.")
         super().__init__(**traits)
         self.kernel = shipped_kernel() if model is None else Kernel(model, "your model")
-        self._cancelled: set[int] = set()
-        # One at a time, and beside the main thread, which must stay free to hear that a call is cancelled.
-        self._queue = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab")
+        self._wanted: set[int] = set()  # the calls that are waiting or under way, and were not cancelled
         self.on_msg(self._hear)
         if "google.colab" in sys.modules:  # Colab shows such widgets only where it is told to
             from google.colab import output  # type: ignore[import-not-found]
@@ -77,31 +80,34 @@ class Lab(anywidget.AnyWidget):
 
     def _hear(self, _: Any, message: dict[str, Any], __: Any) -> None:
         if "cancel" in message:
-            self._cancelled.add(message["cancel"])
+            self._wanted.discard(message["cancel"])
         else:
-            self._queue.submit(self._answer, **message)
+            self._wanted.add(message["id"])
+            _QUEUE.submit(self._answer, **message)
 
     def _answer(self, id: int, call: str, **asked: Any) -> None:
         try:
             with self.kernel.model.evaluating():
                 done = self.kernel.answer(
-                    call, asked, lambda part: self.send({"id": id, "part": part}), lambda: id in self._cancelled
+                    call, asked, lambda part: self.send({"id": id, "part": part}), lambda: id not in self._wanted
                 )
             self.send({"id": id, "done": done})
         except Exception as error:  # the lab shows it; nobody else hears this thread
             self.send({"id": id, "error": str(error)})
         finally:
-            self._cancelled.discard(id)
+            self._wanted.discard(id)
 
     def drawn(self) -> str:
         """An example of what the lab shows, as HTML, for pages where it is not alive."""
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
+        with self.kernel.model.evaluating():
+            drawn = self.drawn()
         state = {name: getattr(self, name) for name in self.own_traits()}
         return (
             f'<div data-lab="{self.module}" data-state="{html.escape(json.dumps(state, ensure_ascii=False))}">'
-            f'<div class="lab">{self.drawn()}</div></div>'
+            f'<div class="lab">{drawn}</div></div>'
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

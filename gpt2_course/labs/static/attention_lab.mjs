@@ -1,10 +1,10 @@
 /** Attention lab: who looks at whom, in every head; and what the model says without one. */
-import { bind, button, connect, field, h, heatMap, latest, messageLine, percent, quoted, svg, textField, visible } from "./ui.mjs";
+import { bind, button, connect, enable, field, h, heatMap, latest, messageLine, percent, quoted, roving, svg, textField, visible } from "./ui.mjs";
 
 const MOST = 32; // tokens: more would be too small to see
 const ROW = 20; // pixels a token
 
-function render({ model, el }) {
+async function render({ model, el }) {
   const ask = connect(model);
   const { line, tell } = messageLine();
   const heads = h("div", { class: "lab-heads", role: "group", "aria-label": "All heads; press one to see it large" });
@@ -17,6 +17,8 @@ function render({ model, el }) {
   let answer = null;
   let whole = null; // what the model says with all its heads
 
+  const stopAt = roving(heads, () => shape.n_head);
+  const chosen = () => [Math.min(model.get("layer"), shape.n_layer - 1), Math.min(model.get("head"), shape.n_head - 1)];
   const key = (layer, head) => `${layer}.${head}`;
   const isOff = (layer, head) => model.get("without").some(([l, n]) => key(l, n) === key(layer, head));
   /** How much token t looks at token s. */
@@ -33,7 +35,7 @@ function render({ model, el }) {
     write(model.get("token"));
     drawHeads();
     draw();
-    const list = ({ next }) => next.map(({ text, p }) => `${quoted(text)} ${percent(p)}`).join(", ");
+    const list = ({ next }) => next.slice(0, 5).map(({ text, p }) => `${quoted(text)} ${percent(p)}`).join(", ");
     said.textContent = answer === whole ? `The model would go on with ${list(whole)}.` : `With all heads: ${list(whole)}. Without those switched off: ${list(answer)}.`;
   }, tell);
 
@@ -47,9 +49,11 @@ function render({ model, el }) {
       const off = isOff(layer, head);
       return h("button", {
         type: "button", class: off ? "lab-head lab-off" : "lab-head", "aria-label": `Layer ${layer}, head ${head}${off ? ", switched off" : ""}`,
-        "aria-pressed": String(layer === model.get("layer") && head === model.get("head")), onclick: () => choose(layer, head),
+        "aria-pressed": String(key(layer, head) === key(...chosen())), onclick: () => choose(layer, head),
       }, canvas);
     })));
+    const [layer, head] = chosen();
+    stopAt(layer * shape.n_head + head);
     if (active >= 0) heads.children[active].focus();
   }
 
@@ -57,8 +61,6 @@ function render({ model, el }) {
     model.set("layer", layer);
     model.set("head", head);
     model.save_changes();
-    drawHeads();
-    draw();
   }
 
   /** The head in large: on the left arcs from the token that is followed, on the right the whole table. */
@@ -66,7 +68,7 @@ function render({ model, el }) {
     if (!answer) return;
     const { tokens } = answer;
     const T = tokens.length;
-    const [layer, head] = [Math.min(model.get("layer"), shape.n_layer - 1), Math.min(model.get("head"), shape.n_head - 1)];
+    const [layer, head] = chosen();
     const token = Number(follow.value);
     const width = Math.max(280, Math.min(picture.clientWidth || 640, 720));
     const [arcs, names] = [width < 480 ? 48 : 90, width < 480 ? 84 : 110];
@@ -85,9 +87,9 @@ function render({ model, el }) {
     picture.replaceChildren(svg("svg", { width, height: T * ROW, viewBox: `0 0 ${width} ${T * ROW}`, class: "lab-attention", "aria-hidden": "true" }, rows, lines));
     const best = tokens.slice(0, token + 1).map(({ text }, s) => [text, weight(layer, head, token, s)]).sort((a, b) => b[1] - a[1]).slice(0, 3);
     words.textContent = `Layer ${layer}, head ${head}${isOff(layer, head) ? " (switched off)" : ""}: ${quoted(tokens[token].text)} looks at ${best.map(([text, w]) => `${quoted(text)} ${percent(w)}`).join(", ")}.`;
-    follow.setAttribute("aria-valuetext", words.textContent);
+    follow.setAttribute("aria-valuetext", quoted(tokens[token].text));
     toggle.textContent = isOff(layer, head) ? "Switch this head on" : "Switch this head off";
-    all.disabled = model.get("without").length === 0;
+    enable(all, model.get("without").length > 0);
   }
 
   function go(token) {
@@ -100,7 +102,7 @@ function render({ model, el }) {
     model.save_changes();
   }
   const toggle = button("Switch this head off", () => {
-    const [layer, head] = [model.get("layer"), model.get("head")];
+    const [layer, head] = chosen();
     const others = model.get("without").filter(([l, n]) => key(l, n) !== key(layer, head));
     switchOff(isOff(layer, head) ? others : [...others, [layer, head]]);
   });
@@ -108,16 +110,18 @@ function render({ model, el }) {
   const write = (token) => { follow.value = token < 0 ? follow.max : Math.min(token, follow.max); };
   const saveToken = bind(model, "token", () => Number(follow.value), write, draw);
   follow.addEventListener("input", saveToken);
-  ["layer", "head"].forEach((trait) => bind(model, trait, () => model.get(trait), () => {}, draw));
+  ["layer", "head"].forEach((trait) => model.on(`change:${trait}`, () => { if (answer) { drawHeads(); draw(); } }));
   bind(model, "without", () => model.get("without"), () => {}, refresh);
-  new ResizeObserver(draw).observe(picture);
+  const resized = new ResizeObserver(draw);
+  resized.observe(picture);
   el.className = "lab";
   el.append(
     textField(model, "text", "Your sentence", refresh), notice, heads,
     h("div", { class: "lab-row" }, field("Token to follow", follow), toggle, all),
     words, picture, said, line,
   );
-  return refresh();
+  await refresh();
+  return () => resized.disconnect();
 }
 
 export default { needs: ["describe"], render };

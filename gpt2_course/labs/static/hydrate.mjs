@@ -14,7 +14,11 @@ function send(message) {
   if (!worker) {
     worker = new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => listeners.forEach((hear) => hear(data));
-    worker.onerror = () => listeners.forEach((hear) => hear({ broken: "The engine did not start: reload the page." }));
+    worker.onerror = () => {
+      worker.terminate();
+      worker = null; // the next lab may try again
+      listeners.forEach((hear) => hear({ broken: "The engine has stopped: reload the page." }));
+    };
   }
   worker.postMessage(message);
 }
@@ -46,8 +50,7 @@ async function mount(place) {
     const { default: lab } = await import(`./${place.dataset.lab}.mjs`);
     const model = pageModel(JSON.parse(place.dataset.state));
     model.on("msg:custom", ({ loaded }) => { if (loaded) bar.value = loaded; });
-    const broken = new Promise((_, stop) => model.on("msg:custom", (data) => { if (data.broken) stop(new Error(data.broken)); }));
-    await Promise.race([connect(model)(...lab.needs), broken]);
+    await connect(model)(...lab.needs);
     const el = h("div");
     await lab.render({ model, el });
     place.replaceChildren(el);

@@ -1,5 +1,5 @@
 /** Next-token lab: what may come next, and why the chosen token was chosen. */
-import { bind, button, connect, h, latest, messageLine, percent, quoted, samplingSliders, settingsOf, textField } from "./ui.mjs";
+import { bind, button, connect, enable, h, latest, messageLine, percent, quoted, samplingSliders, settingsOf, textField } from "./ui.mjs";
 
 const SHOWN = 12;
 
@@ -16,14 +16,17 @@ function render({ model, el }) {
 
   const added = () => model.get("added");
   const number = () => uniform(model.get("seed"), added().length);
-  const add = (id) => save("added", [...added(), id]);
+  // A second click on what is no longer up to date must not add a token that was not meant.
+  const add = (id) => answer && String(answer.to) === String(added()) && save("added", [...added(), id]);
   function save(trait, value) {
     model.set(trait, value);
     model.save_changes();
   }
 
   const refresh = latest(async () => {
-    answer = await ask("next", { prompt: model.get("prompt"), added: added(), settings: settingsOf(model), number: number(), count: SHOWN });
+    const to = added();
+    const found = await ask("next", { prompt: model.get("prompt"), added: to, settings: settingsOf(model), number: number(), count: SHOWN });
+    answer = { ...found, to };
     const { bars, drawn, possible } = answer;
     text.replaceChildren(model.get("prompt"), ...answer.added.map((token) => h("mark", {}, token.text)), h("span", { class: "lab-caret", "aria-hidden": "true" }));
     const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
@@ -32,7 +35,7 @@ function render({ model, el }) {
     if (focused >= 0) list.children[Math.min(focused, list.children.length - 1)].firstChild.focus();
     drawStrip();
     why.textContent = explain(drawn, possible);
-    undo.disabled = restart.disabled = added().length === 0;
+    [undo, restart].forEach((each) => enable(each, added().length > 0));
     take.textContent = `Take ${quoted(drawn.text)}`;
   }, tell);
 
@@ -64,15 +67,14 @@ function render({ model, el }) {
     return `The number drawn is ${number().toFixed(3)}. Laid end to end, likeliest first, ${quoted(drawn.text)} covers ${from} to ${to}, so it is the one. (${among}.)`;
   }
 
-  const take = button("Take it", () => answer && add(answer.drawn.id), { class: "lab-main" });
+  const take = button("Take it", () => add(answer?.drawn.id), { class: "lab-main" });
   const again = button("Draw another number", () => save("seed", (model.get("seed") + 1) % 2 ** 31));
   const undo = button("Undo", () => save("added", added().slice(0, -1)));
   const restart = button("Start again", () => save("added", []));
   ["added", "seed"].forEach((trait) => bind(model, trait, () => model.get(trait), () => {}, refresh));
-  model.on("change:prompt", () => save("added", []));
   el.className = "lab";
   el.append(
-    textField(model, "prompt", "Beginning", refresh), text, list, strip, why,
+    textField(model, "prompt", "Beginning", refresh, () => save("added", [])), text, list, strip, why,
     h("div", { class: "lab-row" }, take, again, undo, restart),
     h("div", { class: "lab-sliders" }, samplingSliders(model, refresh)), line,
   );

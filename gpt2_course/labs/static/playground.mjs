@@ -1,5 +1,5 @@
 /** Playground: the model writes, as many samples as wanted, each token in the colour of how sure the model was. */
-import { bind, button, connect, field, h, messageLine, percent, quoted, samplingSliders, settingsOf, slider, textField } from "./ui.mjs";
+import { bind, button, connect, enable, field, h, messageLine, percent, quoted, samplingSliders, settingsOf, slider, textField } from "./ui.mjs";
 
 const PROMPTS = [
   "Once upon a time", "The future of AI is", "The secret to happiness is", "A rain song for", "Question: Who likes to", "Listen well. Once upon a time,",
@@ -18,26 +18,25 @@ function render({ model, el }) {
     const cards = Array.from({ length: samples }, (_, i) => card(prompt, seed + i));
     output.replaceChildren(...cards.map(({ shown }) => shown));
     running(true);
+    const began = performance.now();
     const mine = (calls = cards.map(({ add }, i) => ask("generate", { prompt, seed: seed + i, settings: settingsOf(model), length: model.get("length") }, add)));
     try {
       const done = await Promise.all(mine.map((call, i) => call.then((result) => (cards[i].finish(result), result))));
       if (mine !== calls) return; // the next one has begun
       const tokens = done.reduce((n, result) => n + result.tokens, 0);
-      const seconds = Math.max(...done.map((result) => result.seconds));
+      const seconds = (performance.now() - began) / 1000;
       speed.textContent = `${tokens} tokens in ${seconds.toFixed(1)} s: ${Math.round(tokens / Math.max(seconds, 1e-3))} a second.`;
       model.set("texts", cards.map(({ text }) => text()));
       model.save_changes();
     } catch (error) {
-      tell(error);
+      if (mine === calls) tell(error);
     }
-    if (mine === calls) running(false);
-  }
-
-  function stop() {
-    calls.forEach((call) => call.cancel());
+    if (mine !== calls) return;
     calls = [];
     running(false);
   }
+
+  const stop = () => calls.forEach((call) => call.cancel()); // what is written so far stays
 
   /** A sample that grows. */
   function card(prompt, seed) {
@@ -45,8 +44,8 @@ function render({ model, el }) {
     const note = h("span", { class: "lab-small" }, `seed ${seed}`);
     const text = () => words.textContent;
     const copy = button("Copy", async () => {
-      await navigator.clipboard.writeText(text());
-      copy.textContent = "Copied";
+      const done = await navigator.clipboard?.writeText(text()).then(() => true, () => false);
+      copy.textContent = done ? "Copied" : "Your browser does not allow it";
       setTimeout(() => { copy.textContent = "Copy"; }, 1500);
     });
     return {
@@ -60,7 +59,7 @@ function render({ model, el }) {
   const go = button("Write", write, { class: "lab-main" });
   const halt = button("Stop", stop);
   const speed = h("span", { class: "lab-small", role: "status" });
-  const running = (is) => { halt.disabled = !is; output.setAttribute("aria-busy", String(is)); };
+  const running = (is) => { enable(halt, is); output.setAttribute("aria-busy", String(is)); };
   const seed = h("input", { type: "number", min: 0, max: 2 ** 31 - 1, step: 1 });
   const readSeed = () => Math.min(2 ** 31 - 1, Math.max(0, Math.trunc(Number(seed.value)) || 0));
   const saveSeed = bind(model, "seed", readSeed, (value) => { seed.value = value; }, () => {});
@@ -80,6 +79,7 @@ function render({ model, el }) {
       slider(model, "length", "At most", [10, 300, 10], () => {}, (n) => `${n} tokens`),
       slider(model, "samples", "Samples side by side", [1, 4, 1], () => {}), field("Seed: the same one, the same text", seed)),
   );
+  return stop;
 }
 
 export default { needs: ["describe"], render };

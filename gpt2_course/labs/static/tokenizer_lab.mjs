@@ -1,6 +1,7 @@
 /** Tokenizer lab: a text in its tokens, and how a word came together, merge by merge. */
-import { bind, button, choice, connect, field, h, latest, messageLine, quoted, textField, visible } from "./ui.mjs";
+import { bind, button, choice, connect, field, h, latest, messageLine, quoted, roving, textField, visible } from "./ui.mjs";
 
+const LONGEST = 60; // characters of a word whose merges are shown
 const hex = (bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 const chip = (token, i, attributes = {}) => h("span", { class: `lab-token lab-colour-${i % 6}`, dir: "auto", ...attributes }, visible(token.text));
@@ -11,6 +12,7 @@ function render({ model, el }) {
   const counts = h("p", { class: "lab-counts", role: "status" });
   const row = h("div", { class: "lab-tokens", role: "group", "aria-label": "Tokens" });
   const detail = h("div", { class: "lab-detail" });
+  const stopAt = roving(row);
   let shown = null; // the answer that is on the screen
   let chosen = 0;
 
@@ -28,6 +30,7 @@ function render({ model, el }) {
         }, visible(token.text))),
       ...(count > tokens.length ? [` … and ${plural(count - tokens.length, "more token")}`] : []),
     );
+    stopAt(chosen);
     await explain();
   }, tell);
 
@@ -35,22 +38,17 @@ function render({ model, el }) {
     row.children[chosen]?.setAttribute("aria-pressed", "false");
     chosen = i;
     row.children[chosen]?.setAttribute("aria-pressed", "true");
+    stopAt(chosen);
     explain().catch(tell);
   }
-  row.addEventListener("keydown", (event) => {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const next = row.children[chosen + (by ?? 0)];
-    if (!by || !next?.matches("button")) return;
-    event.preventDefault();
-    choose(chosen + by);
-    next.focus();
-  });
 
   async function explain() {
     const token = shown.tokens[chosen];
     if (!token) return detail.replaceChildren("Type something.");
-    const piece = shown.pieces[token.piece];
-    const steps = await ask("merge_steps", { piece: piece.slice(0, 60), vocabulary: model.get("vocabulary") });
+    const whole = [...shown.pieces[token.piece]];
+    const piece = whole.slice(0, LONGEST).join("");
+    const steps = await ask("merge_steps", { piece, vocabulary: model.get("vocabulary") });
+    if (token !== shown.tokens[chosen]) return; // another one was chosen meanwhile
     const slider = h("input", { type: "range", min: 0, max: steps.length - 1, value: steps.length - 1 });
     const state = h("div", { class: "lab-tokens" });
     const words = h("p", { role: "status" });
@@ -70,7 +68,7 @@ function render({ model, el }) {
     slider.addEventListener("input", show);
     detail.replaceChildren(
       h("p", {}, h("strong", { dir: "auto" }, quoted(token.text)), ` is token ${token.id.toLocaleString("en")}: ${plural(token.bytes.length, "byte")}, ${hex(token.bytes)}`),
-      h("div", { class: "lab-row" }, button("◀ Unmerge", go(-1)), button("Merge ▶", go(1)), field(`How ${quoted(piece.slice(0, 60))} came together`, slider)),
+      h("div", { class: "lab-row" }, button("◀ Unmerge", go(-1)), button("Merge ▶", go(1)), field(`How ${quoted(piece)}${whole.length > LONGEST ? " (its beginning)" : ""} came together`, slider)),
       state, words,
     );
     show();
@@ -80,7 +78,7 @@ function render({ model, el }) {
   el.className = "lab";
   el.append(
     textField(model, "text", "Your text", refresh),
-    choice(model, "vocabulary", "Vocabulary", { model: "Tiny World’s 3,072 tokens", gpt2: "GPT-2’s 50,257" }, refresh),
+    choice(model, "vocabulary", "Vocabulary", { model: "the model’s own", gpt2: "GPT-2’s 50,257 tokens" }, refresh),
     line, counts, row, detail,
   );
   return refresh();

@@ -45,10 +45,12 @@ function show(model, el, { practice_steps, reports }) {
     clearInterval(timer);
     timer = null;
     play.textContent = "Play";
+    words.setAttribute("aria-live", "polite");
   }
   function start() {
     if (Number(input.value) === last) go(0);
     play.textContent = "Pause";
+    words.setAttribute("aria-live", "off"); // nobody wants to hear every step
     timer = setInterval(() => (Number(input.value) < last && el.isConnected ? go(Number(input.value) + 1) : pause()), 900);
   }
   function go(report) {
@@ -63,15 +65,17 @@ function show(model, el, { practice_steps, reports }) {
     guide.setAttribute("x2", x(step));
     const practising = step > 0 && step <= practice_steps ? " (It is practising to copy random tokens, and reads no text yet.)" : "";
     words.textContent = `Step ${step.toLocaleString("en")}: loss ${loss.toFixed(3)}, ${(loss / floor).toFixed(2)} times the floor of ${floor.toFixed(3)}.${practising}`;
-    input.setAttribute("aria-valuetext", words.textContent);
+    input.setAttribute("aria-valuetext", `step ${step}`);
     sample.textContent = text;
   }
   const write = (report) => { input.value = report < 0 ? last : Math.min(report, last); };
   const save = bind(model, "report", () => Number(input.value), write, draw);
   input.addEventListener("input", () => { pause(); save(); });
-  new ResizeObserver(drawCurve).observe(el);
+  const resized = new ResizeObserver(drawCurve);
+  resized.observe(el);
   el.append(curve, h("div", { class: "lab-row" }, play, field("Training so far", input)), words, sample);
   drawCurve();
+  return () => { pause(); resized.disconnect(); };
 }
 
 export default { needs: ["history"], render };

@@ -29,7 +29,11 @@ function set(element, attributes) {
  */
 export function connect(model) {
   const waiting = new Map();
-  const hear = ({ id, part, done, error }) => {
+  const hear = ({ id, part, done, error, broken }) => {
+    if (broken) {
+      waiting.forEach(({ reject }) => reject(new Error(broken)));
+      return waiting.clear();
+    }
     const call = waiting.get(id);
     if (!call) return;
     if (part !== undefined) return call.onPart(part);
@@ -78,25 +82,27 @@ export function bind(model, trait, read, write, onChange) {
   };
 }
 
-let labels = 0;
+// In a notebook each lab has this module for itself, so a counter alone would give the same names twice.
+const name = () => `lab-${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
+
 /** A control under its label. */
 export function field(label, control, note = null) {
-  control.id = `lab-field-${++labels}`;
+  control.id = name();
   return h("div", { class: "lab-field" }, h("label", { for: control.id }, label, note ? [" ", note] : []), control);
 }
 
 /** A text field of a trait. */
-export function textField(model, trait, label, onChange, rows = 2) {
-  const area = h("textarea", { rows, spellcheck: "false", dir: "auto" });
+export function textField(model, trait, label, onChange, onTyped = () => {}) {
+  const area = h("textarea", { rows: 2, spellcheck: "false", dir: "auto" });
   const save = bind(model, trait, () => area.value, (value) => { if (area.value !== value) area.value = value; }, onChange);
-  area.addEventListener("input", save);
+  area.addEventListener("input", () => { onTyped(); save(); });
   return field(label, area);
 }
 
 /** A slider of a number trait; `show` says its value in words. */
 export function slider(model, trait, label, [min, max, step], onChange, show = String) {
   const input = h("input", { type: "range", min, max, step });
-  const output = h("output");
+  const output = h("span", { "aria-hidden": "true" }); // a screen reader is told by the input itself
   const say = () => { output.textContent = show(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); };
   const save = bind(model, trait, () => Number(input.value), (value) => { input.value = value; say(); }, onChange);
   input.addEventListener("input", () => { say(); save(); });
@@ -105,9 +111,9 @@ export function slider(model, trait, label, [min, max, step], onChange, show = S
 
 /** A choice between a few, as radio buttons. */
 export function choice(model, trait, label, options, onChange) {
-  const name = `lab-choice-${++labels}`;
+  const group = name();
   const buttons = Object.entries(options).map(([value, text]) => {
-    const input = h("input", { type: "radio", name, value });
+    const input = h("input", { type: "radio", name: group, value });
     return { input, shown: h("label", {}, input, " ", text) };
   });
   const read = () => buttons.find(({ input }) => input.checked)?.input.value;
@@ -132,7 +138,23 @@ export const settingsOf = (model) => ({
   top_p: model.get("top_p") === 1 ? null : model.get("top_p"),
 });
 
-export const button = (text, onclick, attributes = {}) => h("button", { type: "button", onclick, ...attributes }, text);
+/** A button; `enable` switches it off and on, without taking the focus from who has just pressed it. */
+export const button = (text, onclick, attributes = {}) =>
+  h("button", { type: "button", ...attributes, onclick: ({ currentTarget }) => currentTarget.ariaDisabled !== "true" && onclick() }, text);
+export const enable = (button, yes) => { button.ariaDisabled = String(!yes); };
+
+/** Of many buttons, the tab key stops at one; arrow keys go on from there, `columns` of them a row. */
+export function roving(group, columns = () => Infinity) {
+  group.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() }[event.key];
+    const next = group.children[[...group.children].indexOf(event.target) + by];
+    if (!next?.matches("button")) return;
+    event.preventDefault();
+    next.focus();
+    next.click();
+  });
+  return (chosen) => [...group.children].forEach((child, i) => { child.tabIndex = i === chosen ? 0 : -1; });
+}
 
 /** White space one can see. */
 export const visible = (text) => text.replace(/ /g, "·").replace(/\n/g, "↵").replace(/\t/g, "⇥") || "∅";
@@ -148,9 +170,10 @@ export function heatMap(rows, columns, color, attributes = {}) {
   const context = canvas.getContext("2d");
   requestAnimationFrame(() => { // once it is in the page, it knows the colours of the page
     const style = getComputedStyle(canvas);
+    const [cold, warm] = [style.getPropertyValue("--lab-cold"), style.getPropertyValue("--lab-warm")];
     for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
       const value = color(row, column);
-      context.fillStyle = style.getPropertyValue(value > 0 ? "--lab-cold" : "--lab-warm");
+      context.fillStyle = value > 0 ? cold : warm;
       context.globalAlpha = Math.abs(value);
       context.fillRect(column, row, 1, 1);
     }

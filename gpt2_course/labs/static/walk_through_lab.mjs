@@ -1,5 +1,5 @@
 /** Walk-through: one sentence travels through the model, step by step, with its real numbers. */
-import { bind, button, connect, field, h, heatMap, latest, messageLine, percent, quoted, textField, visible } from "./ui.mjs";
+import { bind, button, connect, enable, field, h, heatMap, latest, messageLine, percent, quoted, textField, visible } from "./ui.mjs";
 
 const MOST = 16; // tokens
 const CHAPTERS = { 2: "02_tokenizer", 3: "03_embeddings", 4: "04_attention", 5: "05_many_heads", 6: "06_transformer_block", 7: "07_gpt2", 9: "09_writing" };
@@ -54,9 +54,8 @@ function render({ model, el }) {
     const n = Number(input.value);
     const [name, layer, heading, sentence, chapter] = all[n];
     const text = model.get("text");
-    const answer = name === "ids" ? await ask("tokenize", { text, vocabulary: "model" })
-      : name === "logits" ? await ask("next", { prompt: text, added: [], settings: { temperature: 1, top_k: null, top_p: null }, number: 0, count: 10 })
-        : await ask("activation", { text, name, layer, most: MOST });
+    const answer = name === "logits" ? await ask("attention", { text, without: [], most: MOST })
+      : await ask("activation", { text, name: name === "ids" ? "token_embedding" : name, layer, most: MOST });
     title.textContent = `${n + 1} of ${all.length} · ${layer === null ? "" : `Block ${layer} · `}${heading}`;
     // In the book the table of contents knows where a chapter is.
     const link = document.querySelector(`.bd-sidebar-primary a[href$="${CHAPTERS[chapter]}.html"]`);
@@ -65,18 +64,18 @@ function render({ model, el }) {
     input.setAttribute("aria-valuetext", title.textContent);
     const current = [...bricks.children].findLast((brick) => Number(brick.dataset.first) <= n);
     for (const brick of bricks.children) brick.setAttribute("aria-pressed", String(brick === current));
-    back.disabled = n === 0;
-    on.disabled = n === all.length - 1;
+    enable(back, n > 0);
+    enable(on, n < all.length - 1);
     if (name === "ids") showIds(answer);
     else if (name === "logits") showNext(answer);
     else if (name === "attention") showAttention(answer);
     else showRows(answer, name);
   }, tell);
 
-  function showIds({ tokens }) {
-    picture.replaceChildren(h("div", { class: "lab-tokens" }, tokens.slice(0, MOST).map(({ text, id }, i) =>
+  function showIds({ tokens, left_out }) {
+    picture.replaceChildren(h("div", { class: "lab-tokens" }, tokens.map(({ text, id }, i) =>
       h("span", { class: `lab-token lab-colour-${i % 6}` }, visible(text), h("small", {}, String(id))))));
-    numbers.textContent = tokens.length > MOST ? `Only the first ${MOST} tokens are followed.` : `Shape: (${tokens.length},)`;
+    numbers.textContent = `Shape: (${tokens.length},)${left_out ? `. Only these first ${MOST} tokens are followed; ${left_out} are left out.` : ""}`;
   }
 
   /** Numbers as colours: blue above 0, orange below; the stronger, the further away. A row a token. */
@@ -103,10 +102,10 @@ function render({ model, el }) {
     numbers.textContent = `Shape: (${H}, ${T}, ${T}): ${H} heads. Each row adds up to 1; above the diagonal nothing, because nobody can look ahead.`;
   }
 
-  function showNext({ bars }) {
-    picture.replaceChildren(h("ol", { class: "lab-bars" }, bars.map(({ text, p }) => h("li", {}, h("span", { class: "lab-bar" },
+  function showNext({ next }) {
+    picture.replaceChildren(h("ol", { class: "lab-bars" }, next.map(({ text, p }) => h("li", {}, h("span", { class: "lab-bar" },
       h("span", { class: "lab-name", dir: "auto" }, quoted(text)), h("span", { class: "lab-fill", style: `--share:${p}` }), h("span", { class: "lab-value" }, percent(p)))))));
-    numbers.textContent = `${shape.vocab_size.toLocaleString("en")} scores, one a token; these are the ten highest.`;
+    numbers.textContent = `${shape.vocab_size.toLocaleString("en")} scores, one a token; these are the highest.`;
   }
 
   function go(step) {

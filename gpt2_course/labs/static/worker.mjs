@@ -48,6 +48,7 @@ const model = once(async () => {
   const file = await read(`${MODEL}/model.safetensors`, (n) => postMessage({ loaded: (loaded += n) }));
   return new GPT2(config, readSafetensors(file.buffer));
 });
+const kept = once(read); // files that more than one call may need
 const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await model() });
 
 /** The ids of a prompt; an empty one begins as every training text does, after the end of the last. */
@@ -57,7 +58,9 @@ const idsOf = (tokenizer, prompt) => {
 };
 
 const passed = new MessageChannel(); // the quickest way to let waiting messages in
-const breath = () => new Promise((go) => { passed.port1.onmessage = go; passed.port2.postMessage(null); });
+const waiting = []; // several texts may be under way
+passed.port1.onmessage = () => waiting.shift()();
+const breath = () => new Promise((go) => { waiting.push(go); passed.port2.postMessage(null); });
 
 /** The first of the most likely tokens, with what each would be said after temperature and cuts. */
 function bars(tokenizer, logits, settings, count) {
@@ -125,18 +128,19 @@ const calls = {
     const weights = [];
     const look = (name, _, values) => name === "attention" && weights.push(values);
     const logits = model.forward(ids, { look, without });
-    const next = bars(tokenizer, logits, { temperature: 1, top_k: null, top_p: null }, 5).bars;
+    const next = bars(tokenizer, logits, { temperature: 1, top_k: null, top_p: null }, 10).bars;
     return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, weights: weights.map((w) => [...w]), next };
   },
 
   /** One activation: its rows, one a token; or, for attention, (H, T, T). */
   async activation({ text, name, layer, most }) {
     const { tokenizer, model } = await load();
-    const ids = idsOf(tokenizer, text).slice(0, most);
+    const all = idsOf(tokenizer, text);
+    const ids = all.slice(0, most);
     let found = null;
     model.forward(ids, { look: (n, l, values) => { if (n === name && l === layer) found = values.slice(); } });
     if (!found) throw new Error(`There is no activation ${name} in layer ${layer}.`);
-    return { tokens: ids.map((id) => tokenizer.token(id)), values: [...found] };
+    return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, values: [...found] };
   },
 
   /** Writes on. Parts are {text, p}: a token's text and how likely the model held it, before temperature and cuts. */
@@ -161,8 +165,8 @@ const calls = {
 
   /** The reports of the model's training, {step, loss, floor, sample}, and how many steps were practice only. */
   async history() {
-    const { practice_steps } = JSON.parse(text(await read(`${MODEL}/train_config.json`)));
-    const lines = text(await read(`${MODEL}/history.jsonl`)).trim().split("\n").map((line) => JSON.parse(line));
+    const { practice_steps } = JSON.parse(text(await kept(`${MODEL}/train_config.json`)));
+    const lines = text(await kept(`${MODEL}/history.jsonl`)).trim().split("\n").map((line) => JSON.parse(line));
     const reports = lines.filter((line) => line.val_loss !== undefined);
     return { practice_steps, reports: reports.map(({ step, val_loss, floor, sample }) => ({ step, loss: val_loss, floor, sample })) };
   },
@@ -170,7 +174,7 @@ const calls = {
 
 const running = new Map();
 onmessage = async ({ data: { id, call, cancel, ...asked } }) => {
-  if (cancel !== undefined) return void running.set(cancel, true);
+  if (cancel !== undefined) return void (running.has(cancel) && running.set(cancel, true));
   running.set(id, false);
   try {
     postMessage({ id, done: await calls[call](asked, (part) => postMessage({ id, part }), () => running.get(id)) });
