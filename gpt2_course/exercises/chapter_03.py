@@ -10,25 +10,7 @@ import torch
 from torch import Tensor
 
 from gpt2_course.exercises.registry import exercise
-
-
-def same(found: Tensor, right: Tensor) -> bool:
-    """Whether two tensors have the same shape and, but for rounding, the same numbers."""
-    return found.shape == right.shape and torch.allclose(found.to(right.dtype), right, atol=1e-5)
-
-
-def not_a_tensor(found: object, shape: tuple[int, ...]) -> str | None:
-    """What is said where a tensor of a shape is asked for and something else was given."""
-    if not isinstance(found, Tensor):
-        return f"Return a tensor of shape {shape}; this is a {type(found).__name__}."
-    if tuple(found.shape) != shape:
-        return f"The result must have the shape {shape}, but it has {tuple(found.shape)}."
-    return None
-
-
-def numbers(*shape: int) -> Tensor:
-    """The same random numbers each time."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
+from gpt2_course.exercises.tensors import first_difference, not_a_tensor, numbers, same
 
 
 @exercise("3.1", "Looking up is multiplying")
@@ -53,7 +35,7 @@ def embed_by_multiplying(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         return "Each row is the one before the right one: counting begins at 0, so id 2 puts the 1 at index 2."
     if same(found, table[:5]):
         return "These are the first rows of the table, whatever the ids: put the 1 into the column of the id."
-    return _first_difference(found, table[ids])
+    return first_difference(found, table[ids])
 
 
 @exercise("3.2", "The nearest neighbour")
@@ -102,12 +84,4 @@ def gpt2_input(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         return "You multiplied token and place. GPT-2 adds them."
     if same(found, tokens[ids] + places[:2, None]):
         return "Each text got one place, by its number in the batch. Places count along the second dimension, T."
-    return _first_difference(found, right)
-
-
-def _first_difference(found: Tensor, right: Tensor) -> str:
-    """Where two tensors of the same shape, vectors along the last dimension, differ first."""
-    place = tuple(torch.isclose(found, right, atol=1e-5).all(-1).logical_not().nonzero()[0].tolist())
-    at = place[0] if len(place) == 1 else place
-    asked, got = ("[" + ", ".join(f"{float(x):.2f}" for x in row) + "]" for row in (right[place], found[place]))
-    return f"The vector at {at} must be {asked}, but it is {got}."
+    return first_difference(found, right)

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gpt2_course.exercises.chapter_03 import _first_difference, not_a_tensor, numbers, same
 from gpt2_course.exercises.registry import exercise
+from gpt2_course.exercises.tensors import first_difference, not_a_tensor, numbers, same
 
 T, D = 5, 4
 
@@ -41,7 +41,7 @@ def average_so_far(answer: Callable[[Tensor], Any]) -> str | None:
         return "Row t stops at row t − 1: the token itself counts, too."
     if same(found, right.flip(0)) or same(found, x.flip(0).cumsum(0).flip(0) / torch.arange(T, 0, -1)[:, None]):
         return "These are the means of what comes after. Look back, not ahead: take tril, not triu."
-    return _first_difference(found, right)
+    return first_difference(found, right)
 
 
 @exercise("4.2", "The mask")
@@ -103,7 +103,7 @@ def weights(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     for said, mistaken in usual.items():
         if found.shape == mistaken.shape and torch.allclose(found.nan_to_num(9), mistaken.nan_to_num(9), atol=1e-5):
             return said
-    return _first_difference(found, right)
+    return first_difference(found, right)
 
 
 @exercise("4.4", "A whole head")
@@ -136,4 +136,4 @@ def head(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
     for said, mistaken in usual.items():
         if same(found, mistaken):
             return said
-    return _first_difference(found, right)
+    return first_difference(found, right)

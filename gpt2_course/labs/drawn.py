@@ -59,6 +59,7 @@ def attention(answer: dict[str, Any], layer: int, head: int) -> str:
     )
     labels = "".join(f'<text x="0" y="{t * size + 14}">{_visible(name)}</text>' for t, name in enumerate(names))
     return (
+        f"<p>Layer {layer}, head {head}: each row is a token, and darker squares are the tokens that it looks at.</p>"
         f'<svg viewBox="0 0 {left + n * size} {n * size}" role="img" style="max-width:{left + n * size}px" '
         f'aria-label="Attention of layer {layer}, head {head}: a row a token, darker where it looks.">'
         f"{labels}{squares}</svg>"

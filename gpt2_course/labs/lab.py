@@ -48,8 +48,8 @@ def shipped_kernel() -> Kernel:
     return Kernel(GPT2.from_pretrained(), "tiny-world")
 
 
-# One call at a time, whichever lab it comes from, because they may share a model; and beside the main thread, which must
-# stay free to hear that a call is cancelled.
+# One call at a time, whichever lab it comes from, because they may share a model; and beside the main thread, which
+# must stay free to hear that a call is cancelled.
 _QUEUE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab")
 
 

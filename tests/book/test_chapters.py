@@ -112,3 +112,15 @@ def test_refreshing_twice_gives_the_same_file(tmp_path: Path) -> None:
 
 def test_the_wall_of_the_front_page_is_the_wall() -> None:
     assert (ROOT / "book/figures/wall.html").read_text(encoding="utf-8") == wall(*CHAPTERS).svg + "\n"
+
+
+def test_a_chapter_that_takes_more_than_its_time_fails(pytester: pytest.Pytester) -> None:
+    plugin = (ROOT / "conftest.py").read_text(encoding="utf-8")
+    pytester.makeconftest(plugin.replace("from book.refresh import SECONDS", "SECONDS = 0.2"))
+    cells = [nbformat.v4.new_code_cell("import time; time.sleep(0.15)", execution_count=1) for _ in range(3)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.write(notebook, pytester.path / "01_slow.ipynb")
+    result = pytester.runpytest_subprocess("--nbval", "--nbval-cell-timeout=60", "01_slow.ipynb")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*01_slow.ipynb has taken 0 s, but has 0.2: make it shorter.*"])

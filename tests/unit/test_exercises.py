@@ -28,6 +28,19 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return path
 
 
+def count(x: Tensor) -> Tensor:
+    return torch.arange(1, len(x) + 1)[:, None]
+
+
+def future(scores: Tensor) -> Tensor:
+    return torch.ones_like(scores, dtype=torch.bool).triu(1)
+
+
+def weights(q: Tensor, k: Tensor) -> Tensor:
+    scores = q @ k.T / q.shape[1] ** 0.5
+    return scores.masked_fill(future(scores), -math.inf).softmax(-1)
+
+
 # ---- answers: number -> (a right one, wrong ones with a part of what is said about them) -------------------------
 
 
@@ -202,6 +215,58 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "must have the shape (2, 4, 3)": lambda ids, tokens, places: tokens[ids[0]] + places[:4],
             "must be [": lambda ids, tokens, places: places[:4].expand(2, 4, 3),
             "The vector at (1, 0)": lambda ids, tokens, places: tokens[ids] + places.view(2, 4, 3),
+        },
+    ),
+    "4.1": (
+        lambda x: x.cumsum(0) / count(x),
+        {
+            "none that come later": lambda x: x.mean(0).expand(len(x), -1),
+            "These are the sums": lambda x: x.cumsum(0),
+            "you divided by t": lambda x: x.cumsum(0) / (count(x) - 1),
+            "stops at row t − 1": lambda x: torch.cat([x[:1] * 0, (x.cumsum(0) / count(x))[:-1]]),
+            "Look back, not ahead": lambda x: x.flip(0).cumsum(0).flip(0) / count(x).flip(0),
+            "must have the shape (5, 3)": lambda x: x.mean(0),
+            "The vector at 1 must be": lambda x: x,
+        },
+    ),
+    "4.2": (
+        lambda scores: scores.masked_fill(future(scores), -math.inf),
+        {
+            "A score of 0 is no ban": lambda scores: scores.tril(),
+            "upside down": lambda scores: scores.masked_fill(future(scores).T, -math.inf),
+            "hides the diagonal, too": lambda scores: scores.masked_fill(~future(scores).T, -math.inf),
+            "hid the rest": lambda scores: scores.masked_fill(~future(scores), -math.inf),
+            "weights after softmax": lambda scores: scores.masked_fill(future(scores), -math.inf).softmax(-1),
+            "must stay as they are": lambda scores: 2 * scores,
+        },
+    ),
+    "4.3": (
+        lambda q, k: weights(q, k),
+        {
+            "The scale is missing": lambda q, k: weights(2 * q, k),
+            "You divided by D": lambda q, k: weights(q / 2, k),
+            "The mask is missing": lambda q, k: (q @ k.T / 2).softmax(-1),
+            "The mask came after softmax": lambda q, k: (q @ k.T / 2).softmax(-1).tril(),
+            "went down the columns": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf).softmax(0),
+            "upside down": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T).T, -math.inf).softmax(-1),
+            "A score of 0 is no ban": lambda q, k: (q @ k.T / 2).tril().softmax(-1),
+            "have changed places": lambda q, k: weights(k, q),
+            "softmax makes them weights": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf),
+            "this is a list": lambda q, k: [],
+            "The vector at 0": lambda q, k: 0 * (q @ k.T),
+        },
+    ),
+    "4.4": (
+        lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ (x @ w_v),
+        {
+            "mix the values with them": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k),
+            "the tokens themselves": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x,
+            "The mask is missing": lambda x, w_q, w_k, w_v: (x @ w_q @ (x @ w_k).T / 2).softmax(-1) @ x @ w_v,
+            "The scale is missing": lambda x, w_q, w_k, w_v: weights(2 * x @ w_q, x @ w_k) @ x @ w_v,
+            "divided by √C": lambda x, w_q, w_k, w_v: weights(2 / 6**0.5 * x @ w_q, x @ w_k) @ x @ w_v,
+            "The keys were mixed": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x @ w_k,
+            "on their side": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k).T @ x @ w_v,
+            "The vector at 0": lambda x, w_q, w_k, w_v: 0 * x @ w_v,
         },
     ),
 }
