@@ -36,8 +36,20 @@ def future(scores: Tensor) -> Tensor:
     return torch.ones_like(scores, dtype=torch.bool).triu(1)
 
 
+def split(z: Tensor, n_heads: int) -> Tensor:
+    return z.view(len(z), n_heads, -1).transpose(0, 1)
+
+
+def join(y: Tensor) -> Tensor:
+    return y.transpose(0, 1).flatten(1)
+
+
+def qkv(x: Tensor, w: Tensor, n_heads: int) -> list[Tensor]:
+    return [split(z, n_heads) for z in (x @ w).split(x.shape[1], 1)]
+
+
 def weights(q: Tensor, k: Tensor) -> Tensor:
-    scores = q @ k.T / q.shape[1] ** 0.5
+    scores = q @ k.mT / q.shape[-1] ** 0.5
     return scores.masked_fill(future(scores), -math.inf).softmax(-1)
 
 
@@ -267,6 +279,65 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The keys were mixed": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x @ w_k,
             "on their side": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k).T @ x @ w_v,
             "The vector at 0": lambda x, w_q, w_k, w_v: 0 * x @ w_v,
+        },
+    ),
+    "5.1": (
+        lambda z, n: split(z, n),
+        {
+            "This is (T, H, D)": lambda z, n: z.view(5, n, 4),
+            "The order is (H, T, D)": lambda z, n: z.view(5, n, 4).permute(2, 0, 1),
+            "cuts across tokens": lambda z, n: z.view(n, 5, 4),
+            "in the wrong order": lambda z, n: split(z, n).flip(0),
+            "every H-th number": lambda z, n: z.view(5, 4, n).permute(2, 0, 1),
+            "must have the shape (3, 5, 4)": lambda z, n: z,
+            "The vector at (0, 0)": lambda z, n: -split(z, n),
+        },
+    ),
+    "5.2": (
+        lambda y: join(y),
+        {
+            "This is (T, H, D)": lambda y: y.transpose(0, 1),
+            "a row must hold one token": lambda y: y.reshape(5, 12),
+            "a pack of cards": lambda y: y.permute(1, 2, 0).reshape(5, 12),
+            "head 0 comes first": lambda y: join(y.flip(0)),
+            "must have the shape (5, 12)": lambda y: y,
+            "The vector at 0": lambda y: -join(y),
+        },
+    ),
+    "5.3": (
+        lambda x, w, p, n: join(weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]) @ p,
+        {
+            "Join them, and multiply": lambda x, w, p, n: weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2],
+            "The projection is missing": lambda x, w, p, n: join(weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]),
+            "The mask is missing": lambda x, w, p, n: (
+                join((qkv(x, w, n)[0] @ qkv(x, w, n)[1].mT / 2).softmax(-1) @ qkv(x, w, n)[2]) @ p
+            ),
+            "You divided by √C": lambda x, w, p, n: (
+                join(weights(qkv(x, w, n)[0] * 3**-0.5, qkv(x, w, n)[1]) @ qkv(x, w, n)[2]) @ p
+            ),
+            "The scale is missing": lambda x, w, p, n: (
+                join(weights(2 * qkv(x, w, n)[0], qkv(x, w, n)[1]) @ qkv(x, w, n)[2]) @ p
+            ),
+            "one head of size C": lambda x, w, p, n: weights(*(x @ w).split(12, 1)[:2]) @ (x @ w)[:, 24:] @ p,
+            "without exchanging the dimensions": lambda x, w, p, n: (
+                (weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]).reshape(5, 12) @ p
+            ),
+            "Queries and keys have changed places": lambda x, w, p, n: (
+                join(weights(*qkv(x, w, n)[1::-1]) @ qkv(x, w, n)[2]) @ p
+            ),
+            "The vector at 0": lambda x, w, p, n: 0 * x,
+        },
+    ),
+    "5.4": (
+        lambda weights: weights.diagonal(-1, 1, 2).mean(-1),
+        {
+            "look at themselves": lambda weights: weights.diagonal(0, 1, 2).mean(-1),
+            "nobody looks at the next token": lambda weights: weights.diagonal(1, 1, 2).mean(-1),
+            "You divided by T": lambda weights: torch.stack([weights[:, t, t - 1] for t in range(5)]).mean(0),
+            "This is the sum": lambda weights: weights.diagonal(-1, 1, 2).sum(-1),
+            "only the last token": lambda weights: weights[:, -1, -2],
+            "must have the shape (3,)": lambda weights: weights.diagonal(-1, 1, 2),
+            "For each head, the mean": lambda weights: weights[:, :, 0].mean(-1),
         },
     ),
 }
