@@ -36,6 +36,14 @@ def future(scores: Tensor) -> Tensor:
     return torch.ones_like(scores, dtype=torch.bool).triu(1)
 
 
+def normed(x: Tensor) -> Tensor:
+    return torch.nn.functional.layer_norm(x, x.shape[-1:])
+
+
+def gelu(x: Tensor) -> Tensor:
+    return torch.nn.functional.gelu(x, approximate="tanh")
+
+
 def split(z: Tensor, n_heads: int) -> Tensor:
     return z.view(len(z), n_heads, -1).transpose(0, 1)
 
@@ -338,6 +346,71 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "only the last token": lambda weights: weights[:, -1, -2],
             "must have the shape (3,)": lambda weights: weights.diagonal(-1, 1, 2),
             "For each head, the mean": lambda weights: weights[:, :, 0].mean(-1),
+        },
+    ),
+    "6.1": (
+        lambda x, gain, bias: normed(x) * gain + bias,
+        {
+            "Gain and bias are missing": lambda x, gain, bias: normed(x),
+            "The bias is missing": lambda x, gain, bias: normed(x) * gain,
+            "The gain is missing": lambda x, gain, bias: normed(x) + bias,
+            "over the tokens": lambda x, gain, bias: normed(x.T).T * gain + bias,
+            "You divided by the variance": lambda x, gain, bias: (
+                (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5) * gain + bias
+            ),
+            "divides by C − 1": lambda x, gain, bias: (
+                (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-5).sqrt() * gain + bias
+            ),
+            "The mean was not subtracted": lambda x, gain, bias: (
+                x / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt() * gain + bias
+            ),
+            "Divide by the spread, too": lambda x, gain, bias: (x - x.mean(-1, keepdim=True)) * gain + bias,
+            "The vector at 0": lambda x, gain, bias: x,
+        },
+    ),
+    "6.2": (
+        lambda x, a, b, c, d: gelu(x @ a + b) @ c + d,
+        {
+            "the second matrix, back to (T, C)": lambda x, a, b, c, d: gelu(x @ a + b),
+            "The bend is missing": lambda x, a, b, c, d: (x @ a + b) @ c + d,
+            "not after the second": lambda x, a, b, c, d: gelu((x @ a + b) @ c + d),
+            "This is ReLU": lambda x, a, b, c, d: (x @ a + b).relu() @ c + d,
+            "the exact GELU": lambda x, a, b, c, d: torch.nn.functional.gelu(x @ a + b) @ c + d,
+            "The biases are missing": lambda x, a, b, c, d: gelu(x @ a) @ c,
+            "The first bias is missing": lambda x, a, b, c, d: gelu(x @ a) @ c + d,
+            "added before GELU, not after it": lambda x, a, b, c, d: (gelu(x @ a) + b) @ c + d,
+            "done by the block": lambda x, a, b, c, d: x + gelu(x @ a + b) @ c + d,
+            "The vector at 0": lambda x, a, b, c, d: x,
+        },
+    ),
+    "6.3": (
+        lambda x, n1, at, n2, mlp: (x + at(n1(x))) + mlp(n2(x + at(n1(x)))),
+        {
+            "The belt is missing": lambda x, n1, at, n2, mlp: mlp(n2(at(n1(x)))),
+            "This is post-norm": lambda x, n1, at, n2, mlp: n2(n1(x + at(x)) + mlp(n1(x + at(x)))),
+            "Both stations read the same x": lambda x, n1, at, n2, mlp: x + at(n1(x)) + mlp(n2(x)),
+            "what attention has added is lost": lambda x, n1, at, n2, mlp: x + mlp(n2(x + at(n1(x)))),
+            "The norms are missing": lambda x, n1, at, n2, mlp: (x + at(x)) + mlp(x + at(x)),
+            "not before it": lambda x, n1, at, n2, mlp: (x + mlp(n2(x))) + at(n1(x + mlp(n2(x)))),
+            "The belt itself was normed": lambda x, n1, at, n2, mlp: n2(n1(x) + at(n1(x))) + mlp(n2(n1(x) + at(n1(x)))),
+            "have changed places": lambda x, n1, at, n2, mlp: x + at(n2(x)) + mlp(n1(x + at(n2(x)))),
+            "The second line is missing": lambda x, n1, at, n2, mlp: x + at(n1(x)),
+            "The vector at 0": lambda x, n1, at, n2, mlp: x,
+        },
+    ),
+    "6.4": (
+        lambda C: 12 * C * C + 13 * C,
+        {
+            "13 C more": lambda C: 12 * C * C,
+            "The norms are missing": lambda C: 12 * C * C + 9 * C,
+            "There are two norms": lambda C: 12 * C * C + 11 * C,
+            "The biases of the four": lambda C: 12 * C * C + 4 * C,
+            "attention has 4 C²": lambda C: 8 * C * C + 9 * C,
+            "from C to 3 C": lambda C: 10 * C * C + 11 * C,
+            "The projection at the end": lambda C: 11 * C * C + 12 * C,
+            "not for C = 16": lambda C: 1330,
+            "Return a whole number": lambda C: 12.0 * C,
+            "but you have 7": lambda C: 7,
         },
     ),
 }
