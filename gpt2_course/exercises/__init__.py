@@ -1,6 +1,14 @@
 """Exercises that say what is wrong, not just that it is: `check("1.1", your_function)`."""
 
-from gpt2_course.exercises import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06
+from gpt2_course.exercises import (
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_07,
+)
 from gpt2_course.exercises.check import check
 from gpt2_course.exercises.progress import progress
 from gpt2_course.exercises.quiz import quiz
@@ -12,6 +20,7 @@ __all__ = [
     "chapter_04",
     "chapter_05",
     "chapter_06",
+    "chapter_07",
     "check",
     "progress",
     "quiz",

@@ -44,6 +44,16 @@ def gelu(x: Tensor) -> Tensor:
     return torch.nn.functional.gelu(x, approximate="tanh")
 
 
+def piled(blocks: list[Any], x: Tensor) -> Tensor:
+    for block in blocks:
+        x = block(x)
+    return x
+
+
+def all_parameters(v: int, p: int, c: int, n: int) -> int:
+    return (v + p) * c + n * (12 * c * c + 13 * c) + 2 * c
+
+
 def split(z: Tensor, n_heads: int) -> Tensor:
     return z.view(len(z), n_heads, -1).transpose(0, 1)
 
@@ -411,6 +421,65 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "not for C = 16": lambda C: 1330,
             "Return a whole number": lambda C: 12.0 * C,
             "but you have 7": lambda C: 7,
+        },
+    ),
+    "7.1": (
+        lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids] + p[: ids.shape[1]])) @ t.T,
+        {
+            "product with the token table": lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids] + p[:4])),
+            "The places are missing": lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids])) @ t.T,
+            "The final norm is missing": lambda ids, t, p, blocks, norm: piled(blocks, t[ids] + p[:4]) @ t.T,
+            "not before them": lambda ids, t, p, blocks, norm: piled(blocks, norm(t[ids] + p[:4])) @ t.T,
+            "The blocks are missing": lambda ids, t, p, blocks, norm: norm(t[ids] + p[:4]) @ t.T,
+            "in the wrong order": lambda ids, t, p, blocks, norm: norm(piled(blocks[::-1], t[ids] + p[:4])) @ t.T,
+            "Only the last block": lambda ids, t, p, blocks, norm: norm(blocks[-1](t[ids] + p[:4])) @ t.T,
+            "A block adds by itself": lambda ids, t, p, blocks, norm: (
+                norm(piled([lambda x, b=b: x + b(x) for b in blocks], t[ids] + p[:4])) @ t.T
+            ),
+            "before softmax": lambda ids, t, p, blocks, norm: (norm(piled(blocks, t[ids] + p[:4])) @ t.T).softmax(-1),
+            "must have the shape (2, 4, 6)": lambda ids, t, p, blocks, norm: t,
+            "The vector at (0, 0)": lambda ids, t, p, blocks, norm: 0 * t[ids] @ t.T,
+        },
+    ),
+    "7.2": (
+        lambda v, p, c, n: all_parameters(v, p, c, n),
+        {
+            "count it once": lambda v, p, c, n: all_parameters(2 * v, p, c, n),
+            "The final norm is missing": lambda v, p, c, n: all_parameters(v, p, c, n) - 2 * c,
+            "The position table": lambda v, p, c, n: all_parameters(v, 0, c, n),
+            "The token table is missing": lambda v, p, c, n: all_parameters(0, p, c, n),
+            "13 C more": lambda v, p, c, n: all_parameters(v, p, c, n) - 13 * c * n,
+            "you counted one": lambda v, p, c, n: all_parameters(v, p, c, 1),
+            "a gain and a bias, C numbers each": lambda v, p, c, n: all_parameters(v, p, c, n) - c,
+            "not for other sizes": lambda v, p, c, n: 124_439_808,
+            "Return a whole number": lambda v, p, c, n: 124.4,
+            "but you have 7": lambda v, p, c, n: 7,
+        },
+    ),
+    "7.3": (
+        lambda logits, ids: torch.nn.functional.cross_entropy(logits[:-1], ids[1:]),
+        {
+            "one a token": lambda logits, ids: torch.nn.functional.cross_entropy(
+                logits[:-1], ids[1:], reduction="none"
+            ),
+            "compare rows 0 to T − 2": lambda logits, ids: torch.nn.functional.cross_entropy(logits, ids),
+            "shifted the wrong way": lambda logits, ids: torch.nn.functional.cross_entropy(logits[1:], ids[:-1]),
+            "The sign is missing": lambda logits, ids: -torch.nn.functional.cross_entropy(logits[:-1], ids[1:]),
+            "This is the sum": lambda logits, ids: torch.nn.functional.cross_entropy(
+                logits[:-1], ids[1:], reduction="sum"
+            ),
+            "T − 1 next tokens": lambda logits, ids: (
+                torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="sum") / len(ids)
+            ),
+            "log_softmax first": lambda logits, ids: -logits[range(5), ids[1:]].mean(),
+            "the mean of the probabilities": lambda logits, ids: logits.softmax(-1)[range(5), ids[1:]].mean(),
+            "take the logarithms first": lambda logits, ids: -logits.softmax(-1)[range(5), ids[1:]].mean().log(),
+            "over the tokens (dimension 0)": lambda logits, ids: -logits.log_softmax(0)[range(5), ids[1:]].mean(),
+            "This is in bits": lambda logits, ids: (
+                torch.nn.functional.cross_entropy(logits[:-1], ids[1:]) / math.log(2)
+            ),
+            "Return one number": lambda logits, ids: logits,
+            "It must be": lambda logits, ids: 17.0,
         },
     ),
 }
