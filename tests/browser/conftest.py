@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
-PACKAGE = Path(__file__).resolve().parents[2] / "gpt2_course"
+expect.set_options(timeout=30_000)  # milliseconds: these machines are shared
 
 
 class Quiet(SimpleHTTPRequestHandler):
