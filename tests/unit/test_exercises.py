@@ -54,6 +54,18 @@ def all_parameters(v: int, p: int, c: int, n: int) -> int:
     return (v + p) * c + n * (12 * c * c + 13 * c) + 2 * c
 
 
+def one(logits: Tensor, where: list[int]) -> Tensor:
+    """Probabilities that add up to one, of these tokens only."""
+    masked = torch.full_like(logits, -math.inf)
+    masked[where] = logits[where]
+    return masked.softmax(-1)
+
+
+def nucleus(logits: Tensor, p_min: float) -> list[int]:
+    p, order = logits.softmax(-1).sort(descending=True)
+    return order[p.cumsum(0) - p < p_min].tolist()
+
+
 def split(z: Tensor, n_heads: int) -> Tensor:
     return z.view(len(z), n_heads, -1).transpose(0, 1)
 
@@ -480,6 +492,61 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
             "Return one number": lambda logits, ids: logits,
             "It must be": lambda logits, ids: 17.0,
+        },
+    ),
+    "9.1": (
+        lambda logits, t: (logits / t).softmax(-1) if t else one(logits, [int(logits.argmax())]),
+        {
+            "You multiplied": lambda logits, t: (logits * t).softmax(-1),
+            "made no difference": lambda logits, t: logits.softmax(-1),
+            "You divided the probabilities": lambda logits, t: logits.softmax(-1) / t,
+            "One step is missing: softmax": lambda logits, t: logits / t,
+            "divided by 0": lambda logits, t: (logits / torch.tensor(t)).softmax(-1),
+            "and all others 0": lambda logits, t: (logits / max(t, 0.25)).softmax(-1),
+            "must have the shape (6,)": lambda logits, t: logits.max(),
+            "the largest must be": lambda logits, t: logits.softmax(-1) ** 4,
+        },
+    ),
+    "9.2": (
+        lambda logits, k: one(logits, logits.topk(k).indices.tolist()),
+        {
+            "no longer add up to 1": lambda logits, k: logits.softmax(-1) * (one(logits, [1, 3, 5]) > 0),
+            "A logit of 0 is no ban": lambda logits, k: (logits * (one(logits, [1, 3, 5]) > 0)).softmax(-1),
+            "the k smallest": lambda logits, k: one(logits, (-logits).topk(k).indices.tolist()),
+            "the first k of the list": lambda logits, k: one(logits, list(range(k))),
+            "One too many": lambda logits, k: one(logits, logits.topk(k + 1).indices.tolist()),
+            "One too few": lambda logits, k: one(logits, logits.topk(k - 1).indices.tolist()),
+            "Nothing was cut off": lambda logits, k: logits.softmax(-1),
+            "One step is missing": lambda logits, k: logits.masked_fill(one(logits, [1, 3, 5]) == 0, -math.inf),
+            "the k probabilities alone": lambda logits, k: logits.topk(k).values.softmax(-1),
+            "Keep their proportions": lambda logits, k: one(0 * logits, [1, 3, 5]),
+        },
+    ),
+    "9.3": (
+        lambda logits, p: one(logits, nucleus(logits, p)),
+        {
+            "crosses the line is missing": lambda logits, p: one(logits, nucleus(logits, p)[:-1]),
+            "divide by the sum": lambda logits, p: logits.softmax(-1) * (one(logits, nucleus(logits, p)) > 0),
+            "One too many": lambda logits, p: one(logits, [0, *nucleus(logits, p)]),
+            "the place of its token": lambda logits, p: one(logits, nucleus(logits, p)).sort(descending=True).values,
+            "The smallest were kept": lambda logits, p: one(logits, [0, 2, 3, 4, 5]),
+            "in the order of the list": lambda logits, p: one(logits, [0, 1, 2, 3]),
+            "Nothing was cut off": lambda logits, p: logits.softmax(-1),
+            "one always is": lambda logits, p: one(logits, nucleus(logits, max(p, 0.8))),
+            "in their proportions": lambda logits, p: one(0 * logits, nucleus(logits, p)),
+        },
+    ),
+    "9.4": (
+        lambda p, number: int((p.cumsum(0) <= number).sum()),
+        {
+            "you took the likeliest": lambda p, number: int(p.argmax()),
+            "where token 0 ends": lambda p, number: int((p.cumsum(0) < number).sum()),
+            "must never be drawn": lambda p, number: 1 if number == 0.25 else int((p.cumsum(0) <= number).sum()),
+            "One too far": lambda p, number: (1, 2, 3, 4)[(0.1, 0.25, 0.6, 0.9).index(number)],
+            "One too early": lambda p, number: (0, 1, 2, 2)[(0.1, 0.25, 0.6, 0.9).index(number)],
+            "from the back": lambda p, number: 3 - int((p.flip(0).cumsum(0) <= number).sum()),
+            "Return the index": lambda p, number: p,
+            "it is 0, 2, 2, 3, not": lambda p, number: 9,
         },
     ),
 }
