@@ -17,6 +17,12 @@ expect.set_options(timeout=30_000)  # milliseconds: these machines are shared
 
 
 class Quiet(SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        # A page that is isolated from others may ask how much memory it and its workers use.
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
     def log_message(self, *_: Any) -> None:
         pass
 
@@ -36,7 +42,9 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         try:
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--js-flags=--expose-gc"])
+            browser = playwright.chromium.launch(
+                executable_path=found, args=["--no-sandbox", "--enable-blink-features=ForceEagerMeasureMemory"]
+            )
         except Error as error:
             pytest.skip(f"needs Chromium: .venv/bin/playwright install chromium ({str(error).splitlines()[0]})")
         yield browser
@@ -50,6 +58,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page = context.new_page()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("response", lambda response: errors.append(response.url) if response.status >= 400 else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()

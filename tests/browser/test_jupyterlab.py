@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ def jupyter(tmp_path: Path) -> Iterator[str]:
         [sys.executable, "-m", "jupyter", *arguments],
         cwd=tmp_path,
         env={
-            **__import__("os").environ,
+            **os.environ,
             "JUPYTER_RUNTIME_DIR": str(runtime),
             "JUPYTER_CONFIG_DIR": str(tmp_path / "c"),
         },
@@ -74,7 +75,8 @@ def test_labs_in_jupyterlab_are_answered_by_the_kernel(browser: Browser, jupyter
     tokenizer_lab.get_by_label("Your text").fill("The fox <b>")
     expect(tokenizer_lab.locator("[aria-label=Tokens] button")).not_to_have_count(0)
 
-    last = page.locator(".jp-CodeCell").last
+    cells = page.locator(".jp-CodeCell")
+    last = cells.nth(cells.count() - 1)  # by number, because running it adds one more
     last.locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     expect(last.locator(".jp-OutputArea-output")).to_contain_text(

@@ -64,7 +64,7 @@ def test_all_labs_come_alive_fit_the_page_and_pass_axe(page: Page, served: str, 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert sum("model.safetensors" in url for url in asked) == 1
     assert all(url.startswith(served) for url in asked)
-    found = Axe().run(page, context="article").response["violations"]
+    found = Axe().run(page, context="article", options={"preload": False}).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
 
 
@@ -258,7 +258,7 @@ def test_clicks_and_keys_at_random_break_nothing(page: Page, served: str) -> Non
     for name in LABS:
         wake(page, name)
     dice = random.Random(0)
-    keys = ["Tab", "Shift+Tab", "Enter", "Space", "ArrowLeft", "ArrowRight", "ArrowUp", "Backspace", "x", "ü", "Escape"]
+    keys = ["Tab", "Shift+Tab", "Enter", "Space", "ArrowLeft", "ArrowRight", "ArrowUp", "Backspace", "x", "Escape"]
     controls = page.locator(".lab button, .lab input, .lab textarea")
     for _ in range(400):
         if dice.random() < 0.4:
@@ -336,14 +336,12 @@ def test_memory_stays_level_over_a_thousand_texts(browser: Browser, served: str)
           });
         }"""
     )
-    page.evaluate("write(0)")
-    worker = page.workers[-1]
 
     def used() -> int:
-        """Bytes of the worker's heap, after the rubbish has been collected."""
-        return int(worker.evaluate("() => { gc(); return performance.memory.usedJSHeapSize; }"))
+        """Bytes of the page and its worker, after the rubbish has been collected."""
+        return int(page.evaluate("performance.measureUserAgentSpecificMemory().then(({ bytes }) => bytes)"))
 
-    page.evaluate("(async () => { for (let i = 1; i < 100; i++) await write(i); })()")
+    page.evaluate("(async () => { for (let i = 0; i < 100; i++) await write(i); })()")
     early = used()
     page.evaluate("(async () => { for (let i = 100; i < 1000; i++) await write(i); })()")
     assert used() - early < 1e6

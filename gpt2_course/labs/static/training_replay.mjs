@@ -37,7 +37,7 @@ function show(model, el, { practice_steps, reports }) {
   }
 
   const words = h("p", { role: "status" });
-  const sample = h("blockquote", { class: "lab-text", dir: "auto" });
+  const sample = h("blockquote", { class: "lab-text", dir: "auto", tabindex: 0, "aria-label": "What the model wrote" });
   const input = h("input", { type: "range", min: 0, max: last, step: 1 });
   const play = button("Play", () => (timer ? pause() : start()));
   let timer = null;
