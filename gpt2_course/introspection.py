@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gpt2_course.model import GPT2
+from gpt2_course.model import GPT2, Block
 
 
 @torch.inference_mode()
@@ -36,7 +37,7 @@ def activations(
     x = found["embedding", None] = found["token_embedding", None] + found["position_embedding", None]
     off = set(without)
     future = torch.ones(T, T, dtype=torch.bool, device=model.device).triu(1)
-    for layer, block in enumerate(model.blocks):
+    for layer, block in enumerate(cast("Iterable[Block]", model.blocks)):
         here = found.__setitem__
         normed = block.norm_1(x)
         here(("norm_1", layer), normed)

@@ -77,7 +77,7 @@ def multi_head_attention(answer: Callable[[Tensor, Tensor, Tensor, int], Any]) -
     def joined(y: Tensor) -> Tensor:
         return y.transpose(0, 1).reshape(T, C)
 
-    q, k, v = (heads(z) for z in (x @ w_qkv).split(C, dim=1))
+    q, k, v = (heads(z) for z in torch.split(x @ w_qkv, C, dim=1))
     scores = q @ k.mT / math.sqrt(D)
 
     def weights(scores: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def multi_head_attention(answer: Callable[[Tensor, Tensor, Tensor, int], Any]) -
         return wrong
     if same(found, right):
         return None
-    one_q, one_k, one_v = (x @ w_qkv).split(C, dim=1)
+    one_q, one_k, one_v = torch.split(x @ w_qkv, C, dim=1)
     usual = {
         "The projection is missing, the last matrix.": joined(weights(scores) @ v),
         "The mask is missing: tokens take from what comes later.": joined(scores.softmax(-1) @ v) @ w_projection,

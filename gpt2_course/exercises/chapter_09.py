@@ -138,7 +138,7 @@ def draw(answer: Callable[[Tensor, float], Any]) -> str | None:
             return f"Return the index of a token; this is a {type(token).__name__}."
     if found == [0, 2, 2, 3]:
         return None
-    said = {
+    said: dict[tuple[int, ...], str] = {
         (2, 2, 2, 2): "Whatever the number, you took the likeliest. Lay the probabilities end to end.",
         (0, 0, 2, 3): "The number 0.25 is where token 0 ends: it falls on the next one that can be drawn.",
         (0, 1, 2, 3): "The number 0.25 gave token 1, which has the probability 0 and must never be drawn.",

@@ -23,7 +23,7 @@ from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import read_history
 
 MOST_LISTED = 2000  # tokens of a long text that a lab is sent; it counts them all
-Answer = dict[str, Any] | list[dict[str, Any]]
+Answer = dict[str, Any]
 
 
 def uniform(seed: int, place: int) -> float:
@@ -60,13 +60,13 @@ class Kernel:
 
     def answer(
         self, call: str, asked: dict[str, Any], part: Callable[[Any], None], cancelled: Callable[[], bool]
-    ) -> Answer:
+    ) -> Answer | list[Answer]:
         """The answer to one of `CALLS`. `part` is called with what is ready earlier, `cancelled` asked on the way."""
         if call not in CALLS:
             raise ValueError(f"There is no call {call!r}; there are {', '.join(CALLS)}.")
         if call == "generate":
             return self.generate(**asked, part=part, cancelled=cancelled)
-        answer: Answer = getattr(self, call)(**asked)
+        answer: Answer | list[Answer] = getattr(self, call)(**asked)
         return answer
 
     def describe(self) -> Answer:
@@ -97,7 +97,7 @@ class Kernel:
             "bytes": len(text.encode()),
         }
 
-    def merge_steps(self, piece: str, vocabulary: str) -> Answer:
+    def merge_steps(self, piece: str, vocabulary: str) -> list[Answer]:
         """How a word comes together, merge by merge: the tokens after each, which merge it was, and where."""
         tokenizer = self._vocabulary(vocabulary)
         spelled = tokenizer.decode_bytes

@@ -111,7 +111,7 @@ class Lab(anywidget.AnyWidget):
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        made = super()._repr_mimebundle_(**kwargs)
+        made: Any = super()._repr_mimebundle_(**kwargs)
         data, metadata = made if isinstance(made, tuple) else (made, {})
         return {**data, "text/plain": repr(self), "text/html": self._repr_html_()}, metadata
 
