@@ -30,8 +30,9 @@ def front_page() -> dict[str, str]:
 
 
 def sources_hash(notebook: Any) -> str:
-    """Changes when a cell does, whatever its outputs."""
+    """Changes when a cell does, whatever its outputs; but not with the set-up, which names the repository's address."""
     cells = [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+    cells = [cell for cell in cells if "setup" not in cell[2]]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
