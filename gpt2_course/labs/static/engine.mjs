@@ -43,32 +43,38 @@ function fromHalf(bits) {
 
 /**
  * x (T, nIn) times the transpose of w (nOut, nIn), plus b: (T, nOut). Nearly all of a model's time goes by here, so four
- * outputs are computed at a time, each x being read once for all four, and in float32 throughout, as PyTorch does.
+ * outputs are computed at a time, each x being read once for all four. (To round the sums to float32 on the way, as
+ * PyTorch does, would take twice as long.)
  */
 function linear(x, w, b, nIn, nOut) {
-  const f = Math.fround;
   const T = x.length / nIn;
   const y = new Float32Array(T * nOut);
   for (let o = 0; o < nOut; o += 4) {
-    const [r1, r2, r3] = [1, 2, 3].map((i) => Math.min(o + i, nOut - 1)); // past the end, the last one again
-    const [w0, w1, w2, w3] = [o * nIn, r1 * nIn, r2 * nIn, r3 * nIn];
+    const o1 = Math.min(o + 1, nOut - 1); // past the end, the last one again
+    const o2 = Math.min(o + 2, nOut - 1);
+    const o3 = Math.min(o + 3, nOut - 1);
+    const w0 = o * nIn;
+    const w1 = o1 * nIn;
+    const w2 = o2 * nIn;
+    const w3 = o3 * nIn;
     for (let t = 0; t < T; t++) {
-      let s0 = f(0);
-      let s1 = f(0);
-      let s2 = f(0);
-      let s3 = f(0);
-      for (let i = 0, at = t * nIn; i < nIn; i++, at++) {
-        const xi = x[at];
-        s0 = f(s0 + f(xi * w[w0 + i]));
-        s1 = f(s1 + f(xi * w[w1 + i]));
-        s2 = f(s2 + f(xi * w[w2 + i]));
-        s3 = f(s3 + f(xi * w[w3 + i]));
+      const from = t * nIn;
+      let s0 = 0;
+      let s1 = 0;
+      let s2 = 0;
+      let s3 = 0;
+      for (let i = 0; i < nIn; i++) {
+        const xi = x[from + i];
+        s0 += xi * w[w0 + i];
+        s1 += xi * w[w1 + i];
+        s2 += xi * w[w2 + i];
+        s3 += xi * w[w3 + i];
       }
-      const row = t * nOut;
-      y[row + o] = s0 + b[o];
-      y[row + r1] = s1 + b[r1];
-      y[row + r2] = s2 + b[r2];
-      y[row + r3] = s3 + b[r3];
+      const to = t * nOut;
+      y[to + o] = s0 + b[o];
+      y[to + o1] = s1 + b[o1];
+      y[to + o2] = s2 + b[o2];
+      y[to + o3] = s3 + b[o3];
     }
   }
   return y;
@@ -210,19 +216,21 @@ export class GPT2 {
         const seen = start + t + 1;
         const at = t * C + h * D;
         let largest = -Infinity;
-        for (let s = 0; s < seen; s++) {
+        for (let s = 0, from = h * D; s < seen; s++, from += C) {
           let score = 0;
-          for (let i = 0; i < D; i++) score += q[at + i] * keys[s * C + h * D + i];
-          weights[row + s] = score / Math.sqrt(D);
-          if (weights[row + s] > largest) largest = weights[row + s];
+          for (let i = 0; i < D; i++) score += q[at + i] * keys[from + i];
+          score /= Math.sqrt(D);
+          weights[row + s] = score;
+          if (score > largest) largest = score;
         }
         let total = 0;
         for (let s = 0; s < seen; s++) total += weights[row + s] = Math.exp(weights[row + s] - largest);
         for (let s = 0; s < seen; s++) weights[row + s] /= total;
         if (switchedOff.includes(h)) continue;
-        for (let s = 0; s < seen; s++) {
-          const weight = weights[row + s];
-          for (let i = 0; i < D; i++) y[at + i] += weight * values[s * C + h * D + i];
+        for (let i = 0; i < D; i++) {
+          let mixed = 0;
+          for (let s = 0, from = h * D + i; s < seen; s++, from += C) mixed += weights[row + s] * values[from];
+          y[at + i] = mixed;
         }
       }
     }

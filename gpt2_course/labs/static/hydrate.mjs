@@ -37,6 +37,7 @@ function pageModel(state) {
       tell(`change:${trait}`);
     },
     save_changes() {},
+    inPage: true, // and not in a notebook: a lab may begin by itself
     on,
     send,
   };

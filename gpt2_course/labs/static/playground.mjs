@@ -79,6 +79,7 @@ function render({ model, el }) {
       slider(model, "length", "At most", [10, 300, 10], () => {}, (n) => `${n} tokens`),
       slider(model, "samples", "Samples side by side", [1, 4, 1], () => {}), field("Seed: the same one, the same text", seed)),
   );
+  if (model.inPage) write(); // so that there is a text to look at, as in the drawn example
   return stop;
 }
 
