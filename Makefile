@@ -22,8 +22,8 @@ bench: .venv/ready  ## side by side with others; writes benchmarks/results.md
 	$(BIN)/python -m pip install --quiet onnx==1.23.2 onnxscript==0.7.2
 	$(BIN)/python -m benchmarks $(ARGS)
 
-site: .venv/ready  ## build the book from the committed outputs, into _build/html
-	$(BIN)/jupyter-book build . --warningiserror --keep-going --quiet
+site: .venv/ready  ## build the book from the committed outputs, into _build/html, all of it: it takes seconds
+	$(BIN)/jupyter-book build . --all --warningiserror --keep-going --quiet
 
 book: site  ## build the book and serve it (a page of modules does not work from a file)
 	@echo "The book is at http://localhost:8000 — Ctrl-C ends it."

@@ -174,8 +174,8 @@ class GPT2(nn.Module):
     """GPT-2, from token ids to next-token logits; `GPT2()` is the 124M model, untrained.
 
     >>> model = GPT2(GPT2Config.preset("laptop"))
-    >>> model(torch.tensor([[5, 9, 2]])).shape      # for every token, a score for each of 1024 next ones
-    torch.Size([1, 3, 1024])
+    >>> model(torch.tensor([[5, 9, 2]])).shape      # after each token, a score for every one that may come next
+    torch.Size([1, 3, 3072])
 
     Args:
         config: the shape; GPT-2's smallest, 124M, where none is given.
