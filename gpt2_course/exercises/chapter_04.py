@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import first_difference, not_a_tensor, numbers, same
+from gpt2_course.exercises.tensors import first_difference, named, not_a_tensor, numbers, same
 
 T, D = 5, 4
 
@@ -133,7 +133,4 @@ def head(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
         "The keys were mixed instead of the values.": scores.softmax(-1) @ k,
         "The weights came out on their side: (T, T) @ (T, D), row t for token t.": scores.softmax(-1).T @ v,
     }
-    for said, mistaken in usual.items():
-        if same(found, mistaken):
-            return said
-    return first_difference(found, right)
+    return named(found, usual) or first_difference(found, right)

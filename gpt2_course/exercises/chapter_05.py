@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import first_difference, not_a_tensor, numbers, same
+from gpt2_course.exercises.tensors import first_difference, named, not_a_tensor, numbers, same
 
 T, H, D = 5, 3, 4
 C = H * D
@@ -109,10 +109,7 @@ def multi_head_attention(answer: Callable[[Tensor, Tensor, Tensor, int], Any]) -
             joined(weights(scores.mT) @ v) @ w_projection
         ),
     }
-    for said, mistaken in usual.items():
-        if same(found, mistaken):
-            return said
-    return first_difference(found, right)
+    return named(found, usual) or first_difference(found, right)
 
 
 @exercise("5.4", "What does a head look at?")
@@ -137,7 +134,4 @@ def looks_at_previous(answer: Callable[[Tensor], Any]) -> str | None:
         "This is the sum. Take the mean over the tokens.": weights.diagonal(-1, 1, 2).sum(-1),
         "This is only the last token. Take the mean over all of them.": weights[:, -1, -2],
     }
-    for said, mistaken in usual.items():
-        if same(found, mistaken):
-            return said
-    return "For each head, the mean of weights[h, t, t - 1] over t = 1 … T − 1."
+    return named(found, usual) or "For each head, the mean of weights[h, t, t - 1] over t = 1 … T − 1."

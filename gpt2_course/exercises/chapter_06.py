@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import first_difference, not_a_tensor, numbers, same
+from gpt2_course.exercises.tensors import first_difference, named, not_a_tensor, numbers, same
 
 
 @exercise("6.1", "Layer norm")
@@ -44,10 +44,7 @@ def layer_norm(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         "The mean was not subtracted from what is divided.": x / (variance + 1e-5).sqrt() * gain + bias,
         "You only subtracted the mean. Divide by the spread, too.": centered * gain + bias,
     }
-    for said, mistaken in usual.items():
-        if same(found, mistaken):
-            return said
-    return first_difference(found, right)
+    return named(found, usual) or first_difference(found, right)
 
 
 @exercise("6.2", "The MLP")
@@ -81,10 +78,7 @@ def mlp(answer: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Any]) -> str 
         ),
         "The MLP itself adds nothing to x. That is done by the block.": right + x,
     }
-    for said, mistaken in usual.items():
-        if same(found, mistaken):
-            return said
-    return first_difference(found, right)
+    return named(found, usual) or first_difference(found, right)
 
 
 @exercise("6.3", "The block")
@@ -134,10 +128,7 @@ def block(answer: Callable[..., Any]) -> str | None:
         ),
         "The second line is missing: what does the MLP add?": after,
     }
-    for said, mistaken in usual.items():
-        if same(found, mistaken):
-            return said
-    return first_difference(found, right)
+    return named(found, usual) or first_difference(found, right)
 
 
 @exercise("6.4", "Count")

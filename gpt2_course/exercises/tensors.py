@@ -31,3 +31,8 @@ def first_difference(found: Tensor, right: Tensor) -> str:
     at = place[0] if len(place) == 1 else place
     asked, got = ("[" + ", ".join(f"{float(x):.2f}" for x in row) + "]" for row in (right[place], found[place]))
     return f"The vector at {at} must be {asked}, but it is {got}."
+
+
+def named(found: Tensor, usual: dict[str, Tensor]) -> str | None:
+    """What is said about the usual mistake that gives just these numbers, if there is one."""
+    return next((said for said, mistaken in usual.items() if same(found, mistaken)), None)
