@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test lint bench book site lab refresh repository clean
+.PHONY: train test lint bench book site lab refresh wasm repository clean
 
 train: .venv/ready  ## train a GPT-2 on this computer; more by ARGS="--preset story"
 	$(BIN)/python train.py $(ARGS)
@@ -34,6 +34,9 @@ lab: .venv/ready  ## the notebooks, in JupyterLab
 
 refresh: .venv/ready  ## run the notebooks whose cells have changed; all of them by ARGS=--all
 	$(BIN)/python -m book.refresh $(ARGS)
+
+wasm:  ## assemble the labs' inner loop anew, after a change of linear.wat
+	npm exec --yes --package=wabt@1.0.39 -- wat2wasm gpt2_course/labs/static/linear.wat -o gpt2_course/labs/static/linear.wasm
 
 repository: .venv/ready  ## move the course to another address: make repository URL=https://github.com/you/your-copy
 	$(BIN)/python -m book.repository $(URL)

@@ -27,14 +27,26 @@ from gpt2_course.labs.lab import STATIC
 
 ONNXRUNTIME = "onnxruntime-web@1.30.0"
 ITS_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-OUR_FILES = ("engine.mjs", "sampling.mjs", "tokenizer.mjs", "worker.mjs", "hydrate.mjs", "ui.mjs")
+OUR_FILES = (
+    "engine.mjs",
+    "simd.mjs",
+    "linear.wasm",
+    "sampling.mjs",
+    "tokenizer.mjs",
+    "worker.mjs",
+    "hydrate.mjs",
+    "ui.mjs",
+)
 TOKENS = 200
 
 PAGE = """
 async ([prompt, tokens, rounds]) => {
   const { GPT2, readSafetensors } = await import("/engine.mjs");
+  const { simd } = await import("/simd.mjs");
+  const read = async (path) => (await fetch(path)).arrayBuffer();
   const config = await (await fetch("/config.json")).json();
-  const ours = new GPT2(config, readSafetensors(await (await fetch("/model.safetensors")).arrayBuffer()));
+  const innerLoop = await simd(await read("/linear.wasm"), config);
+  const ours = new GPT2(config, readSafetensors(await read("/model.safetensors")), innerLoop);
   const best = (logits) => logits.reduce((most, logit, id) => (logit > logits[most] ? id : most), 0);
 
   function writeWithOurs() {
@@ -134,7 +146,7 @@ def rows() -> Iterator[Row]:
         shutil.unpack_archive(str(next(folder.glob("*.tgz"))), folder, "gztar")
         for file in ITS_FILES:
             shutil.copy(folder / "package/dist" / file, folder)
-        for file in STATIC.glob("*.mjs"):
+        for file in STATIC.iterdir():
             shutil.copy(file, folder)
         for path in find("tiny-world").iterdir():
             shutil.copy(path, folder)

@@ -75,7 +75,6 @@ class Kernel:
         return {
             "name": self.name,
             "parameters": self.model.num_parameters(),
-            "vocabulary": c.vocab_size,
             "vocab_size": c.vocab_size,
             "n_layer": c.n_layer,
             "n_head": c.n_head,
@@ -225,10 +224,9 @@ class Kernel:
         return next_token_probabilities(logits[None], **settings)[0]
 
     def _bars(self, logits: Tensor, settings: dict[str, Any], count: int) -> list[dict[str, Any]]:
-        plain = logits.softmax(-1)
         p = self._probabilities(logits, settings)
-        order = (plain if settings["temperature"] == 0 else p).sort(descending=True, stable=True).indices[:count]
-        return [{**self._token(int(i)), "p": float(p[i]), "plain": float(plain[i])} for i in order]
+        order = (logits if settings["temperature"] == 0 else p).sort(descending=True, stable=True).indices[:count]
+        return [{**self._token(int(i)), "p": float(p[i])} for i in order]
 
 
 CALLS = ("describe", "tokenize", "merge_steps", "next", "attention", "activation", "generate", "history")

@@ -67,15 +67,20 @@ def test_the_head_view_draws_lines_and_answers_to_the_mouse(
     visible = page.locator("#attention line[visibility=visible]")
     expect(visible).not_to_have_count(0)
     assert visible.count() < lines.count()
+    shown = "lines => lines.map(line => line.getAttribute('stroke-opacity'))"
+    before = lines.evaluate_all(shown)
     page.locator("select#layer").select_option("2")
-    expect(lines).not_to_have_count(0)
+    assert lines.evaluate_all(shown) != before
 
 
 def test_the_model_view_draws_every_head(page: Page, model: GPT2, libraries: dict[str, bytes]) -> None:
     show(page, f"<!doctype html><body>{model_view(model, TEXT)._repr_html_()}</body>", libraries)
-    expect(page.locator("#vis line")).not_to_have_count(0)
     c = model.config
-    assert page.locator("#vis .thumbnail, #vis .attn_heads").count() in (0, c.n_layer * c.n_head)
+    assert model.tokenizer is not None
+    n = len(model.tokenizer.encode(TEXT))
+    expect(page.locator("#vis line")).to_have_count(c.n_layer * c.n_head * n * n)
+    page.locator("#vis .attn_background").nth(1).click(force=True)  # the second of the first row
+    expect(page.locator("#vis text.detail").first).to_have_text("Layer 0, Head 1")
 
 
 def test_two_views_on_a_page_load_the_libraries_once(page: Page, model: GPT2, libraries: dict[str, bytes]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from playwright.sync_api import Page
 from gpt2_course import GPT2, Tokenizer
 from gpt2_course.introspection import activations
 from gpt2_course.labs.kernel import Kernel, draw, uniform
+from gpt2_course.labs.lab import STATIC
 from gpt2_course.sampling import next_token_probabilities
 
 # Sets up what the tests call in the page: the modules, the two tokenizers and the model.
@@ -22,14 +26,18 @@ SETUP = """
 async () => {
   const read = (path) => fetch(path).then((response) => response.arrayBuffer());
   const text = async (path) => new TextDecoder().decode(await read(path));
-  Object.assign(window, await import("/_static/engine.mjs"), await import("/_static/sampling.mjs"));
+  const modules = ["engine", "sampling", "simd"].map((name) => import(`/_static/${name}.mjs`));
+  Object.assign(window, ...(await Promise.all(modules)));
   const { Tokenizer } = await import("/_static/tokenizer.mjs");
   window.tokenizers = {
     "tiny-world": new Tokenizer(await text("/_static/tiny-world/merges.txt")),
     gpt2: new Tokenizer(await text("/_static/gpt2/merges.txt")),
   };
   window.weights = await read("/_static/tiny-world/model.safetensors");
-  window.model = new GPT2(JSON.parse(await text("/_static/tiny-world/config.json")), readSafetensors(weights));
+  const config = JSON.parse(await text("/_static/tiny-world/config.json"));
+  window.wasm = new Uint8Array(await read("/_static/linear.wasm"));
+  window.model = new GPT2(config, readSafetensors(weights), await simd(wasm, config)); // as the worker does
+  window.plainModel = new GPT2(config, readSafetensors(weights));
 }
 """
 
@@ -89,12 +97,63 @@ def test_a_hundred_thousand_letters_without_a_space_are_encoded(engine: Page) ->
     assert engine.evaluate("(text) => tokenizers.gpt2.encode(text)", text) == Tokenizer.gpt2().encode(text)
 
 
-def test_all_scores_of_a_whole_context_equal_pytorchs(engine: Page, model: GPT2) -> None:
+@pytest.mark.parametrize("loop", ["model", "plainModel"])
+def test_all_scores_of_a_whole_context_equal_pytorchs(engine: Page, model: GPT2, loop: str) -> None:
     ids = torch.randint(model.config.vocab_size, (model.n_positions,), generator=torch.manual_seed(0))
-    got = engine.evaluate("(ids) => [...model.forward(ids, { everywhere: true })]", ids.tolist())
+    got = engine.evaluate(f"(ids) => [...{loop}.forward(ids, {{ everywhere: true }})]", ids.tolist())
     with torch.no_grad():
         wanted = model(ids[None])[0]
     torch.testing.assert_close(torch.tensor(got).view_as(wanted), wanted, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "n_in", "n_out"), [(1, 4, 4), (1, 192, 12), (15, 8, 4), (16, 4, 8), (17, 12, 16), (40, 16, 4)]
+)
+def test_vectors_give_the_same_sums_as_the_plain_loop(engine: Page, rows: int, n_in: int, n_out: int) -> None:
+    furthest = engine.evaluate(
+        """async ([rows, nIn, nOut]) => {
+          const numbers = (n) => Float32Array.from({ length: n }, () => Math.random() - 0.5);
+          const fast = await simd(wasm, { n_embd: nIn, n_layer: 1, vocab_size: nOut });
+          const [x, w, b] = [numbers(rows * nIn), fast.keep(numbers(nOut * nIn)), fast.keep(numbers(nOut))];
+          if (fast === plain || fast.linear === plain.linear) throw new Error("no vectors in this browser");
+          const [a, y] = [plain, fast].map(({ linear }) => linear(x, w, b, nIn, nOut));
+          return a.length !== y.length ? Infinity : a.reduce((most, v, i) => Math.max(most, Math.abs(v - y[i])), 0);
+        }""",
+        [rows, n_in, n_out],
+    )
+    assert furthest < 1e-5
+
+
+def test_without_vectors_or_with_an_odd_width_the_plain_loop_serves(engine: Page) -> None:
+    same = engine.evaluate(
+        """async () => {
+          const { config } = model;
+          const loops = [simd(wasm.slice(0, 20), config), simd(wasm, { ...config, n_embd: 6 })];
+          return (await Promise.all(loops)).every((loop) => loop === plain);
+        }"""
+    )
+    assert same
+
+
+def test_the_webassembly_is_what_its_text_says(tmp_path: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm, to fetch wabt, which assembles linear.wat")
+    command = re.search(r"^\t(npm exec .*)$", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert command
+    committed = STATIC / "linear.wasm"
+    made = tmp_path / "linear.wasm"
+    done = subprocess.run(
+        command[1].replace(f"-o {committed.relative_to(Path.cwd())}", f"-o {made}").split(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if "network" in done.stderr or "ENOTFOUND" in done.stderr:
+        pytest.skip(f"needs npm's registry, which cannot be reached: {done.stderr[-200:]}")
+    assert done.returncode == 0, done.stderr
+    assert made.read_bytes() == committed.read_bytes()
 
 
 def test_with_the_cache_the_scores_are_the_same(engine: Page, model: GPT2) -> None:

@@ -44,7 +44,7 @@ function fromHalf(bits) {
 /**
  * x (T, nIn) times the transpose of w (nOut, nIn), plus b: (T, nOut). Nearly all of a model's time goes by here, so four
  * outputs are computed at a time, each x being read once for all four. (To round the sums to float32 on the way, as
- * PyTorch does, would take twice as long.)
+ * PyTorch does, would take twice as long. simd.mjs does the same on vectors, three times as fast.)
  */
 function linear(x, w, b, nIn, nOut) {
   const T = x.length / nIn;
@@ -80,6 +80,9 @@ function linear(x, w, b, nIn, nOut) {
   return y;
 }
 
+/** The inner loop of the engine: `linear`, and where the matrices it is given are to be kept. */
+export const plain = { linear, keep: (values) => values };
+
 /** Each row of x (T, C) shifted to mean 0 and scaled to variance 1, then by the learned gain and bias. */
 function layerNorm(x, { weight, bias }, epsilon) {
   const C = weight.length;
@@ -105,8 +108,9 @@ const sum = (a, b) => a.map((v, i) => v + b[i]);
 
 export class GPT2 {
   /** @param {Config} config
-   *  @param {ReturnType<typeof readSafetensors>} tensors */
-  constructor(config, tensors) {
+   *  @param {ReturnType<typeof readSafetensors>} tensors
+   *  @param {typeof plain} innerLoop */
+  constructor(config, tensors, { linear, keep } = plain) {
     this.config = config;
     const { n_embd: C, n_layer, vocab_size: V, n_positions } = config;
     const take = (name, ...shape) => {
@@ -119,16 +123,16 @@ export class GPT2 {
     // GPT-2's files hold (nIn, nOut); a row for each output reads faster.
     const linearOf = (name, nIn, nOut) => {
       const stored = take(`${name}.weight`, nIn, nOut);
-      const weight = new Float32Array(stored.length);
+      const weight = keep(new Float32Array(stored.length));
       for (let i = 0; i < nIn; i++) for (let o = 0; o < nOut; o++) weight[o * nIn + i] = stored[i * nOut + o];
-      const bias = take(`${name}.bias`, nOut);
+      const bias = keep(take(`${name}.bias`, nOut));
       return (x) => linear(x, weight, bias, nIn, nOut);
     };
     const normOf = (name) => {
       const parts = { weight: take(`${name}.weight`, C), bias: take(`${name}.bias`, C) };
       return (x) => layerNorm(x, parts, config.layer_norm_epsilon);
     };
-    this.tokenEmbedding = take("wte.weight", V, C);
+    this.tokenEmbedding = keep(take("wte.weight", V, C));
     this.positionEmbedding = take("wpe.weight", n_positions, C);
     this.blocks = Array.from({ length: n_layer }, (_, l) => ({
       norm1: normOf(`h.${l}.ln_1`),
@@ -139,7 +143,7 @@ export class GPT2 {
       shrink: linearOf(`h.${l}.mlp.c_proj`, 4 * C, C),
     }));
     this.finalNorm = normOf("ln_f");
-    const noBias = new Float32Array(V);
+    const noBias = keep(new Float32Array(V));
     this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V); // the embedding, read backwards
   }
 

@@ -1,9 +1,8 @@
 /** Next-token lab: what may come next, and why the chosen token was chosen. */
 import { bind, button, connect, enable, h, latest, messageLine, percent, quoted, samplingSliders, settingsOf, textField } from "./ui.mjs";
+import { uniform } from "./sampling.mjs";
 
 const SHOWN = 12;
-
-import { uniform } from "./sampling.mjs";
 
 function render({ model, el }) {
   const ask = connect(model);

@@ -40,10 +40,6 @@ export class Tokenizer {
     this.bytes.push([...new TextEncoder().encode("<|endoftext|>")]);
   }
 
-  get size() {
-    return this.bytes.length;
-  }
-
   /** The words of a text: nothing is ever merged across them. */
   pieces(text) {
     return text.match(PIECES) ?? [];

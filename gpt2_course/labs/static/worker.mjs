@@ -5,6 +5,7 @@
  */
 import { GPT2, readSafetensors } from "./engine.mjs";
 import { draw, likeliestFirst, probabilities, softmax, uniform } from "./sampling.mjs";
+import { simd } from "./simd.mjs";
 import { Tokenizer } from "./tokenizer.mjs";
 
 const HOME = new URL("./", import.meta.url);
@@ -46,7 +47,7 @@ const model = once(async () => {
   const config = JSON.parse(text(await read(`${MODEL}/config.json`)));
   let loaded = 0;
   const file = await read(`${MODEL}/model.safetensors`, (n) => postMessage({ loaded: (loaded += n) }));
-  return new GPT2(config, readSafetensors(file.buffer));
+  return new GPT2(config, readSafetensors(file.buffer), await simd(await read("linear.wasm"), config));
 });
 const kept = once(read); // files that more than one call may need
 const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await model() });
@@ -62,22 +63,21 @@ const waiting = []; // several texts may be under way
 passed.port1.onmessage = () => waiting.shift()();
 const breath = () => new Promise((go) => { waiting.push(go); passed.port2.postMessage(null); });
 
-/** The first of the most likely tokens, with what each would be said after temperature and cuts. */
+/** The likeliest tokens, with their probabilities after temperature and cuts. */
 function bars(tokenizer, logits, settings, count) {
-  const plain = softmax(logits);
   const p = probabilities(logits, settings);
-  const order = likeliestFirst(settings.temperature === 0 ? plain : p);
+  const order = likeliestFirst(settings.temperature === 0 ? softmax(logits) : p);
   return { p, bars: Array.from({ length: Math.min(count, p.length) }, () => {
     const id = order.next().value;
-    return { ...tokenizer.token(id), p: p[id], plain: plain[id] };
+    return { ...tokenizer.token(id), p: p[id] };
   }) };
 }
 
 const calls = {
   /** What there is to talk to. */
   async describe() {
-    const { model, tokenizer } = await load();
-    return { name: MODEL, parameters: model.parameters, vocabulary: tokenizer.size, ...model.config };
+    const { model } = await load();
+    return { name: MODEL, parameters: model.parameters, ...model.config };
   },
 
   /** A text's tokens, in the model's vocabulary ("model") or GPT-2's ("gpt2"), and its words. */
