@@ -6,7 +6,7 @@ import json
 import math
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -86,9 +86,12 @@ class Trainer:
 
     # ---- the loop ------------------------------------------------------------------------------------------
 
-    def train(self, verbose: bool = True) -> list[dict[str, Any]]:
+    def train(
+        self, verbose: bool = True, on_report: Callable[[list[dict[str, Any]]], object] = lambda history: None
+    ) -> list[dict[str, Any]]:
         """Trains up to `config.steps` and returns the history; prints a line a report.
 
+        `on_report` is called with the history so far after each report: a notebook draws its live curve there.
         Ctrl-C (or SIGTERM) finishes the step, saves, and raises `KeyboardInterrupt`; a second one does not wait.
         """
         config = self.config
@@ -104,6 +107,7 @@ class Trainer:
         with bar, torch.random.fork_rng(devices=[]), _stop_signals() as stop_asked:
             if self.step == 0:
                 self._report(verbose)
+                on_report(self.history)
             while self.step < config.steps:
                 began = perf_counter()
                 loss = self.train_step()
@@ -116,6 +120,7 @@ class Trainer:
                     self._log()
                 if last or _is_report_step(self.step, config.report_every):
                     self._report(verbose)
+                    on_report(self.history)
                 if self.step % config.checkpoint_every == 0 or last or stop_asked.is_set():
                     self.save()
                 if stop_asked.is_set() and not last:

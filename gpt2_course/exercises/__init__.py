@@ -8,6 +8,7 @@ from gpt2_course.exercises import (
     chapter_05,
     chapter_06,
     chapter_07,
+    chapter_08,
     chapter_09,
 )
 from gpt2_course.exercises.check import check
@@ -22,6 +23,7 @@ __all__ = [
     "chapter_05",
     "chapter_06",
     "chapter_07",
+    "chapter_08",
     "chapter_09",
     "check",
     "progress",

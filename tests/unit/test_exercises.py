@@ -54,6 +54,14 @@ def all_parameters(v: int, p: int, c: int, n: int) -> int:
     return (v + p) * c + n * (12 * c * c + 13 * c) + 2 * c
 
 
+def at(values: Tensor, targets: Tensor) -> Tensor:
+    return values.gather(-1, targets[..., None])[..., 0]
+
+
+def length(tensors: list[Tensor]) -> float:
+    return sum(float((t**2).sum()) for t in tensors) ** 0.5
+
+
 def one(logits: Tensor, where: list[int]) -> Tensor:
     """Probabilities that add up to one, of these tokens only."""
     masked = torch.full_like(logits, -math.inf)
@@ -492,6 +500,74 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
             "Return one number": lambda logits, ids: logits,
             "It must be": lambda logits, ids: 17.0,
+        },
+    ),
+    "8.1": (
+        lambda rows: (rows[:, :-1], rows[:, 1:]),
+        {
+            "Return two tensors": lambda rows: rows[:, :-1],
+            "cut off a row": lambda rows: (rows[:-1], rows[1:]),
+            "the last token has none": lambda rows: (rows, rows.roll(-1, 1)),
+            "Each question needs one answer": lambda rows: (rows, rows[:, 1:]),
+            "must have the shape (2, 4)": lambda rows: (rows[:, :-2], rows[:, 2:]),
+            "would be its own answer": lambda rows: (rows[:, :-1], rows[:, :-1]),
+            "The wrong way round": lambda rows: (rows[:, 1:], rows[:, :-1]),
+            "your first row asks": lambda rows: (rows[:, :-1], rows[:, :-1] + 2),
+        },
+    ),
+    "8.2": (
+        lambda logits, y: -at(logits.log_softmax(-1), y).mean(),
+        {
+            "every token by itself": lambda logits, y: -at(logits.log_softmax(-1), y),
+            "The sign is wrong": lambda logits, y: at(logits.log_softmax(-1), y).mean(),
+            "This is the sum": lambda logits, y: -at(logits.log_softmax(-1), y).sum(),
+            "This is the mean probability": lambda logits, y: at(logits.softmax(-1), y).mean(),
+            "First −ln, then the mean": lambda logits, y: -at(logits.softmax(-1), y).mean().log(),
+            "in bits": lambda logits, y: -at(logits.softmax(-1), y).log2().mean(),
+            "no probabilities yet": lambda logits, y: -at(logits, y).mean(),
+            "went over the wrong dimension": lambda logits, y: -at(logits.log_softmax(1), y).mean(),
+            "the whole batch's softmax": lambda logits, y: -at(logits.log_softmax(0), y).mean(),
+            "all tokens of the vocabulary": lambda logits, y: -logits.log_softmax(-1).mean(),
+            "This is the entropy": lambda logits, y: -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean(),
+            "this is a str": lambda logits, y: "1.5",
+            "For these logits": lambda logits, y: 3.0,
+        },
+    ),
+    "8.3": (
+        lambda w, g, s, lr, m: (w - lr * (m * s + g), m * s + g),
+        {
+            "Return two tensors": lambda w, g, s, lr, m: w - lr * (m * s + g),
+            "in the wrong order": lambda w, g, s, lr, m: (m * s + g, w - lr * (m * s + g)),
+            "forgotten its past": lambda w, g, s, lr, m: (w - lr * g, g),
+            "grow for ever": lambda w, g, s, lr, m: (w - lr * (s + g), s + g),
+            "Only the old speed is": lambda w, g, s, lr, m: (w - lr * m * (s + g), m * (s + g)),
+            "by 1 − momentum": lambda w, g, s, lr, m: (w, m * s + (1 - m) * g),
+            "still the old one": lambda w, g, s, lr, m: (w - lr * (m * s + g), s),
+            "subtracted from the speed": lambda w, g, s, lr, m: (w + lr * (m * s - g), m * s - g),
+            "The new speed must be": lambda w, g, s, lr, m: (w, 0 * s),
+            "went uphill": lambda w, g, s, lr, m: (w + lr * (m * s + g), m * s + g),
+            "The learning rate is missing": lambda w, g, s, lr, m: (w - (m * s + g), m * s + g),
+            "a step of the slope": lambda w, g, s, lr, m: (w - lr * g, m * s + g),
+            "a step of the old speed": lambda w, g, s, lr, m: (w - lr * s, m * s + g),
+            "has not changed": lambda w, g, s, lr, m: (w, m * s + g),
+            "The new weight must be": lambda w, g, s, lr, m: (0 * w, m * s + g),
+        },
+    ),
+    "8.4": (
+        lambda gs, most: [g * min(1.0, most / length(gs)) for g in gs],
+        {
+            "Each tensor was shortened by itself": lambda gs, most: [g * most / g.norm() for g in gs],
+            "You cut every number": lambda gs, most: [g.clamp(-most, most) for g in gs],
+            "by the sum of the squares": lambda gs, most: [g * most / length(gs) ** 2 for g in gs],
+            "without their signs": lambda gs, most: [g * most / sum(float(h.abs().sum()) for h in gs) for g in gs],
+            "the lengths of the tensors": lambda gs, most: [g * most / sum(float(h.norm()) for h in gs) for g in gs],
+            "by the largest number": lambda gs, most: [g * most / max(float(h.abs().max()) for h in gs) for g in gs],
+            "Nothing was shortened": lambda gs, most: gs,
+            "in the old direction": lambda gs, most: [-g * most / length(gs) for g in gs],
+            "they must be halved": lambda gs, most: [g / max(1.0, length(gs)) for g in gs],
+            "yours were changed": lambda gs, most: [g * most / length(gs) for g in gs],
+            "Return a list of 2 tensors": lambda gs, most: gs[0],
+            "must have the shape (2, 2)": lambda gs, most: [g.flatten() for g in gs],
         },
     ),
     "9.1": (
