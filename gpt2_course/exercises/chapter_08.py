@@ -68,7 +68,7 @@ def cross_entropy(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     p = of_targets(LOGITS.softmax(-1))
     usual = {
         "The sign is wrong: ln p is negative, and a loss counts upwards. Put a minus in front.": -right,
-        "This is the sum. The loss is the mean over all tokens, so that it does not grow with the batch.": -p.log().sum(),
+        "This is the sum. The loss is the mean over all tokens: it must not grow with the batch.": -p.log().sum(),
         "This is the mean probability. Take −ln of each probability first, and the mean after that.": p.mean(),
         "You took the mean of the probabilities and then the logarithm. First −ln, then the mean.": -p.mean().log(),
         "This is the loss in bits: use the natural logarithm, .log().": -p.log2().mean(),
@@ -110,8 +110,8 @@ def momentum_step(answer: Callable[[Tensor, Tensor, Tensor, float, float], Any])
         "The speed has forgotten its past: new speed = momentum · old speed + slope.": slope,
         "The old speed stays whole, and would grow for ever: multiply it by momentum.": speed + slope,
         "You multiplied the slope by momentum, too. Only the old speed is.": keep * (speed + slope),
-        "You weighted the slope by 1 − momentum. That is a way, too; but here, as in torch.optim.SGD, the slope comes in "
-        "whole.": keep * speed + (1 - keep) * slope,
+        "You weighted the slope by 1 − momentum. Some do; here, as in torch.optim.SGD, it comes in whole.": keep * speed
+        + (1 - keep) * slope,
         "The speed is still the old one: return the new one.": speed,
         "The slope was subtracted from the speed. Add it, and subtract the speed from the weight.": keep * speed
         - slope,
