@@ -103,8 +103,8 @@ class TrainConfig:
         ):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name} must be 0 or more, but it is {getattr(self, name)}.")
-        if not 0 <= self.seed < 2**40:
-            raise ValueError(f"seed must be from 0 up to below 2**40, but it is {self.seed}.")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be from 0 up to below 2**32, but it is {self.seed}.")
         if not self.clip > 0:
             raise ValueError(f"clip must be above 0, but it is {self.clip}.")
         if self.context > self.model.n_positions:

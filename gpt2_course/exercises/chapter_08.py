@@ -19,7 +19,7 @@ TARGETS = torch.tensor([[1, 0, 4], [2, 2, 3]])  # (B, T)
 @exercise("8.1", "Questions and answers")
 def shift(answer: Callable[[Tensor], Any]) -> str | None:
     """`answer(rows)` makes rows of tokens (B, T + 1) into questions and answers, both (B, T)."""
-    rows = torch.tensor([[5, 6, 7, 8, 9], [1, 2, 3, 4, 5]])
+    rows = torch.tensor([[5, 9, 6, 8, 7], [3, 1, 4, 1, 6]])
     found = answer(rows.clone())
     if not (isinstance(found, tuple) and len(found) == 2):
         return f"Return two tensors, questions and answers: return x, y. This is a {type(found).__name__}."
@@ -40,12 +40,16 @@ def shift(answer: Callable[[Tensor], Any]) -> str | None:
         if wrong := not_a_tensor(part, (2, 4)):
             return wrong
     if torch.equal(x, rows[:, :-1]) and torch.equal(y, rows[:, 1:]):
-        return None
+        more = torch.arange(21).view(3, 7)
+        again = answer(more.clone())
+        if same(again[0], more[:, :-1]) and same(again[1], more[:, 1:]):
+            return None
+        return "It works for rows of five tokens, but not for seven: count from the end, rows[:, :-1]."
     if torch.equal(x, y):
         return "Questions and answers are the same: each token would be its own answer. Shift the answers by one."
     if torch.equal(x, rows[:, 1:]) and torch.equal(y, rows[:, :-1]):
         return "The wrong way round: this asks for the token before. Each answer is the token after its question."
-    return f"After 5 comes 6, and so on; your first row asks {x[0].tolist()} and answers {y[0].tolist()}."
+    return f"The first row, 5 9 6 8 7, asks 5 9 6 8 and answers 9 6 8 7; yours asks {x[0].tolist()}, {y[0].tolist()}."
 
 
 @exercise("8.2", "Cross-entropy")
@@ -112,6 +116,9 @@ def momentum_step(answer: Callable[[Tensor, Tensor, Tensor, float, float], Any])
         "You multiplied the slope by momentum, too. Only the old speed is.": keep * (speed + slope),
         "You weighted the slope by 1 − momentum. Some do; here, as in torch.optim.SGD, it comes in whole.": keep * speed
         + (1 - keep) * slope,
+        "The learning rate belongs to the step, not to the speed: multiply by it when you change the weight.": (
+            keep * speed + rate * slope
+        ),
         "The speed is still the old one: return the new one.": speed,
         "The slope was subtracted from the speed. Add it, and subtract the speed from the weight.": keep * speed
         - slope,
@@ -133,7 +140,8 @@ def momentum_step(answer: Callable[[Tensor, Tensor, Tensor, float, float], Any])
 @exercise("8.4", "Clipping")
 def clip(answer: Callable[[list[Tensor], float], Any]) -> str | None:
     """`answer(gradients, most)` are the gradients, shortened together to the length `most` if they are longer."""
-    gradients = [torch.tensor([[3.0, 0.0], [0.0, -4.0]]), torch.tensor([12.0])]  # lengths 5 and 12, together 13
+    # lengths 5, 4 and 11.3; together 13
+    gradients = [torch.tensor([[3.0, 0.0], [0.0, -4.0]]), torch.tensor([4.0, 0.0]), torch.tensor([8.0, 8.0])]
     found = answer([g.clone() for g in gradients], 1.0)
     if wrong := _not_as_many(found, gradients):
         return wrong
@@ -142,32 +150,41 @@ def clip(answer: Callable[[list[Tensor], float], Any]) -> str | None:
         return torch.cat([part.flatten() for part in parts])
 
     got = flat(found)
+    every = flat(gradients)
     usual = {
         "Each tensor was shortened by itself. That changes the direction: find the length of all of them together.": (
             flat([g / g.norm() for g in gradients])
         ),
         "You cut every number to at most 1. That changes the direction: multiply all of them by the same factor.": (
-            flat(gradients).clamp(-1, 1)
+            every.clamp(-1, 1)
         ),
-        "The length is the root of the sum of the squares. You divided by the sum of the squares.": flat(gradients)
-        / 169,
-        "The length is the root of the sum of the squares. You added the numbers without their signs.": flat(gradients)
-        / 19,
-        "The length is the root of the sum of the squares. You added the lengths of the tensors.": flat(gradients) / 17,
-        "You divided by the largest number. Divide by the length: the root of the sum of the squares.": flat(gradients)
-        / 12,
-        "Nothing was shortened: together they are 13 long, and at most 1 is asked for.": flat(gradients),
+        "The length is the root of the sum of the squares. You divided by the sum of the squares.": every / 169,
+        "The length is the root of the sum of the squares. You added the numbers without their signs.": every / 27,
+        "The length is the root of the sum of the squares. You added the lengths of the tensors.": (
+            every / sum(g.norm() for g in gradients)
+        ),
+        "You divided by the largest number. Divide by the length: the root of the sum of the squares.": every / 8,
+        "Nothing was shortened: together they are 13 long, and at most 1 is asked for.": every,
     }
-    if not same(got, flat(gradients) / 13):
+    if not same(got, every / 13):
         return (
             named(got, usual) or f"They must be 1 long together, in the old direction; yours are {got.norm():.3f} long."
         )
-    scaled = answer([g.clone() for g in gradients], 6.5)
-    if _not_as_many(scaled, gradients) or not same(flat(scaled), flat(gradients) / 2):
-        return "With most=6.5 they must be halved: they are 13 long. Multiply by most / length."
-    short = answer([g / 100 for g in gradients], 1.0)
-    if _not_as_many(short, gradients) or not same(flat(short), flat(gradients) / 100):
-        return "Gradients that are short enough (0.13, at most 1) must stay as they are; yours were changed."
+    for most, factor, said in (
+        (6.5, 0.5, "With most=6.5 they must be halved: they are 13 long. Multiply by most / length."),
+        (20.0, 1.0, "Gradients that are short enough (13, at most 20) must stay as they are; yours were changed."),
+        (
+            0.5,
+            0.5 / 13,
+            "With most=0.5 they must be 0.5 long: they are longer than that. Compare the length with most.",
+        ),
+    ):
+        found = answer([g.clone() for g in gradients], most)
+        if _not_as_many(found, gradients) or not same(flat(found), every * factor):
+            return said
+    nothing = answer([torch.zeros(2)], 1.0)
+    if _not_as_many(nothing, [torch.zeros(2)]) or not same(flat(nothing), torch.zeros(2)):
+        return "Gradients that are all 0 must stay 0: was something divided by the length, which is 0?"
     return None
 
 

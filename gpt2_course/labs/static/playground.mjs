@@ -2,7 +2,7 @@
 import { bind, button, connect, enable, field, h, messageLine, percent, quoted, samplingSliders, settingsOf, slider, textField } from "./ui.mjs";
 
 const PROMPTS = [
-  "Once upon a time", "The future of AI is", "The secret to happiness is", "A rain song for", "Question: Who likes to", "Listen well. Once upon a time,",
+  "Once upon a time", "The future of AI is", "The secret to happiness is", "A rain song for", "Question: Who likes to", "Listen well.",
 ];
 
 function render({ model, el }) {

@@ -168,18 +168,25 @@ export const percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : p >= 
 export function heatMap(rows, columns, color, attributes = {}) {
   const canvas = h("canvas", { width: columns, height: rows, ...attributes });
   const context = canvas.getContext("2d");
-  requestAnimationFrame(() => { // once it is in the page, it knows the colours of the page
+  canvas.paint = () => {
     const style = getComputedStyle(canvas);
     const [cold, warm] = [style.getPropertyValue("--lab-cold"), style.getPropertyValue("--lab-warm")];
+    context.clearRect(0, 0, columns, rows);
     for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
       const value = color(row, column);
       context.fillStyle = value > 0 ? cold : warm;
       context.globalAlpha = Math.abs(value);
       context.fillRect(column, row, 1, 1);
     }
-  });
+  };
+  requestAnimationFrame(canvas.paint); // once it is in the page, it knows the colours of the page
   return canvas;
 }
+
+// A canvas keeps its colours when the page turns dark: it is painted anew.
+const themes = new MutationObserver(() => document.querySelectorAll(".lab canvas").forEach((canvas) => canvas.paint()));
+themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+themes.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
 
 /** A line for what went wrong, read aloud when it changes; `tell(error)` fills it, `tell(null)` empties it. */
 export function messageLine() {
