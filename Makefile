@@ -9,9 +9,10 @@ train: .venv/ready  ## train a GPT-2 on this computer; more by ARGS="--preset st
 	$(BIN)/python train.py $(ARGS)
 
 # Two tests at a time, each on one core: threads of two processes that wait for each other are slower than none.
+# Notebooks one after the other, on all cores, as those run them who read: a chapter has four minutes.
 test: lint  ## everything that must hold
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-cell-timeout 240 chapters book/labs.ipynb
+	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 240 chapters book/labs.ipynb
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
