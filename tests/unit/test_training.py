@@ -130,6 +130,14 @@ def test_training_twice_gives_the_same_weights(config: TrainConfig, tmp_path: Pa
     assert weights(other.out) != weights(runs[0].out)
 
 
+@pytest.mark.parametrize("seed", [1, 4096])
+def test_another_seed_reads_other_windows(config: TrainConfig, tmp_path: Path, seed: int) -> None:
+    config = replace(config, practice_steps=0, steps=3)
+    trainers = [Trainer.from_config(replace(config, seed=s, out=str(tmp_path / f"seed {s}"))) for s in (0, seed)]
+    rows = [t._rows(torch.Generator().manual_seed(t._seed_of(0))) for t in trainers]
+    assert not torch.equal(*rows)
+
+
 def test_reports_and_checkpoints_change_nothing(config: TrainConfig, tmp_path: Path) -> None:
     Trainer.from_config(config).train(verbose=False)
     busy = replace(config, out=str(tmp_path / "busy"), report_every=3, checkpoint_every=2, log_every=1)
