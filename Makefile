@@ -9,10 +9,12 @@ train: .venv/ready  ## train a GPT-2 on this computer; more by ARGS="--preset st
 	$(BIN)/python train.py $(ARGS)
 
 # Two tests at a time, each on one core: threads of two processes that wait for each other are slower than none.
-# Notebooks one after the other, on all cores, as those run them who read: a chapter has four minutes.
+# A chapter has four minutes on two cores: one that trains for long runs by itself, on all of them.
+LONG := chapters/08_training.ipynb
 test: lint  ## everything that must hold
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
-	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 240 chapters book/labs.ipynb
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-cell-timeout 240 chapters book/labs.ipynb $(LONG:%=--ignore=%)
+	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 240 $(LONG)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

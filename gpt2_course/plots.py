@@ -163,8 +163,7 @@ def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:
     assert figure is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # a character the font lacks: in SVG the reader's own fonts show it
+        # a character the font lacks: in SVG the reader's own fonts show it
+        warnings.simplefilter("ignore", UserWarning)
         figure.savefig(path, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
     return path

@@ -10,8 +10,6 @@ from gpt2_course.exercises import (
     chapter_07,
     chapter_08,
     chapter_09,
-    chapter_10,
-    chapter_15,
 )
 from gpt2_course.exercises.check import check
 from gpt2_course.exercises.progress import progress
@@ -27,8 +25,6 @@ __all__ = [
     "chapter_07",
     "chapter_08",
     "chapter_09",
-    "chapter_10",
-    "chapter_15",
     "check",
     "progress",
     "quiz",

@@ -360,11 +360,12 @@ def test_memory_stays_level_over_a_thousand_texts(browser: Browser, served: str)
     )
 
     def used() -> int:
-        """Bytes of the page and its worker, after the rubbish has been collected."""
-        return int(page.evaluate("performance.measureUserAgentSpecificMemory().then(({ bytes }) => bytes)"))
+        """Bytes of the page and its worker. What is not collected yet only adds to them, so the least of three counts."""
+        measure = "performance.measureUserAgentSpecificMemory().then(({ bytes }) => bytes)"
+        return min(int(page.evaluate(measure)) for _ in range(3))
 
     page.evaluate("(async () => { for (let i = 0; i < 100; i++) await write(i); })()")
     early = used()
     page.evaluate("(async () => { for (let i = 100; i < 1000; i++) await write(i); })()")
-    assert used() - early < 5e6  # a key–value cache or two, of 2 MB each, may not have been collected yet
+    assert used() - early < 1e6
     page.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections import Counter
@@ -61,18 +60,6 @@ def at(values: Tensor, targets: Tensor) -> Tensor:
 
 def length(tensors: list[Tensor]) -> float:
     return sum(float((t**2).sum()) for t in tensors) ** 0.5
-
-
-def merged_once(parts: list[str], rank: dict[tuple[str, str], int]) -> list[str]:
-    known = [(rank[pair], i) for i, pair in enumerate(pairwise(parts)) if pair in rank]
-    if not known:
-        return parts
-    i = min(known)[1]
-    return [*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]]
-
-
-def entries(data: bytes) -> dict[str, Any]:
-    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # type: ignore[no-any-return]
 
 
 def one(logits: Tensor, where: list[int]) -> Tensor:
@@ -644,104 +631,6 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "from the back": lambda p, number: 3 - int((p.flip(0).cumsum(0) <= number).sum()),
             "Return the index": lambda p, number: p,
             "it is 0, 2, 2, 3, not": lambda p, number: 9,
-        },
-    ),
-    "10.1": (
-        lambda q: f"Question: {q}\nAnswer:",
-        {
-            "There is a space after": lambda q: f"Question: {q}\nAnswer: ",
-            "There is a line end after": lambda q: f"Question: {q}\nAnswer:\n",
-            "in a line of its own": lambda q: f"Question: {q} Answer:",
-            "begin the answer, too, with": lambda q: f"Question: {q}\n",
-            "in the next line, with": lambda q: f"Question: {q}",
-            "that begin with “Question:”": lambda q: q,
-            "no abbreviations": lambda q: f"Q: {q}\nA:",
-            "Capital letters": lambda q: f"question: {q}\nanswer:",
-            "One line end too many": lambda q: f"Question: {q}\n\nAnswer:",
-            "There is a space missing": lambda q: f"Question:{q}\nAnswer:",
-            "the same every time": lambda q: "Question: Where does Tuck the tortoise live?\nAnswer:",
-            "It should be": lambda q: f"Please answer: {q}",
-            "this is a int": lambda q: 5,
-        },
-    ),
-    "10.2": (
-        lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))],
-        {
-            "the first stop of the list": lambda text, stops: text.split(stops[0])[0],
-            "itself is to be left out": lambda text, stops: text[
-                : min((i + len(s) for s in stops if (i := text.find(s)) >= 0), default=len(text))
-            ],
-            "the last place": lambda text, stops: text[: max(map(text.rfind, stops)) if "." in text else None],
-            "lacks a letter": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=-1)],
-            "you returned ''": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=0)],
-            "several letters": lambda text, stops: text[
-                : min((i for i in (text.find(s[0]) for s in stops) if i >= 0), default=len(text))
-            ],
-            "at the very beginning": lambda text, stops: text[
-                : min((i for i in map(text.find, stops) if i > 0), default=len(text))
-            ],
-            "Without stops": lambda text, stops: (
-                text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))] if stops else ""
-            ),
-            "nothing is left but": lambda text, stops: (
-                text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))] if text else "?"
-            ),
-            "this is a list": lambda text, stops: text.split(stops[0]),
-            "becomes 'Pip ran', not": lambda text, stops: (
-                "Pip" if "?" in stops else text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))]
-            ),
-        },
-    ),
-    "10.3": (
-        lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i]) / len(texts[i])),
-        {
-            "Text 0 has the mean": lambda texts: 0,
-            "because it is short": lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i])),
-            "also one of −3": lambda texts: max(range(len(texts)), key=lambda i: max(texts[i])),
-            "took the least sure": lambda texts: 4,
-            "there is no text": lambda texts: 7,
-            "but not for others": lambda texts: max(range(len(texts)), key=lambda i: len(texts[i])),
-            "this is a float": lambda texts: max(sum(t) / len(t) for t in texts),
-        },
-    ),
-    "15.1": (
-        lambda parts, rank: merged_once(parts, rank),
-        {
-            "the first pair that can be": lambda parts, rank: ["ba", "n", "a", "n", "a"],
-            "at every place": lambda parts, rank: ["b", "an", "an", "a"],
-            "at its last place": lambda parts, rank: ["b", "a", "n", "an", "a"],
-            "learned last": lambda parts, rank: ["b", "a", "na", "n", "a"],
-            "That is two merges": lambda parts, rank: ["ban", "a", "n", "a"],
-            "That is all merges": lambda parts, rank: ["b", "an", "ana"],
-            "Nothing was merged": lambda parts, rank: parts,
-            "Right for banana only": lambda parts, rank: (
-                merged_once(parts, rank) if "n" in parts or len(parts) < 3 else ["ab", "c", "a", "b"]
-            ),
-            "Where no pair is in": lambda parts, rank: merged_once(parts, rank) if len(parts) > 2 else ["".join(parts)],
-            "A single part": lambda parts, rank: merged_once(parts, rank) if len(parts) > 1 else [],
-            "this is a str": lambda parts, rank: "banana",
-            "but you returned": lambda parts, rank: [*parts, "x"],
-        },
-    ),
-    "15.2": (
-        lambda data: {k: v["shape"] for k, v in entries(data).items() if k != "__metadata__"},
-        {
-            "is no tensor": lambda data: {k: v.get("shape") for k, v in entries(data).items()},
-            "the whole entries": lambda data: {k: v for k, v in entries(data).items() if k != "__metadata__"},
-            "the places of the numbers": lambda data: {"wte": [0, 24], "bias": [24, 32]},
-            "the counts of numbers": lambda data: {"wte": 6, "bias": 4},
-            "this is a list": lambda data: [[3, 2], [4]],
-            "but you returned": lambda data: {"wte": [2, 3], "bias": [4]},
-        },
-    ),
-    "15.3": (
-        lambda name, shape: len(shape) == 2 and "c_" in name,
-        {
-            "is an embedding": lambda name, shape: len(shape) == 2,
-            "nothing to turn": lambda name, shape: "c_" in name,
-            "is a square": lambda name, shape: len(shape) == 2 and "c_" in name and shape[0] != shape[1],
-            "belongs to a Linear layer": lambda name, shape: False,
-            "Return True or False": lambda name, shape: "yes",
         },
     ),
 }
