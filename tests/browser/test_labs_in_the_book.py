@@ -360,7 +360,7 @@ def test_memory_stays_level_over_a_thousand_texts(browser: Browser, served: str)
     )
 
     def used() -> int:
-        """Bytes of the page and its worker. What is not collected yet only adds to them, so the least of three counts."""
+        """Bytes of the page and its worker. Rubbish only adds to them, so the least of three counts."""
         measure = "performance.measureUserAgentSpecificMemory().then(({ bytes }) => bytes)"
         return min(int(page.evaluate(measure)) for _ in range(3))
 
