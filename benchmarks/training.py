@@ -122,7 +122,7 @@ def our_run(seed: int) -> tuple[float, float]:
         context=64,
         batch_size=16,
         steps=375,
-        practice_steps=0,  # both sides read text from the first step on
+        growing_steps=0,  # both sides read whole sequences from the first step on
         learning_rate=0.006,
         muon_learning_rate=0.04,
         warmup_steps=5,

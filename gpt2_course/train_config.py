@@ -14,6 +14,7 @@ from gpt2_course.files import replacing
 from gpt2_course.model import PRESETS, GPT2Config
 
 CONFIG = "train_config.json"
+SHORTEST = 64  # tokens, where sequences begin to grow
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class TrainConfig:
 
     steps: int = 2200
     """How many times the weights are changed."""
-    practice_steps: int = 120
-    """Steps, the first ones, that practise looking back on random tokens that repeat, before any text is read."""
+    growing_steps: int = 1000
+    """Steps, the first ones, over which sequences grow from 64 tokens to `context`: what is near is learned first."""
     batch_size: int = 8
     """Sequences a step looks at, at once."""
     context: int = 336
@@ -94,7 +95,7 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}.")
         for name in (
-            "practice_steps",
+            "growing_steps",
             "learning_rate",
             "muon_learning_rate",
             "weight_decay",
@@ -132,7 +133,7 @@ class TrainConfig:
                 model=model,
                 batch_size=16,
                 warmup_steps=50,
-                steps=7500,
+                steps=6500,
                 report_every=250,
                 report_windows=256,
                 sample_tokens=200,
@@ -144,7 +145,7 @@ class TrainConfig:
             tokenizer="gpt2",
             batch_size=16,
             context=512,
-            practice_steps=0,
+            growing_steps=0,
             learning_rate=0.001,
             muon_learning_rate=0.04,
             steps=20_000,
@@ -178,6 +179,17 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
         return (step + 1) / config.warmup_steps
     progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.final_learning_rate + (1 - config.final_learning_rate) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def sequence_length(step: int, config: TrainConfig) -> int:
+    """The tokens of a sequence: more with every step, along a line, up to `context` (Li, Zhang & He, 2022).
+
+    To learn that a name comes back, a model must find the one place among all before it that matters. Among 60 it finds
+    it much sooner than among 300; and once it knows what to look for, it finds it at any distance.
+    """
+    shortest = min(SHORTEST, config.context)
+    progress = min(1.0, step / config.growing_steps) if config.growing_steps else 1.0
+    return shortest + int((config.context - shortest) * progress)
 
 
 def best_device(name: str = "auto") -> torch.device:

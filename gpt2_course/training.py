@@ -26,9 +26,8 @@ from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
-from gpt2_course.practice import LENGTH, random_repeats
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.train_config import TrainConfig, best_device, learning_rate_factor
+from gpt2_course.train_config import TrainConfig, best_device, learning_rate_factor, sequence_length
 
 STATE = "training_state.pt"
 HISTORY = "history.jsonl"
@@ -112,8 +111,7 @@ class Trainer:
                 began = perf_counter()
                 loss = self.train_step()
                 self.seconds += perf_counter() - began
-                if self.step > config.practice_steps:  # what it was before says nothing about the text
-                    self._losses.append(loss)
+                self._losses.append(loss)
                 bar.update(tokens_per_step)
                 last = self.step == config.steps
                 if self.step % config.log_every == 0 or last:
@@ -148,13 +146,11 @@ class Trainer:
         return loss
 
     def _rows(self, random: torch.Generator) -> Tensor:
-        """What the next step learns from: text, or before it practice of the same size."""
+        """What the next step learns from: while sequences are short, there are more of them."""
         config = self.config
-        if self.step >= config.practice_steps:
-            return self.train_data.random_windows(config.batch_size, config.context + 1, random)
-        length = min(LENGTH, config.context)
+        length = sequence_length(self.step, config)
         count = config.batch_size * config.context // length
-        return random_repeats(self.train_data.vocab_size, count, length + 1, random)
+        return self.train_data.random_windows(count, config.context + 1, random)[:, : length + 1]
 
     def _seed_of(self, step: int) -> int:
         # A generator on the CPU looks at 32 bits of its seed: an odd factor spreads the run's seed over all of them.

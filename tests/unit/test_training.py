@@ -22,7 +22,7 @@ import torch
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import TokenStream, find_corpus, write_shards
 from gpt2_course.evaluation import evaluate
-from gpt2_course.train_config import learning_rate_factor
+from gpt2_course.train_config import learning_rate_factor, sequence_length
 from gpt2_course.training import read_history
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ CONFIG = TrainConfig(
     context=32,
     batch_size=4,
     steps=60,
-    practice_steps=12,
+    growing_steps=12,
     report_every=25,
     checkpoint_every=7,
     log_every=5,
@@ -53,7 +53,7 @@ def command(config: TrainConfig, *options: str) -> list[str]:
     """The command line for the settings of CONFIG."""
     settings = (
         f"--steps {config.steps} --checkpoint-every 7 --log-every 5 --report-every 25 --batch-size 4 --context 32 "
-        f"--practice-steps {config.practice_steps}"
+        f"--growing-steps {config.growing_steps}"
     )
     shape = "--vocab-size 300 --n-positions 32 --n-embd 32 --n-layer 2 --n-head 2 --resid-pdrop 0.1 --sample-tokens 8"
     files = ["--data", config.data, "--out", config.out]
@@ -77,9 +77,7 @@ def weights(folder: Path | str) -> bytes:
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_the_loss_falls_and_the_samples_become_words(config: TrainConfig, optimizer: str) -> None:
-    history = Trainer.from_config(replace(config, optimizer=optimizer, steps=150, practice_steps=0)).train(
-        verbose=False
-    )
+    history = Trainer.from_config(replace(config, optimizer=optimizer, steps=150, growing_steps=0)).train(verbose=False)
     reports = [entry for entry in history if "val_loss" in entry]
     assert reports[0]["step"] == 0
     assert reports[-1]["step"] == 150
@@ -94,7 +92,7 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch() -> None:
     for batch_size, accumulation in ((8, 1), (2, 4)):
         torch.manual_seed(0)
         model = GPT2(replace(SMALL, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
-        settings = replace(CONFIG, batch_size=batch_size, accumulation=accumulation, warmup_steps=1, practice_steps=0)
+        settings = replace(CONFIG, batch_size=batch_size, accumulation=accumulation, warmup_steps=1, growing_steps=0)
         trainer = Trainer(model, tokens, tokens, settings)
         losses[accumulation] = [float(trainer.train_step()) for _ in range(5)]
     assert losses[1] == pytest.approx(losses[4], rel=1e-4)
@@ -132,7 +130,7 @@ def test_training_twice_gives_the_same_weights(config: TrainConfig, tmp_path: Pa
 
 @pytest.mark.parametrize("seed", [1, 4096])
 def test_another_seed_reads_other_windows(config: TrainConfig, tmp_path: Path, seed: int) -> None:
-    config = replace(config, practice_steps=0, steps=3)
+    config = replace(config, growing_steps=0, steps=3)
     trainers = [Trainer.from_config(replace(config, seed=s, out=str(tmp_path / f"seed {s}"))) for s in (0, seed)]
     rows = [t._rows(torch.Generator().manual_seed(t._seed_of(0))) for t in trainers]
     assert not torch.equal(*rows)
@@ -298,9 +296,25 @@ def test_history_is_one_json_object_a_line(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     lines = (Path(config.out) / "history.jsonl").read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines]
-    assert [e["step"] for e in entries if "val_loss" not in e] == list(range(15, 61, 5))  # after the practice
+    assert [e["step"] for e in entries if "val_loss" not in e] == list(range(5, 61, 5))
     assert [e["step"] for e in entries if "val_loss" in e] == [0, 1, 2, 5, 10, 20, 25, 50, 60]
     assert all(e["seconds"] >= 0 for e in entries)
+
+
+def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: TrainConfig) -> None:
+    model = replace(SMALL, n_positions=256)
+    trainer = Trainer.from_config(replace(config, model=model, context=256, val_fraction=0.5, growing_steps=10))
+    shapes = []
+    for trainer.step in (0, 5, 9, 10, 50):
+        rows = trainer._rows(torch.Generator().manual_seed(0))
+        shapes.append(tuple(rows.shape))
+    assert shapes == [(16, 65), (6, 161), (4, 237), (4, 257), (4, 257)]
+    trainer.step = 0  # short ones begin where long ones do
+    torch.testing.assert_close(
+        trainer._rows(torch.Generator().manual_seed(0)),
+        trainer.train_data.random_windows(16, 257, torch.Generator().manual_seed(0))[:, :65],
+    )
+    assert sequence_length(0, replace(config, growing_steps=0)) == config.context == 32
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------

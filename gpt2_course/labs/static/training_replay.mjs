@@ -11,7 +11,7 @@ function render({ model, el }) {
   return ask("history").then((history) => show(model, el, history), tell);
 }
 
-function show(model, el, { practice_steps, reports }) {
+function show(model, el, { reports }) {
   const last = reports.length - 1;
   const most = Math.max(...reports.map(({ loss }) => loss));
   let width = 640;
@@ -63,8 +63,7 @@ function show(model, el, { practice_steps, reports }) {
     dot.setAttribute("cy", y(loss));
     guide.setAttribute("x1", x(step));
     guide.setAttribute("x2", x(step));
-    const practising = step > 0 && step <= practice_steps ? " (It is practising to copy random tokens, and reads no text yet.)" : "";
-    words.textContent = `Step ${step.toLocaleString("en")}: loss ${loss.toFixed(3)}, ${(loss / floor).toFixed(2)} times the floor of ${floor.toFixed(3)}.${practising}`;
+    words.textContent = `Step ${step.toLocaleString("en")}: loss ${loss.toFixed(3)}, ${(loss / floor).toFixed(2)} times the floor of ${floor.toFixed(3)}.`;
     input.setAttribute("aria-valuetext", `step ${step}`);
     sample.textContent = text;
   }

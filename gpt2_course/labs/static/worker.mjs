@@ -163,12 +163,11 @@ const calls = {
     return { tokens: written, seconds: (performance.now() - began) / 1000 };
   },
 
-  /** The reports of the model's training, {step, loss, floor, sample}, and how many steps were practice only. */
+  /** The reports of the model's training, {step, loss, floor, sample}. */
   async history() {
-    const { practice_steps } = JSON.parse(text(await kept(`${MODEL}/train_config.json`)));
     const lines = text(await kept(`${MODEL}/history.jsonl`)).trim().split("\n").map((line) => JSON.parse(line));
     const reports = lines.filter((line) => line.val_loss !== undefined);
-    return { practice_steps, reports: reports.map(({ step, val_loss, floor, sample }) => ({ step, loss: val_loss, floor, sample })) };
+    return { reports: reports.map(({ step, val_loss, floor, sample }) => ({ step, loss: val_loss, floor, sample })) };
   },
 };
 
