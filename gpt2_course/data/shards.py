@@ -138,8 +138,7 @@ def write_shards(
     Memory holds one shard at a time, however long the text is. Documents end with `<|endoftext|>` where the
     tokenizer has it. Raises `ValueError` for a vocabulary that does not fit into 16 bits.
     """
-    if tokenizer.vocab_size > 2**16:
-        raise ValueError(f"Shards hold ids below 65536, but this vocabulary has {tokenizer.vocab_size} tokens.")
+    check_vocabulary(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)  # what it described is about to be replaced
     index: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
@@ -150,10 +149,7 @@ def write_shards(
             ids = iter(reader)
             shards: list[dict[str, str | int]] = []
             while len(shard := np.fromiter(islice(ids, shard_tokens), dtype=np.uint16)):
-                name = f"{part}-{len(shards):05}.npy"
-                with replacing(folder / name) as path, path.open("wb") as file:
-                    np.save(file, shard)
-                shards.append({"file": name, "tokens": len(shard)})
+                shards.append(write_shard(folder, part, len(shards), shard))
             # what the documents cost at least is asked of those that a model is tested on
             index[part] = {
                 "shards": shards,
@@ -165,6 +161,20 @@ def write_shards(
     with replacing(folder / INDEX) as path:
         path.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
     return counts
+
+
+def check_vocabulary(tokenizer: Tokenizer) -> None:
+    """Raises `ValueError` for a vocabulary that does not fit into 16 bits."""
+    if tokenizer.vocab_size > 2**16:
+        raise ValueError(f"Shards hold ids below 65536, but this vocabulary has {tokenizer.vocab_size} tokens.")
+
+
+def write_shard(folder: Path, part: str, number: int, tokens: Tokens) -> dict[str, str | int]:
+    """Writes a shard, and returns its entry in the index."""
+    name = f"{part}-{number:05}.npy"
+    with replacing(folder / name) as path, path.open("wb") as file:
+        np.save(file, tokens)
+    return {"file": name, "tokens": len(tokens)}
 
 
 class _Reader:
