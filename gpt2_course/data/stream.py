@@ -59,7 +59,7 @@ def stream_shards(
     Memory holds one shard. A call with the same arguments goes on after the last shard that was written, and what it
     leaves is the same, byte for byte, as if it had never been stopped. Raises `ValueError` for other arguments than
     the folder was begun with and for a dataset without text, `ConnectionError` where it cannot be read, and
-    `ImportError` without the library `datasets`.
+    `ImportError` without the library `datasets`, 5.2 or newer.
     """
     if not 0 < val_fraction < 1:
         raise ValueError(f"val_fraction is the share of the text to test on, between 0 and 1, but is {val_fraction}.")
@@ -140,8 +140,14 @@ def _open(data: str, progress: dict[str, Any]) -> Any:
     try:
         import datasets  # here, because it is an extra, and both take long to import
         from huggingface_hub import HfApi
+
+        if tuple(map(int, datasets.__version__.split(".")[:2])) < (5, 2):
+            # 5.0 loses documents where a stream is stopped for the second time
+            raise ImportError(f"here is version {datasets.__version__}")
     except ImportError as error:
-        raise ImportError(f"{data} takes the library datasets to read: pip install datasets") from error
+        raise ImportError(
+            f"{data} takes the library datasets, 5.2 or newer, to read ({error}): pip install --upgrade datasets"
+        ) from error
     path, config = Path(data.removeprefix(HF)), ""
     try:
         if path.name and path.is_dir():

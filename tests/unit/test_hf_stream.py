@@ -300,9 +300,14 @@ def test_a_stream_is_tokenized_before_one_trains_on_it(capsys: pytest.CaptureFix
 def test_without_the_library_one_reads_what_to_install(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    message = error_of(capsys, "tokenize", "--data", "hf:data", "--out", "shards")
-    assert "takes the library datasets to read: pip install datasets" in message
+    command = ["tokenize", "--data", "hf:data", "--out", "shards"]
+    with monkeypatch.context() as patch:
+        patch.setattr("datasets.__version__", "5.0.1")
+        assert "datasets, 5.2 or newer, to read (here is version 5.0.1): pip install" in error_of(capsys, *command)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "datasets", None)
+        message = error_of(capsys, *command)
+    assert "takes the library datasets, 5.2 or newer, to read (import of datasets halted" in message
 
 
 def test_numbers_of_tokens_are_written_as_people_do() -> None:
