@@ -17,9 +17,10 @@ import numpy as np
 import torch
 import tyro
 
-from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
+from gpt2_course.data import TokenStream, find_corpus, parse_count, read_shards, stream_shards, write_shards
 from gpt2_course.data.shards import INDEX
-from gpt2_course.data.text import TINY_WORLD, TinyWorld
+from gpt2_course.data.stream import PROGRESS
+from gpt2_course.data.text import HF, TINY_WORLD, TinyWorld
 from gpt2_course.evaluation import evaluate
 from gpt2_course.grades import GRADES, grade
 from gpt2_course.model import GPT2
@@ -153,21 +154,45 @@ def _write(model: GPT2, prompt: str, sampling: SamplingConfig, max_new_tokens: i
 
 @dataclass(frozen=True)
 class Tokenize:
-    """Turn a text into token shards that training reads without loading them."""
+    """Turn a text into token shards that training reads without loading them.
 
-    data: DataName
+    Of a dataset of the Hugging Face hub, only the tokens are kept. Stop it at will: the same command goes on.
+    """
+
+    data: Annotated[
+        str,
+        tyro.conf.arg(
+            help="A .txt file, a folder of them, a text's name, or a dataset of the Hugging Face hub, such as "
+            "hf:HuggingFaceFW/fineweb-edu, one of its configurations, hf:HuggingFaceFW/fineweb-edu:sample-10BT, or a "
+            "folder of Parquet or JSON Lines files, hf:FOLDER; their column text is read."
+        ),
+    ]
     out: Path
     """The folder for the shards."""
     tokenizer: str = "gpt2"
     """gpt2, or the folder of a model whose tokenizer to use."""
     val_fraction: float = 0.1
-    """The share of the text, at its end, kept for validation."""
+    """The share of the text kept for validation: its end; of a dataset of the hub, documents throughout, 50 million
+    tokens at most."""
+    tokens: str = ""
+    """With a dataset of the hub: how many tokens to stop after (10B, 500M, 250K); if not given, all of them."""
 
     def run(self) -> None:
-        if (self.out / INDEX).exists():
+        streamed = self.data.startswith(HF)
+        if (self.out / INDEX).exists() or (not streamed and (self.out / PROGRESS).exists()):
             raise FileExistsError(f"{self.out} already holds token shards: choose another folder with --out.")
+        if self.tokens and not streamed:
+            raise ValueError(f"--tokens is for datasets of the hub (hf:OWNER/NAME): leave it out for {self.data}.")
         tokenizer = Tokenizer.gpt2() if self.tokenizer == "gpt2" else Tokenizer.load(self.tokenizer)
-        counts = write_shards(find_corpus(self.data, self.val_fraction), tokenizer, self.out)
+        if streamed:
+            tokens = parse_count(self.tokens) if self.tokens else None
+            try:
+                counts = stream_shards(self.data, tokenizer, self.out, tokens, self.val_fraction)
+            except KeyboardInterrupt:
+                print("\nStopped. The same command goes on after the last shard written.")
+                raise
+        else:
+            counts = write_shards(find_corpus(self.data, self.val_fraction), tokenizer, self.out)
         print(f"{self.out}: {counts['train']:,} tokens to train on, {counts['val']:,} to test on.")
         print(f"Train on them:\n  python train.py --data {quote(str(self.out))}")
 
@@ -322,7 +347,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = f"{error.strerror}: {error.filename or 'no file is named'}." if error.errno else str(error)
         print(f"error: {reason}", file=sys.stderr)
         return 1
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -1,6 +1,16 @@
 """Texts to train on, and the token shards that training reads."""
 
 from gpt2_course.data.shards import TokenStream, read_shards, write_shards
+from gpt2_course.data.stream import parse_count, stream_shards
 from gpt2_course.data.text import CORPORA, Corpus, find_corpus
 
-__all__ = ["CORPORA", "Corpus", "TokenStream", "find_corpus", "read_shards", "write_shards"]
+__all__ = [
+    "CORPORA",
+    "Corpus",
+    "TokenStream",
+    "find_corpus",
+    "parse_count",
+    "read_shards",
+    "stream_shards",
+    "write_shards",
+]

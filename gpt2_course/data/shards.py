@@ -27,6 +27,7 @@ from gpt2_course.tokenizer import Tokenizer
 Tokens = NDArray[np.uint16]
 INDEX = "index.json"
 SHARD_TOKENS = 50_000_000  # 100 MB a file
+BLOCK = 2**16  # tokens looked at in one go to find where documents end
 
 
 class TokenStream:
@@ -74,28 +75,44 @@ class TokenStream:
         Where every document fits into a window, each begins where a document does, with the end of the one before or
         without it: so a model never has to guess at a beginning that it cannot see.
         """
-        # how many documents end with a whole window still to come
-        n = int(np.searchsorted(self.document_ends, len(self) - length)) if self.fits(length - 1) else 0
+        n = self._documents_before(len(self) - length) if self.fits(length - 1) else 0
         if n == 0:
             return self.windows(torch.randint(len(self) - length + 1, (count,), generator=random).tolist(), length)
-        ends = self.document_ends[torch.randint(n, (count,), generator=random)]
-        return self.windows((ends + torch.randint(2, (count,), generator=random).numpy()).tolist(), length)
+        ends = [self._document_end(number) for number in torch.randint(n, (count,), generator=random).tolist()]
+        return self.windows((torch.tensor(ends) + torch.randint(2, (count,), generator=random)).tolist(), length)
 
     def fits(self, context: int) -> bool:
         """Whether a model that looks back on `context` tokens can see each document whole, and what ends it."""
         return self.longest_document is not None and self.longest_document < context
 
     @cached_property
-    def document_ends(self) -> NDArray[np.int64]:
-        """Where the documents end: the places of `end_of_text`."""
-        firsts = self.ends - [len(a) for a in self.arrays]
-        return np.concatenate(
-            [np.flatnonzero(a == self.end_of_text) + first for a, first in zip(self.arrays, firsts, strict=True)]
-        )
+    def _ended_by(self) -> NDArray[np.int64]:
+        """How many documents have ended by the end of each block: all that is remembered of where they end, so that
+        shards larger than memory take hardly any."""
+        return np.cumsum([len(self._ends_in(block)) for block in self._blocks], dtype=np.int64)
+
+    @property
+    def _blocks(self) -> range:
+        return range(-(-len(self) // BLOCK))  # rounded up: the last one may be shorter
+
+    def _ends_in(self, block: int) -> NDArray[np.int64]:
+        """Where documents end in a block of tokens: the places of `end_of_text`."""
+        start = block * BLOCK
+        return start + np.flatnonzero(self._slice(start, min(start + BLOCK, len(self))) == self.end_of_text)
+
+    def _documents_before(self, place: int) -> int:
+        """How many documents end before a place."""
+        ends = self._ends_in(place // BLOCK)
+        return int(self._ended_by[place // BLOCK]) - int(np.count_nonzero(ends >= place))
+
+    def _document_end(self, number: int) -> int:
+        """Where a document ends, counted from 0."""
+        block = int(np.searchsorted(self._ended_by, number, side="right"))
+        return int(self._ends_in(block)[number - self._ended_by[block]])  # counted from the last one in the block
 
     def documents(self, count: int | None = None) -> list[Tensor]:
         """The first `count` documents (or all), int64, each with `end_of_text` before and after it."""
-        ends = self.document_ends[:count].tolist()
+        ends = list(islice((int(end) for block in self._blocks for end in self._ends_in(block)), count))
         starts = [0, *(end + 1 for end in ends[:-1])]
         end_of_text = torch.tensor([self.end_of_text])
         return [
@@ -121,8 +138,7 @@ def write_shards(
     Memory holds one shard at a time, however long the text is. Documents end with `<|endoftext|>` where the
     tokenizer has it. Raises `ValueError` for a vocabulary that does not fit into 16 bits.
     """
-    if tokenizer.vocab_size > 2**16:
-        raise ValueError(f"Shards hold ids below 65536, but this vocabulary has {tokenizer.vocab_size} tokens.")
+    check_vocabulary(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)  # what it described is about to be replaced
     index: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
@@ -133,10 +149,7 @@ def write_shards(
             ids = iter(reader)
             shards: list[dict[str, str | int]] = []
             while len(shard := np.fromiter(islice(ids, shard_tokens), dtype=np.uint16)):
-                name = f"{part}-{len(shards):05}.npy"
-                with replacing(folder / name) as path, path.open("wb") as file:
-                    np.save(file, shard)
-                shards.append({"file": name, "tokens": len(shard)})
+                shards.append(write_shard(folder, part, len(shards), shard))
             # what the documents cost at least is asked of those that a model is tested on
             index[part] = {
                 "shards": shards,
@@ -148,6 +161,20 @@ def write_shards(
     with replacing(folder / INDEX) as path:
         path.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
     return counts
+
+
+def check_vocabulary(tokenizer: Tokenizer) -> None:
+    """Raises `ValueError` for a vocabulary that does not fit into 16 bits."""
+    if tokenizer.vocab_size > 2**16:
+        raise ValueError(f"Shards hold ids below 65536, but this vocabulary has {tokenizer.vocab_size} tokens.")
+
+
+def write_shard(folder: Path, part: str, number: int, tokens: Tokens) -> dict[str, str | int]:
+    """Writes a shard, and returns its entry in the index."""
+    name = f"{part}-{number:05}.npy"
+    with replacing(folder / name) as path, path.open("wb") as file:
+        np.save(file, tokens)
+    return {"file": name, "tokens": len(tokens)}
 
 
 class _Reader:

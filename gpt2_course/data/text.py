@@ -32,6 +32,7 @@ DOWNLOADS = {
     ),
 }
 TINY_WORLD = "tiny-world"
+HF = "hf:"  # before the name of a dataset of the Hugging Face hub, which is a stream
 MANUAL = "python-manual"
 CORPORA = (TINY_WORLD, MANUAL, *DOWNLOADS)
 TRAIN_DOCUMENTS, VAL_DOCUMENTS = 40_000, 2_000  # of Tiny World: about 30 MB and 1.5 MB
@@ -115,6 +116,11 @@ def find_corpus(data: str, val_fraction: float = 0.1) -> Corpus:
 
 
 def _files(data: str) -> list[Path]:
+    if data.startswith(HF):
+        raise ValueError(
+            f"{data} is a stream: first write its tokens into a folder, by gpt2-course tokenize --data {data} --out "
+            f"shards, and then give that folder."
+        )
     path = Path(data)
     if data and path.is_dir():
         if (path / "merges.txt").exists():

@@ -69,7 +69,7 @@ class Lab(anywidget.AnyWidget):
         self._wanted: set[int] = set()  # the calls that are waiting or under way, and were not cancelled
         self.on_msg(self._hear)
         if "google.colab" in sys.modules:  # Colab shows such widgets only where it is told to
-            from google.colab import output  # type: ignore[import-not-found]
+            from google.colab import output
 
             output.enable_custom_widget_manager()
 

@@ -209,26 +209,30 @@ def test_random_windows_reach_the_first_and_the_last_token() -> None:
     assert (rows.diff(dim=1) == 1).all()
 
 
-def test_a_shard_larger_than_memory_is_read_in_constant_memory(tmp_path: Path) -> None:
-    """A file of 4 GB that takes no room on the disk, read in a process that says how much memory it took.
+@pytest.mark.parametrize("longest_document", [10**6, 100])
+def test_a_shard_larger_than_memory_is_read_in_constant_memory(tmp_path: Path, longest_document: int) -> None:
+    """A file of 4 GB that takes no room on the disk, read in a process that says how much memory it took; once with
+    documents too long for a window, and once with short ones, for which all of it is searched for where they end.
 
     Pages of a mapped file that were read are the system's cache, which it drops when memory is short; what counts is
-    the memory that is the process's own.
+    the memory that is the process's own, and the most that its arrays took at any time.
     """
     if not Path("/proc/self/status").exists():
         pytest.skip("needs Linux, which says how much memory is a process's own")
     n_tokens = 2 * 10**9
-    np.lib.format.open_memmap(tmp_path / "train-00000.npy", "w+", np.uint16, (n_tokens,))
+    array = np.lib.format.open_memmap(tmp_path / "train-00000.npy", "w+", np.uint16, (n_tokens,))
+    array[10**7 - 1 :: 10**7] = TOKENIZER.end_of_text
     np.save(tmp_path / "val-00000.npy", np.zeros(100, np.uint16))
     TOKENIZER.save(tmp_path)
+    about = {"longest_document": longest_document, "nats": []}
     index = {
         "vocab_size": TOKENIZER.vocab_size,
-        "train": {"shards": [{"file": "train-00000.npy", "tokens": n_tokens}], "longest_document": 10**6, "nats": []},
-        "val": {"shards": [{"file": "val-00000.npy", "tokens": 100}], "longest_document": 10**6, "nats": []},
+        "train": {"shards": [{"file": "train-00000.npy", "tokens": n_tokens}], **about},
+        "val": {"shards": [{"file": "val-00000.npy", "tokens": 100}], **about},
     }
     (tmp_path / "index.json").write_text(json.dumps(index))
     script = """
-        import sys
+        import sys, tracemalloc
         from pathlib import Path
         import torch
         from gpt2_course.data import read_shards
@@ -236,17 +240,20 @@ def test_a_shard_larger_than_memory_is_read_in_constant_memory(tmp_path: Path) -
         def own_memory():  # in kB
             return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0])
 
-        _, train, _ = read_shards(Path(sys.argv[1]))
         random = torch.Generator().manual_seed(0)
-        train.random_windows(16, 513, random)
+        torch.randint(9, (16,), generator=random)  # what is loaded at the first call counts for nothing
+        tracemalloc.start()
         before = own_memory()
-        for _ in range(300):
-            train.random_windows(16, 513, random)
-        print((own_memory() - before) / 1000)
+        _, train, _ = read_shards(Path(sys.argv[1]))
+        at_ends = sum((train.random_windows(16, 513, random)[:, 0] == train.end_of_text).sum() for _ in range(300))
+        print((own_memory() - before) / 1000, tracemalloc.get_traced_memory()[1] / 1e6, float(at_ends) / 4800)
     """
     command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
-    assert float(result.stdout) < 20  # MB
+    grown, peak, at_ends = map(float, result.stdout.split())
+    assert grown < 20  # MB
+    assert peak < 20
+    assert (0.4 < at_ends < 0.6) if longest_document < 512 else at_ends < 0.01
 
 
 def test_damaged_shards_get_a_sentence(shards: Path) -> None:

@@ -27,7 +27,7 @@ def test_environment_and_requirements_name_the_same_versions() -> None:
 
 def test_every_dependency_of_the_package_is_pinned() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    lists = re.findall(r"^(?:dependencies|book|test) = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
+    lists = re.findall(r"^(?:dependencies|book|data|test) = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
     wanted = set(re.findall(r'"([\w-]+)[>=<]?', "".join(lists)))
     assert wanted == set(pins((ROOT / "requirements.txt").read_text().splitlines()))
 

@@ -1,0 +1,190 @@
+"""Datasets of the Hugging Face hub as token shards: read as a stream, so that no disk has to hold the text.
+
+The folder also holds `progress.json`, which says how far the stream was read when the last shard was written. So the
+work may be stopped at any time, and goes on from there; when all is done, that file becomes `index.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from gpt2_course.data.shards import INDEX, SHARD_TOKENS, check_vocabulary, write_shard
+from gpt2_course.data.text import HF
+from gpt2_course.files import replacing
+from gpt2_course.tokenizer import Tokenizer
+
+PROGRESS = "progress.json"
+END = "end"  # the position when there is nothing more to read
+DOCUMENTS_AT_ONCE = 64  # encoded side by side, on all cores
+FACTORS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
+
+
+def parse_count(text: str) -> int:
+    """The whole number that `10B`, `1.5M`, `250K` or `1000` stands for; `ValueError` for anything else.
+
+    >>> parse_count("1.5M")
+    1500000
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB]?)", text.upper(), re.ASCII)
+    count = round(float(found[1]) * FACTORS[found[2]]) if found else 0
+    if count < 1:
+        raise ValueError(f"{text!r} is no number of tokens: write it as in 10B, 500M, 250K or 1000.")
+    return count
+
+
+def stream_shards(
+    data: str,
+    tokenizer: Tokenizer,
+    folder: Path,
+    tokens: int | None = None,
+    val_fraction: float = 0.1,
+    shard_tokens: int = SHARD_TOKENS,
+) -> dict[str, int]:
+    """Tokenizes `hf:OWNER/NAME`, `hf:OWNER/NAME:CONFIG` or `hf:FOLDER` and returns how many tokens each part has.
+
+    The documents are the column `text` of the split `train`, in the order in which they are stored; it stops with the
+    one that reaches `tokens`. As nobody knows how long a stream is, the validation part is not its end: a document
+    goes there whenever that part has less than its share of the tokens so far, up to `shard_tokens` in all.
+
+    Memory holds one shard. A call with the same arguments goes on after the last shard that was written, and what it
+    leaves is the same, byte for byte, as if it had never been stopped. Raises `ValueError` for other arguments than
+    the folder was begun with and for a dataset without text, `ConnectionError` where it cannot be read, and
+    `ImportError` without the library `datasets`, 5.2 or newer.
+    """
+    if not 0 < val_fraction < 1:
+        raise ValueError(f"val_fraction is the share of the text to test on, between 0 and 1, but is {val_fraction}.")
+    check_vocabulary(tokenizer)
+    progress = _begin(folder, tokenizer, {"data": data, "tokens": tokens, "val_fraction": val_fraction})
+    dataset = [] if progress["position"] == END else _open(data, progress)
+    for unfinished in folder.glob("*.[0-9]*.tmp"):  # what `replacing` left when it was killed
+        unfinished.unlink()
+    tokenizer.save(folder)
+    parts = ("train", "val")
+    counts = {part: sum(shard["tokens"] for shard in progress[part]["shards"]) for part in parts}
+    unsaved = {part: array("H") for part in parts}  # 16 bits a token
+    total = sum(counts.values())
+    with tqdm(total=tokens, initial=total, unit="tok", unit_scale=True, leave=False, disable=None) as bar:
+        for ids, position in _encode(_read(dataset, data), tokenizer):
+            if tokens is not None and total >= tokens:
+                break
+            part = "val" if counts["val"] < min(val_fraction * total, shard_tokens) else "train"
+            unsaved[part].extend(ids)
+            counts[part] += len(ids)
+            total += len(ids)
+            length = len(ids) - (tokenizer.end_of_text is not None)
+            progress[part]["longest_document"] = max(progress[part]["longest_document"], length)
+            progress["position"] = position
+            bar.update(len(ids))
+            if sum(map(len, unsaved.values())) >= shard_tokens:
+                _save(folder, progress, unsaved)
+    progress["position"] = END
+    _save(folder, progress, unsaved)
+    (folder / PROGRESS).replace(folder / INDEX)
+    return counts
+
+
+def _begin(folder: Path, tokenizer: Tokenizer, source: dict[str, Any]) -> dict[str, Any]:
+    """How far the work in a folder has come; `ValueError` where it is other work."""
+    path = folder / PROGRESS
+    if not path.exists():
+        about = {part: {"shards": [], "longest_document": 0, "nats": []} for part in ("train", "val")}
+        return {"vocab_size": tokenizer.vocab_size, **about, "source": source, "revision": None, "position": None}
+    try:
+        progress: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        begun = {**{name: progress["source"][name] for name in source}, "tokenizer": Tokenizer.load(folder)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error!r}): delete {folder} and begin again.") from error
+    for name, asked in {**source, "tokenizer": tokenizer}.items():
+        if begun[name] != asked:
+            raise ValueError(
+                f"The shards in {folder} were begun with {name}={begun[name]!r}, which cannot become {asked!r} on the "
+                f"way: leave it as it was, or choose another folder with --out."
+            )
+    return progress
+
+
+def _save(folder: Path, progress: dict[str, Any], unsaved: dict[str, array[int]]) -> None:
+    """Writes a shard of each part, and then how far that is."""
+    for part, ids in unsaved.items():
+        if ids:
+            shards = progress[part]["shards"]
+            shards.append(write_shard(folder, part, len(shards), np.frombuffer(ids, np.uint16)))
+            del ids[:]
+    with replacing(folder / PROGRESS) as path:
+        path.write_text(json.dumps(progress, indent=2) + "\n", "utf-8")
+
+
+def _encode(documents: Iterator[tuple[str, Any]], tokenizer: Tokenizer) -> Iterator[tuple[list[int], Any]]:
+    """The ids of each document, with the one that ends it, and what came with the document."""
+    end = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
+    with ThreadPoolExecutor() as threads:
+        while batch := list(islice(documents, DOCUMENTS_AT_ONCE)):
+            encoded = threads.map(tokenizer.encode, [text for text, _ in batch])
+            for ids, (_, position) in zip(encoded, batch, strict=True):
+                yield ids + end, position
+
+
+def _open(data: str, progress: dict[str, Any]) -> Any:
+    """The dataset as a stream that begins where `progress` ends, which also keeps its revision: what is changed on the
+    hub meanwhile changes nothing here."""
+    try:
+        import datasets  # here, because it is an extra, and both take long to import
+        from huggingface_hub import HfApi
+
+        if tuple(map(int, datasets.__version__.split(".")[:2])) < (5, 2):
+            # 5.0 loses documents where a stream is stopped for the second time
+            raise ImportError(f"here is version {datasets.__version__}")
+    except ImportError as error:
+        raise ImportError(
+            f"{data} takes the library datasets, 5.2 or newer, to read ({error}): pip install --upgrade datasets"
+        ) from error
+    path, config = Path(data.removeprefix(HF)), ""
+    try:
+        if path.name and path.is_dir():
+            name = str(path.resolve())
+        else:
+            name, _, config = data.removeprefix(HF).partition(":")
+            progress["revision"] = progress["revision"] or HfApi().dataset_info(name).sha
+        dataset = datasets.load_dataset(
+            name, config or None, split="train", streaming=True, revision=progress["revision"]
+        )
+        row = next(iter(dataset), None)
+    except Exception as error:  # the library hands through the errors of whatever it reads with
+        raise ConnectionError(
+            f"{data} could not be opened ({_reason(error)}): give hf:OWNER/NAME, hf:OWNER/NAME:CONFIG or hf:FOLDER, "
+            f"and look whether you are online."
+        ) from error
+    if row is None:
+        raise ValueError(f"{data} is empty: there is nothing to learn from.")
+    if not isinstance(row.get("text", 0), str | None):
+        raise ValueError(f"{data} has no text in a column 'text', only {', '.join(row)}: choose another dataset.")
+    dataset = dataset.select_columns("text")
+    if progress["position"]:
+        dataset.load_state_dict(progress["position"])
+    return dataset
+
+
+def _read(dataset: Any, data: str) -> Iterator[tuple[str, Any]]:
+    """The documents, each with the position in the stream after it; rows without text are left out."""
+    try:
+        for row in dataset:
+            if row["text"]:
+                yield row["text"], dataset.state_dict()
+    except Exception as error:
+        raise ConnectionError(
+            f"Reading {data} broke off ({_reason(error)}): the same command goes on after the last shard written."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
