@@ -12,9 +12,9 @@ PASSAGES = {
         {hero}, who loved {hero.food}, lived {hero.home}.|{His} favourite colour was {hero.colour}, and
         {his} favourite food was {hero.food}.|{His} best friend was {hero.friend.the}.] <detail>""",
     # nothing comes of these: they are only true, and nice to know
-    "detail": """[{His} {k1:kin} was a {j1:job}, and {his} {k2:kin} a {j2:job}.|{He} wore {:material} {:garment} every {:month}.|{He} was born in {:month}, under a {:tree} tree, and could play the {:instrument}.|In {his} garden grew {:flower}, [radishes|onions|carrots|turnips|potatoes] and a {:tree} tree.|In {:month} {he} had won some {:flower} at {:game}.]""",
-    "feast": """[{G1:cast}, {g2:cast} and {g3:cast} came by with {:dish}, a basket of {:fruit} and some {:flower}.|They celebrated
-        until {:when} with {hero.food}, {:fruit} and {:dish}, and {g1:cast} {:did}.|The next night {hero} slept {hero.home} and dreamed of a {:material} moon and a {:job}.|The next day {hero} told it all to {g1:cast.the} and {g2:cast.the}, who {:did}.|Everyone got {:dish}, some {:fruit} and {:material} {:garment}.]""",
+    "detail": """[2×{He} had {k:number} [uncles|aunts|cousins], and all {k} of them were [hatters|sailors|singers|bakers|twins|tall].|{His} {:kin} was a {:job}, and {he} was proud of it.|{He} wore {:material} {:garment} every {:month}.|{He} was born in {:month}, under a {:tree} tree, and could play the {:instrument}.|In {his} garden grew {:flower}, [radishes|onions|carrots|turnips|potatoes] and a {:tree} tree.|In {:month} {he} had won some {:flower} at {:game}.]""",
+    "feast": """[The {:job} and the whole village came by with {:dish}, a basket of {:fruit} and some {:flower}.|They celebrated
+        until {:when} with {hero.food}, {:fruit} and {:dish}, and the {:job} {:did}.|The next night {hero} slept {hero.home} and dreamed of a {:material} moon and a {:job}.|The next day {hero} told it all to a {:job}, who {:did}.|Everyone got {:dish}, some {:fruit} and {:material} {:garment}.]""",
 }
 
 # plot -> (the story, its questions)
@@ -28,11 +28,11 @@ PLOTS: dict[str, tuple[str, str]] = {
         {hero.friend}.|{He} had bought the {thing} with {his} own money.|{He} had won the {c} {thing} at the fair.]
 
         "{hero.cry}" cried {hero}. "[Where can it be?|A {thing} does not walk away!|I had it only yesterday!]" {He} looked
-        [under the bed|in the soup pot|behind the door], and found only {n:number} {f:fruit}. {He} looked {:place.at}, and
+        [under the bed|in the soup pot|behind the door], and found {n:number} {f:fruit}. {He} looked {:place.at}, and
         found [nothing|a {:animal}|dust and {:flower}].
 
         Then {he} met {other:cast.the}. "[I saw a {thing}|Somebody has seen a {thing}|Go and look for your {thing}]
-        {p:place.at}," said {other} {:how}. So {hero} left the {n} {f} where they were, ran to {p}, and there, [under some|between the|hidden by]
+        {p:place.at}," said {other} {:how}. So {hero} let everything lie, ran to {p}, and there, [under some|between the|hidden by]
         {:p.finds}, [lay|waited|shone] the {c} {thing}.
 
         <feast> From that day on, the {c} {thing} [hung over {his} bed|was tied to a string|slept under a pillow], and
@@ -42,35 +42,35 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         Who lost the {thing}? {hero}.
         What did {hero} lose? A {c} {thing}.
-        What colour was the {thing}? {c}.
+        What colour was the {thing}? It was {c}.
         Where was the {thing} in the end? {p.at}.
         Who knew where the {thing} was? {other}.
-        How many {f} did {hero} find? {n}.
+        How many {f} did {hero} find? {hero} found {n}.
         """,
     ),
     "a fear overcome": (
         """
         <once> {hero:cast.intro} had a {c:colour} {thing:treasure} and was afraid of {hero.fear}. <about>
 
-        One {d:day}, news came from {p:place}: {other:cast.the} [had twisted an ankle|had one foot in a bucket|could not get
+        One {:day}, news came from {p:place}: {other:cast.the} [had twisted an ankle|had one foot in a bucket|could not get
         down from a wall]. "[Somebody must go|Somebody must help]," [everybody said|said the whole village], and looked
         [at the floor|out of the window|the other way].
 
         {hero} put the {c} {thing} [in {his} pocket|under {his} arm|on {his} head]. "And what about {hero.fear}?" {he} whispered.
-        "{hero.cry}" But {he} counted to {n:number}, held on to the {thing} and went all the way to {p}. {other} {:did}. "Were
+        "{hero.cry}" But {he} counted {n:number} breaths, held on to the {thing} and went all the way to {p}. {other} {:did}. "Were
         you not afraid?"
 
-        "Very," said {hero} {:how}. "But I counted to {n}, and [you were more important|I came all the same|being brave was quicker than worrying]."
-        <feast> Since that {d}, {hero} is still afraid of {hero.fear}, only [not as much|a little less|not quite as often], and the {c}
+        "Very," said {hero} {:how}. "But I counted {n} breaths, and [you were more important|I came all the same|being brave was quicker than worrying]."
+        <feast> {hero} is still afraid of {hero.fear}, only [not as much|a little less|not quite as often] when {he} has counted {n} breaths, and the {c}
         {thing} [hangs over the door|has a place of honour|is polished every week].
         """,
         """
-        What was {hero} afraid of? {hero.fear}.
+        What was {hero} afraid of? Of {hero.fear}.
         Who needed help? {other}.
         Where was {other}? {p.at}.
         What did {hero} take along? A {c} {thing}.
-        How far did {hero} count? To {n}.
-        On which day did it happen? {d}.
+        How many breaths did {hero} count? {hero} counted {n}.
+        Who counted {n} breaths? {hero}.
         """,
     ),
     "a promise kept": (
@@ -81,20 +81,20 @@ PLOTS: dict[str, tuple[str, str]] = {
         On the way, somebody called: "Stay and have {:dish} with us!" {hero} {:did} and looked at the {c} {thing}. "[Another
         time|Tomorrow|Save me some]!" {he} called, and walked on.
 
-        Then [the path broke off|a bridge was out|a stream had risen] near {p:place}, and {hero} had to [stumble|creep|find a way] among the {:p.finds} for {n:number} hours, with the {thing} [on {his} head|between {his} teeth|under {his}
-        coat]. When {he} knocked at last, it was [almost midnight|dark|late], but not yet {d}. "{other.cry}" said {other}. "You
+        Then [the path broke off|a bridge was out|a stream had risen] near {p:place}, and {hero} had to [stumble|creep|find a way] among the {:p.finds} and lost {n:number} hours, with the {thing} [on {his} head|between {his} teeth|under {his}
+        coat]. When {he} knocked at last, it was [almost midnight|dark|late], but not too late. "{other.cry}" said {other}. "You
         came!"
 
-        "I promised," said {hero} {:how}, "and {n} hours are not so long," and put down the {c} {thing}. <feast> [A promise is a small thing to give and a big
+        "I lost {n} hours," said {hero} {:how}, "but I promised," and put down the {c} {thing}. "Who else would have lost {n} hours?" said {other}. <feast> [A promise is a small thing to give and a big
         thing to keep.|{other} has never lent the {c} {thing} to anyone.|It was the best {thing} that {other} ever had.]
         """,
         """
         What did {hero} promise to bring? A {c} {thing}.
         Who was waiting for the {thing}? {other}.
-        What colour was the {thing}? {c}.
-        How many hours did {hero} lose near {p}? {n}.
+        What colour was the {thing}? It was {c}.
+        How many hours did {hero} lose near {p}? {hero} lost {n}.
         Who kept a promise? {hero}.
-        By which day did {hero} have to come? {d}.
+        When did {hero} have to come? Some time before {d}.
         """,
     ),
     "a race": (
@@ -104,15 +104,15 @@ PLOTS: dict[str, tuple[str, str]] = {
         shall be there before you blink|You will only see my back|The {c} {thing} is as good as mine]," said {other} {:how}. {hero}
         [said nothing|only smiled|tied {his} shoes twice]. <about>
 
-        [Off they ran|Away they went|They were off]! Soon {other} was {n:number} {u=[steps|trees|fences]} ahead. But at the corner
+        [Off they ran|Away they went|They were off]! Soon {other} was ahead by {n:number} {u=[steps|trees|fences]}. But at the corner
         [sat|lay|waited] a small {a:animal} [that had hurt itself|that had lost its way|caught in a fence]. {other} [jumped
-        over it|did not even look|had no time]. {hero} stopped. "{hero.cry} [Hold still|Poor thing|Let me help you]," {he} said {:how}, and carried the {a} the last {n} {u}.
+        over it|did not even look|had no time]. {hero} stopped. "{hero.cry} [Hold still|Poor thing|Let me help you]," {he} said {:how}, and carried the {a} all the way.
 
-        So {other} won the {thing}[, of course|, by a mile|], but it was very quiet {p.at}. Then came {hero}, last of all, with the
+        So {other} won the {thing} by {n} {u}[, of course|], but it was very quiet {p.at}. Then came {hero}, last of all, with the
         {a} on {his} shoulder, and everyone cheered[ until the windows shook|].
 
-        {other} looked at the {c} {thing} for a while. "[This is yours|I think you dropped this|Mine was the shorter
-        race]," said {other} {:how}, and held it out to {hero}. <feast> Now {hero} and {other} share the {c} {thing}. [It works week by
+        {other} looked at the {c} {thing} for a while. "I won by {n} {u}," said {other} {:how}, "but [this is yours|you won the day|mine was the shorter
+        race]," and held it out to {hero}. <feast> Now {hero} and {other} share the {c} {thing}. [It works week by
         week.|The one who stops can still be first.|The {a} sleeps in it, as far as it fits.]
         """,
         """
@@ -121,12 +121,12 @@ PLOTS: dict[str, tuple[str, str]] = {
         Who won the race? {other}.
         Who stopped to help the {a}? {hero}.
         Which animal needed help? A {a}.
-        How far was {other} ahead? {n} {u}.
+        How far was {other} ahead? By {n} {u}.
         """,
     ),
     "the storm": (
         """
-        [3×Once upon a time,|Not [so|very] long ago,] {hero:cast.intro} had a {c:colour} {thing:treasure}, and it hung {p:house.at}. <about> Then, on a stormy {season:season} night,
+        [3×Once upon a time,|Not [so|very] long ago,] {hero:cast.intro} had a {c:colour} {thing:treasure}, and it hung {p:house.at}. <about> Then, on a stormy {:season} night,
         the wind took the roof off.
 
         "[All hands|Everybody out|Wake up]!" shouted {hero}. {Other:cast.the} brought {n:number} [nails|planks|tablecloths]
@@ -139,14 +139,14 @@ PLOTS: dict[str, tuple[str, str]] = {
         crooked|blue as the sky|made of doors].
 
         <feast> ["The wind can have one roof," said {hero} {:how}, "but it cannot have two."|"Let it blow," said {hero} {:how}, "as
-        long as we have nails."|"It may come back," said {hero} {:how}, "but next time it might knock."] And the {c} {thing} still hangs on the wall, [in case|for the next storm|for another {season} night].
+        long as we have nails."|"It may come back," said {hero} {:how}, "but next time it might knock."] And the {c} {thing} still hangs on the wall, [in case|for the next storm|for another windy night].
         """,
         """
         What did the wind take? The roof.
         Where did it happen? {p.at}.
         What did {hero} use? A {c} {thing}.
         Who brought a bucket? {other}.
-        In which season did it happen? {season}.
+        What hung on the wall in the end? A {c} {thing}.
         Who caught the {thing} twice? {hero}.
         """,
     ),
@@ -159,20 +159,20 @@ PLOTS: dict[str, tuple[str, str]] = {
         there {c} paint on your [nose|ear|elbow]?" "It is [a rash|the fashion|jam]." {hero.friend} [was hurt|went away
         sadly|did not say a word more].
 
-        On {d:day} {hero.friend} followed {him} on tiptoe, past {:animal.a} and {n:number} {f:flower}, all the way to {p}.
+        On {:day} {hero.friend} followed {him} on tiptoe, counted {n:number} {f:flower} on the way, and came to {p}.
         "{hero.friend.cry}" There stood {hero}, [with a brush in {his} hand|with glue up to {his} knees|singing softly],
         and held up the {c} {thing}.
 
-        "Now it is no surprise any more," said {hero} {:how}, "and only {d}." "It is," said {hero.friend}. "[I was surprised that I was
-        wrong|I thought you had forgotten me|Nobody ever made me a {thing}]." <feast> And on the birthday there were {n} {f} on the table, and {hero.friend} unwrapped the {c} {thing} [as if for the first time|very slowly|with closed eyes].
+        "Now it is no surprise any more," said {hero} {:how}. "It is," said {hero.friend}. "[I was surprised that I was
+        wrong|I thought you had forgotten me|Nobody ever made me a {thing}]." <feast> And on the birthday there were flowers on the table, and {hero.friend} unwrapped the {c} {thing} [as if for the first time|very slowly|with closed eyes].
         """,
         """
         What was the secret? A {c} {thing}.
         Where was the {thing} hidden? {p.at}.
         For whom was the {thing}? {hero.friend}.
-        On which day did {hero.friend} follow {hero}? {d}.
+        Who followed {hero} on tiptoe? {hero.friend}.
         Who made the {thing}? {hero}.
-        How many {f} were on the way? {n}.
+        How many {f} did {hero.friend} count? {hero.friend} counted {n}.
         """,
     ),
     "a trade that goes wrong": (
@@ -181,11 +181,11 @@ PLOTS: dict[str, tuple[str, str]] = {
         {thing}," {he} [said|thought|told everyone].
 
         [By the well|At the gate|On the bridge] {he} met {other:cast.the}. "You can have {n:number} {f:fruit} for your {c} {thing}!"
-        said {other} {:how}. Done. But the {f} [were bruised|smelled odd|were sour], so {he} swapped them for a {:tool}, and that
+        said {other} {:how}. Done. But they [were bruised|smelled odd|were sour], so {he} swapped them for a {:tool}, and that
         for some {:garment}, and those for a {a:animal}. And the {a} [hopped off without a word|bit {him} on the thumb|flew
         away over the roofs].
 
-        "{hero.cry}" said {hero}. "I had a {thing}, then {n} {f}, then a {a}, and now I have nothing." {other} [felt sorry for {him}|had been watching|
+        "{hero.cry}" said {hero}. "I had a {thing}, then a {a}, and now I have nothing." {other} [felt sorry for {him}|had been watching|
         came by]. "[The {thing} does not suit me|I have no use for a {thing}|I have a {thing} at home]," said {other}. "Meet me {p:place.at} with some {hero.food}, and it is yours again."
 
         So {hero} ran to {p}, and came home with the {c} {thing} [under {his} coat|in both hands|on {his} head]. <feast> The {c}
@@ -195,8 +195,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         What did {hero} take to market? A {c} {thing}.
         Who got the {thing}? {other}.
-        What did {other} give for the {thing}? {n} {f}.
-        How many {f} did {hero} get? {n}.
+        What could {hero} have for the {thing}? {hero} could have {n} {f}.
+        How many {f} could {hero} have? {hero} could have {n}.
         Which animal got away? A {a}.
         Where did {hero} get back the {thing}? {p.at}.
         """,
@@ -205,30 +205,29 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         <once> {hero:cast.intro} had a {c:colour} {thing:treasure} and not much else. <about> Then a stranger came, sat down {p:place.at} and cried. [The people hurried by.|Everybody looked the other way.|Only a {:animal} stopped.]
 
-        "[Are you hungry|Have you lost your way|Can I help you]?" asked {hero} {:how}. "I have come {n:number} [days|miles|
-        hours] on foot," said the stranger, "and nobody has given me as much as a {thing}." {hero} {:did}, and gave the stranger some
+        "[Are you hungry|Have you lost your way|Can I help you]?" asked {hero} {:how}. "I have come {n:number} {u=[days|miles|hours]} on foot," said the stranger, "and nobody has given me as much as a {thing}." {hero} {:did}, and gave the stranger some
         {hero.food} and the {c} {thing}.
 
         The stranger [hugged|kissed|dusted off] the {thing} and was gone. "{hero.friend.cry}" said {hero.friend}. "You gave
         your {c} {thing} to somebody you do not know?" "Now I know somebody more," said {hero} {:how}.
 
         A [week|month|year] later, a [golden coach|silver carriage|very long sleigh] stopped {p.at}, and out climbed {who=[the
-        queen|the king|the mayor]} with the {c} {thing}. "I was the stranger," said {who}. "Where is {hero}?" <feast> [Kindness comes home by
+        queen|the king|the mayor]} with the {c} {thing}. "I was the stranger," said {who}, "and I have come {n} {u} to thank {hero}." <feast> [Kindness comes home by
         coach.|{hero} had known it all along.|And {hero.friend} has greeted every stranger since.]
         """,
         """
         What did {hero} give away? A {c} {thing}.
         Who helped the stranger? {hero}.
-        What did the stranger get to eat? {hero.food}.
-        Who was the stranger? {who}.
+        What did the stranger get to eat? Some {hero.food}.
+        Who was the stranger? It was {who}.
         Where did the stranger sit? {p.at}.
-        What colour was the {thing}? {c}.
+        What colour was the {thing}? It was {c}.
         """,
     ),
     "a mistake owned up to": (
         """
         <once> {hero:cast.intro} ruined a {c:colour} {thing:treasure}. It belonged to {other:cast.the}. It happened [while {he} was showing
-        off|on a {:day}, at breakfast|because {he} wanted to {hero.likes} indoors]: [rip|snap|oops], and there were {n:number}
+        off|on a {:day}, at breakfast|because {he} wanted to {hero.likes} indoors]: [rip|snap|oops]! {He} counted {n:number}
         pieces. <about>
 
         "{hero.cry}" whispered {hero}. Nobody had seen it but a {a:animal}. {He} [swept up|gathered|picked up] what was left of
@@ -237,18 +236,18 @@ PLOTS: dict[str, tuple[str, str]] = {
         {thing}|Not since {:day}]," said {hero}.
 
         It was the [worst|longest|silliest] lie of {his} life[, and it grew and grew|, and it weighed like lead|], and the {a} knew it. At noon
-        {hero} ran to {p}, dug out all {n} pieces of the {c} {thing} and carried them to {other}. "I did it. I [was afraid to
+        {hero} ran to {p}, dug out the {c} {thing}, counted {n} pieces and carried them to {other}. "I did it. I [was afraid to
         say so|am sorry|should have told you]."
 
         {other} was quiet [for a long time|for a moment|until the tea was cold]. "[A {thing} can be mended, and a lie
-        cannot|Now I know that you tell the truth|I ruined one of yours, too]," said {other} {:how}. They glued it
+        cannot|Now I know that you tell the truth|I ruined one of yours, too]," said {other} {:how}. They counted {n} pieces and glued them
         together. <feast> One can still see the cracks in the {c} {thing}. [{other} likes them best.|It is better than
         before.|But only from close by.]
         """,
         """
         What did {hero} ruin? A {c} {thing}.
         Whose {thing} was it? {other}.
-        How many pieces were there? {n}.
+        How many pieces did {hero} count? {hero} counted {n}.
         Where did {hero} hide the pieces? {p.at}.
         Who saw it happen? A {a}.
         Who told a lie? {hero}.
@@ -260,23 +259,22 @@ PLOTS: dict[str, tuple[str, str]] = {
         all|a drawing on a napkin]. <about> {Other:cast.the} came along, and they wanted to build {b:build.a} {p:place.at}.
 
         On the first try the {c} {thing} fell on {hero}'s [foot|hat|lunch]. "{hero.cry}" On the second try everything [stood for a
-        whole minute|leaned like a tired horse|was upside down]. "{other.cry}" said {other}. "[Let us ask for help.|Who holds
+        whole minute|leaned like a tired horse|was upside down]. "{other.cry}" said {other}. "Nobody can build {b.a} like that. [Let us ask for help.|Who holds
         the plan upside down?|We forgot the middle.]"
 
-        So they asked {hero.friend}, who {:did}. "You have used the {thing} [the wrong way round|upside down|inside out]," said {hero.friend}. [After that it went fast.|From then on they worked as three.|They started again from
-        the bottom.]
+        So they asked {hero.friend}, who {:did}. "You have used the {thing} [the wrong way round|upside down|inside out]," said {hero.friend}. "To build {b.a}, begin at the bottom." [After that it went fast.|From then on they worked as three.|They started again.]
 
-        When the last [nail|knot|peg] was in, they could {b.use}, and so could [all their friends|half the village|anyone
+        When the last [nail|knot|peg] was in, {hero} said, "So three can build {b.a}!" And they could {b.use}, and so could [all their friends|half the village|anyone
         who asked]. <feast> And at the very top shone the {c} {thing}. [What three can build, no wind can topple.|The first two
         tries make very good firewood.|It can be seen from far away.]
         """,
         """
-        What did they build? {b.a}.
+        What did they build? They wanted to build {b.a}.
         Who wanted to build with {hero}? {other}.
         What did they have? A {c} {thing}.
         Whom did they ask for help? {hero.friend}.
         Where did they build? {p.at}.
-        What colour was the {thing}? {c}.
+        What colour was the {thing}? It was {c}.
         """,
     ),
     "a wish and its price": (
@@ -284,37 +282,37 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} [caught|netted|sat on] a golden fish {p:place.at}. "Let
         me go," said the fish, "and I shall grant you a wish. But every wish has a price."
 
-        {hero} did not [think long|ask which|listen to the end]. "I wish for a {thing}, {n:number} times as big as a house!" [Puff|Ping|Whoosh], there stood the {c} {thing}, {n} times as big as a house. {hero} {:did}. But when {he} wanted to {hero.likes}, {he} no
+        {hero} did not [think long|ask which|listen to the end]. "I wish for a {thing}, exactly {n:number} times as big as a house!" [Puff|Ping|Whoosh], there stood the {c} {thing}, exactly {n} times as big as a house. {hero} {:did}. But when {he} wanted to {hero.likes}, {he} no
         longer knew how. {He} tried {hero.food}, but everything tasted like [paper|dust|cold water]. And when {hero.friend}
         came by, {hero} [asked who that was|did not wave|had forgotten the name].
 
-        "{hero.cry} So that is the price," said {hero}, and ran back to {p}. "Fish, fish, take the {thing} back!" "[All of it|The whole {thing}|Every bit of it]?" asked the fish. "[Every inch|The whole of it|Yes, and quickly]!"
+        "{hero.cry} So that is the price," said {hero}, and ran back to {p}. "Fish, fish, take the {thing} back!"
 
-        [Puff|Ping|Whoosh], the {c} {thing} was gone. At home sat {hero.friend}, with {hero.food} on the table. <feast> {hero} never
+        [Puff|Ping|Whoosh], the {c} {thing}, exactly {n} times as big as a house, was gone. At home sat {hero.friend}, with {hero.food} on the table. <feast> {hero} never
         wished for a {c} {thing} again. [Some wishes are best kept as wishes.|The golden fish is still there, and nobody asks
         it for anything.|What we have, we should wish for.]
         """,
         """
         Who granted the wish? A golden fish.
         What did {hero} wish for? A {c} {thing}.
-        What colour was the {thing}? {c}.
+        What colour was the {thing}? It was {c}.
         Where was the golden fish? {p.at}.
         Who was waiting at home? {hero.friend}.
-        How many times as big as a house was the {thing}? {n}.
+        How many times as big as a house was the {thing}? It was exactly {n} times as big.
         """,
     ),
     "the noise in the night": (
         """
-        [3×Once upon a time,|Not [so|very] long ago,] {hero:cast.intro} kept a {c:colour} {thing:treasure} beside the bed. <about> On a {:rough} {season:season} night, {he} was woken by a
+        [3×Once upon a time,|Not [so|very] long ago,] {hero:cast.intro} kept a {c:colour} {thing:treasure} beside the bed. <about> On a {:rough} {:season} night, {he} was woken by a
         noise. {:sound}, it went.
 
-        "{hero.cry}" said {hero} and pulled the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It is a {m=[ghost|burglar|monster]} with {n:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|in both hands|and a deep breath] and [crept|tiptoed|marched] outside, as far as {p:place}.
+        "{hero.cry}" said {hero} and pulled the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It is a [ghost|burglar|monster] with {:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|in both hands|and a deep breath] and [crept|tiptoed|marched] outside, as far as {p:place}.
 
         Behind the {:p.finds}, something moved. {hero} lifted the {thing}. "Come out, whoever you are!" "[Not so loud!|Who is
         there?|Mind my nose!]" said a voice, and out came {hero.friend.the}.
 
         "What are you doing {p.at}?" "[I could not sleep|It is the only quiet hour], so I came to {hero.friend.likes}," said
-        {hero.friend} {:how}. "And what is the {c} {thing} for?" "[For the {m}|That is a long story|I forget]," said {hero}. <feast>
+        {hero.friend} {:how}. "And what is the {c} {thing} for?" "[For courage|That is a long story|I forget]," said {hero}. <feast>
         The {c} {thing} is beside the bed again. [Most monsters are friends whom we cannot see well.|But the window is
         open.|And at night {hero} and {hero.friend} go out together.]
         """,
@@ -323,8 +321,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         What did {hero} take along? A {c} {thing}.
         Who made the noise? {hero.friend}.
         Where did {hero} find {hero.friend}? {p.at}.
-        In which season did it happen? {season}.
-        What did {hero.friend} want to do there? {hero.friend.likes}.
+        What colour was the {thing}? It was {c}.
+        What did {hero.friend} want to do there? {hero.friend} wanted to {hero.friend.likes}.
         """,
     ),
     "the guest who could not sleep": (
@@ -347,20 +345,20 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         Who could not sleep? {hero}.
         Whose guest was {hero}? {other}.
-        What does {hero} do before going to sleep? {hero.likes}.
+        What does {hero} like to do before going to sleep? {hero} likes to {hero.likes}.
         Who says good night at home? {hero.friend}.
         What was {hero} holding in the end? A {c} {thing}.
-        What colour was the {thing}? {c}.
+        What colour was the {thing}? It was {c}.
         """,
     ),
     "the treasure map": (
         """
-        <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} found a map. "Whoever wants a {thing}," it said, "must walk
+        <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} found a map. "Whoever wants a {thing}," it said, "must count
         {n:number} steps from {p:place} and dig." "{hero.cry}" said {hero}. "[I always wanted a {thing}!|Who does not want a {thing}?|A {thing} of my own!]"
 
         {He} asked {hero.friend} along, because [digging is hard|a treasure is heavy|two see more than one]. They went to {p}, [over|
-        past|around] the {:p.finds}, counted {n} steps and dug with a {:digger} until {:when}. All they found was [mud|a
-        worm|a hole]. "[Deeper|Once more|Do not give up]," said {hero.friend} {:how}.
+        past|around] the {:p.finds}, to count {n} steps, and dug with a {:digger} until {:when}. All they found was [mud|a
+        worm|a hole]. "[Deeper|Once more|Do not give up]," said {hero.friend} {:how}. "We did count {n} steps."
 
         At last they hit a [box|chest|tin]. There lay the {c} {thing}, and with it a note: "[Whoever digs together has found it
         already|The real treasure is standing next to you|Put something in for the next one]."
@@ -370,11 +368,11 @@ PLOTS: dict[str, tuple[str, str]] = {
         """,
         """
         What did {hero} want? A {c} {thing}.
-        How many steps was it from {p}? {n}.
+        How many steps did they have to count? They had to count {n}.
         Where did they go to dig? {p.at}.
         What lay in the ground? A {c} {thing}.
         Who went along with {hero}? {hero.friend}.
-        What colour was the {thing}? {c}.
+        What colour was the {thing}? It was {c}.
         """,
     ),
     "the boast": (
@@ -410,13 +408,13 @@ PLOTS: dict[str, tuple[str, str]] = {
         some {hero.food}.
 
         They asked {other:cast.the}. "{other.cry}" said {other}. "[There is only one {thing} like that|I know this {c} {thing}|Follow
-        the {thing}]. It comes from {p:place}." [The sun was low already.|{w:weather.scene}] {hero} sang to the {a} for
-        {n:number} miles, and carried the {c} {thing} [on {his} back|around {his} neck|under {his} hat].
+        the {thing}]. It comes from {p:place}." [The sun was low already.|{w:weather.scene}] {hero} walked
+        {n:number} miles, sang to the {a} and carried the {c} {thing} [on {his} back|around {his} neck|under {his} hat].
 
-        And {p.at}, after {n} miles, among the {:p.finds}, stood a mother {a} and counted her little ones [again and again|in
+        And {p.at}, when they had walked {n} miles, among the {:p.finds}, stood a mother {a} and counted her little ones [again and again|in
         tears|aloud]. "One is missing," she said. "[Not any more|Here it is|Count again]," said {hero} {:how}.
 
-        [What a dance that was!|How they all talked at once!|They would not let {him} go.] <feast> Since then, when {hero} comes past
+        [What a dance that was!|How they all talked at once!|They would not let {him} go.] "{hero} walked {n} miles for us," they sang. <feast> Since then, when {hero} comes past
         {p}, somebody small [waves with|runs along with|shows {him}] a {c} {thing}.
         """,
         """
@@ -424,8 +422,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         What did {hero} find? A {c} {thing}.
         Where was the mother? {p.at}.
         Who knew where the {thing} came from? {other}.
-        What did {hero} give the {a} to eat? {hero.food}.
-        For how many miles did {hero} sing? {n}.
+        What did {hero} give the {a} to eat? Some {hero.food}.
+        How many miles did {hero} walk? {hero} walked {n} miles.
         """,
     ),
     "the detective": (
@@ -434,22 +432,22 @@ PLOTS: dict[str, tuple[str, str]] = {
         the owner of a magnifying glass|as always].
 
         "[Nobody leaves this place|Stand back|Everything is a clue]," said {other} {:how}. They looked {p:place.at}, and the {c} {thing}
-        was not there, only {:p.finds}. "I was [asleep|fast asleep|in bed with a cold] all {d:day}," said {hero} {:how}, "and when I
+        was not there, only {:p.finds}. "I was [asleep|fast asleep|in bed with a cold] all {:day}," said {hero} {:how}, "and when I
         woke up, the {thing} was gone."
 
         {other} [measured the footprints|sniffed the air|followed some crumbs]. The trail led {n:number} steps to the left, around a
         corner and [through a window|down a ladder|over a fence], straight to {hero}'s own bed. "{hero.cry}" There lay the
         {thing}. "So it was I," said {hero}, "and [I walk in my sleep|I dreamed of a {thing}|I did not know it]!"
 
-        "[Case closed|I knew it|Elementary]," said {other}, "after only {n} steps," and looked at the {c} {thing} once more. <feast> [A good detective looks at
+        "[Case closed|I knew it|Elementary]," said {other}, "it led {n} steps and no farther," and looked at the {c} {thing} once more. <feast> People still tell how the trail led {n} steps. [A good detective looks at
         home first.|Since then {hero.friend} ties {hero} to the bed.|It is the only case that {other} ever solved.]
         """,
         """
         What was missing? A {c} {thing}.
         Who had taken the {thing}? {hero}.
         Who was sent for? {other}.
-        What colour was the {thing}? {c}.
-        How many steps did the trail lead to the left? {n}.
+        What colour was the {thing}? It was {c}.
+        How many steps did the trail lead to the left? It led {n} steps to the left.
         Where did they look first? {p.at}.
         """,
     ),

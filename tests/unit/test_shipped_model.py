@@ -36,7 +36,7 @@ def test_its_log_and_its_settings_stand_beside_it() -> None:
 
 def test_it_tells_stories_that_the_judge_accepts(model: GPT2) -> None:
     stories = model.generate(["Once upon a time,"] * 20, max_new_tokens=320, temperature=0.8, seed=3)
-    assert sum(judge(story).accepted for story in stories) >= 10
+    assert sum(judge(story).accepted for story in stories) >= 17
 
 
 def test_it_knows_its_world(model: GPT2) -> None:
