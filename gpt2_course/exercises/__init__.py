@@ -10,6 +10,12 @@ from gpt2_course.exercises import (
     chapter_07,
     chapter_08,
     chapter_09,
+    chapter_10,
+    chapter_11,
+    chapter_12,
+    chapter_13,
+    chapter_14,
+    chapter_15,
 )
 from gpt2_course.exercises.check import check
 from gpt2_course.exercises.progress import progress
@@ -25,6 +31,12 @@ __all__ = [
     "chapter_07",
     "chapter_08",
     "chapter_09",
+    "chapter_10",
+    "chapter_11",
+    "chapter_12",
+    "chapter_13",
+    "chapter_14",
+    "chapter_15",
     "check",
     "progress",
     "quiz",

@@ -27,10 +27,12 @@ def numbers(*shape: int) -> Tensor:
 
 def first_difference(found: Tensor, right: Tensor) -> str:
     """Where two tensors of the same shape, vectors along the last dimension, differ first."""
+    found = found.to(right.dtype)
     place = tuple(torch.isclose(found, right, atol=1e-5).all(-1).logical_not().nonzero()[0].tolist())
-    at = place[0] if len(place) == 1 else place
     asked, got = ("[" + ", ".join(f"{float(x):.2f}" for x in row) + "]" for row in (right[place], found[place]))
-    return f"The vector at {at} must be {asked}, but it is {got}."
+    if not place:
+        return f"The result must be {asked}, but it is {got}."
+    return f"The vector at {place[0] if len(place) == 1 else place} must be {asked}, but it is {got}."
 
 
 def named(found: Tensor, usual: dict[str, Tensor]) -> str | None:

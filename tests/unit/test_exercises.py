@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections import Counter
@@ -60,6 +61,40 @@ def at(values: Tensor, targets: Tensor) -> Tensor:
 
 def length(tensors: list[Tensor]) -> float:
     return sum(float((t**2).sum()) for t in tensors) ** 0.5
+
+
+def merged_once(parts: list[str], rank: dict[tuple[str, str], int]) -> list[str]:
+    known = [(rank[pair], i) for i, pair in enumerate(pairwise(parts)) if pair in rank]
+    if not known:
+        return parts
+    i = min(known)[1]
+    return [*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]]
+
+
+def tenths(sure: Tensor, n: int = 10) -> list[Tensor]:
+    """Which numbers lie in which bin; without the empty ones."""
+    bins = (sure * n).long()
+    return [bins == b for b in range(n) if (bins == b).any()]
+
+
+def stands(text: list[int], read: list[list[int]], n: int) -> bool:
+    """Whether a piece of n tokens stands in what was read."""
+    pieces = {tuple(ids[i : i + n]) for ids in read for i in range(len(ids) - n + 1)}
+    return any(tuple(text[i : i + n]) in pieces for i in range(len(text) - n + 1))
+
+
+def line(n1: float, y1: float, n2: float, y2: float, n3: float) -> float:
+    """The straight line through two points, on paper with two logarithmic axes."""
+    return float(y2 * (n3 / n2) ** (math.log(y2 / y1) / math.log(n2 / n1)))
+
+
+def transplant(here: Tensor, there: Tensor, head: int, n_heads: int) -> Tensor:
+    of_head = torch.arange(here.shape[1]) // (here.shape[1] // n_heads) == head
+    return torch.where(of_head, there, here)
+
+
+def entries(data: bytes) -> dict[str, Any]:
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # type: ignore[no-any-return]
 
 
 def one(logits: Tensor, where: list[int]) -> Tensor:
@@ -631,6 +666,311 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "from the back": lambda p, number: 3 - int((p.flip(0).cumsum(0) <= number).sum()),
             "Return the index": lambda p, number: p,
             "it is 0, 2, 2, 3, not": lambda p, number: 9,
+        },
+    ),
+    "10.1": (
+        lambda q: f"Question: {q}\nAnswer:",
+        {
+            "There is a space after": lambda q: f"Question: {q}\nAnswer: ",
+            "There is a line end after": lambda q: f"Question: {q}\nAnswer:\n",
+            "in a line of its own": lambda q: f"Question: {q} Answer:",
+            "begin the answer, too, with": lambda q: f"Question: {q}\n",
+            "in the next line, with": lambda q: f"Question: {q}",
+            "that begin with “Question:”": lambda q: q,
+            "no abbreviations": lambda q: f"Q: {q}\nA:",
+            "Capital letters": lambda q: f"question: {q}\nanswer:",
+            "One line end too many": lambda q: f"Question: {q}\n\nAnswer:",
+            "There is a space missing": lambda q: f"Question:{q}\nAnswer:",
+            "the same every time": lambda q: "Question: Where does Tuck the tortoise live?\nAnswer:",
+            "It should be": lambda q: f"Please answer: {q}",
+            "this is a int": lambda q: 5,
+        },
+    ),
+    "10.2": (
+        lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))],
+        {
+            "the first stop of the list": lambda text, stops: text.split(stops[0])[0],
+            "itself is to be left out": lambda text, stops: text[
+                : min((i + len(s) for s in stops if (i := text.find(s)) >= 0), default=len(text))
+            ],
+            "the last place": lambda text, stops: text[: max(map(text.rfind, stops)) if "." in text else None],
+            "lacks a letter": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=-1)],
+            "you returned ''": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=0)],
+            "several letters": lambda text, stops: text[
+                : min((i for i in (text.find(s[0]) for s in stops) if i >= 0), default=len(text))
+            ],
+            "at the very beginning": lambda text, stops: text[
+                : min((i for i in map(text.find, stops) if i > 0), default=len(text))
+            ],
+            "Without stops": lambda text, stops: (
+                text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))] if stops else ""
+            ),
+            "nothing is left but": lambda text, stops: (
+                text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))] if text else "?"
+            ),
+            "this is a list": lambda text, stops: text.split(stops[0]),
+            "becomes 'Pip ran', not": lambda text, stops: (
+                "Pip" if "?" in stops else text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))]
+            ),
+        },
+    ),
+    "10.3": (
+        lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i]) / len(texts[i])),
+        {
+            "Text 0 has the mean": lambda texts: 0,
+            "because it is short": lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i])),
+            "also one of −3": lambda texts: max(range(len(texts)), key=lambda i: max(texts[i])),
+            "took the least sure": lambda texts: 4,
+            "there is no text": lambda texts: 7,
+            "but not for others": lambda texts: max(range(len(texts)), key=lambda i: len(texts[i])),
+            "this is a float": lambda texts: max(sum(t) / len(t) for t in texts),
+        },
+    ),
+    "11.1": (
+        lambda x, gain, bias, table: (
+            (normed(x) * gain + bias) @ table.T - ((normed(x) * gain + bias) @ table.T).logsumexp(-1, keepdim=True)
+        ),
+        {
+            "These are logits": lambda x, gain, bias, table: (normed(x) * gain + bias) @ table.T,
+            "These are probabilities": lambda x, gain, bias, table: ((normed(x) * gain + bias) @ table.T).softmax(-1),
+            "over the tokens of the text": lambda x, gain, bias, table: (
+                (normed(x) * gain + bias) @ table.T
+            ).log_softmax(0),
+            "The final norm is missing": lambda x, gain, bias, table: (x @ table.T).log_softmax(-1),
+            "Gain and bias": lambda x, gain, bias, table: (normed(x) @ table.T).log_softmax(-1),
+            "The bias of the norm": lambda x, gain, bias, table: ((normed(x) * gain) @ table.T).log_softmax(-1),
+            "The gain of the norm": lambda x, gain, bias, table: ((normed(x) + bias) @ table.T).log_softmax(-1),
+            "The norm goes over the tokens": lambda x, gain, bias, table: (
+                (normed(x.T).T * gain + bias) @ table.T
+            ).log_softmax(-1),
+            "The last step is missing": lambda x, gain, bias, table: normed(x) * gain + bias,
+        },
+    ),
+    "11.2": (
+        transplant,
+        {
+            "Nothing was transplanted": lambda here, there, head, n: here,
+            "all heads of it": lambda here, there, head, n: there,
+            "The wrong way round": lambda here, there, head, n: transplant(there, here, head, n),
+            "One column was": lambda here, there, head, n: transplant(here, there, head, here.shape[1]),
+            "of another head": lambda here, there, head, n: transplant(here, there, head - 1, n),
+            "every H-th column": lambda here, there, head, n: torch.where(
+                torch.arange(here.shape[1]) % n == head, there, here
+            ),
+            "from this one on": lambda here, there, head, n: torch.where(
+                torch.arange(here.shape[1]) >= head * here.shape[1] // n, there, here
+            ),
+            "up to this one": lambda here, there, head, n: torch.where(
+                torch.arange(here.shape[1]) < (head + 1) * here.shape[1] // n, there, here
+            ),
+            "exchanges a token": lambda here, there, head, n: torch.where(
+                torch.arange(len(here))[:, None] == head, there, here
+            ),
+            "numbers were changed, too": lambda here, there, head, n: here.copy_(transplant(here, there, head, n)),
+            "but not for head 2": lambda here, there, head, n: transplant(here, there, 1, n),
+        },
+    ),
+    "11.3": (
+        lambda ids, t: next((s + 1 for s in reversed(range(t)) if ids[s] == ids[t]), -1),
+        {
+            "where the token itself stood": lambda ids, t: next(
+                (s for s in reversed(range(t)) if ids[s] == ids[t]), -1
+            ),
+            "Take the last of them": lambda ids, t: next((s + 1 for s in range(t) if ids[s] == ids[t]), -1),
+            "Look one after it": lambda ids, t: next((s - 1 for s in reversed(range(t)) if ids[s] == ids[t]), -1),
+            "The position t itself": lambda ids, t: next(s + 1 for s in reversed(range(t + 1)) if ids[s] == ids[t]),
+            "These are tokens": lambda ids, t: next((ids[s + 1] for s in reversed(range(t)) if ids[s] == ids[t]), -1),
+            "return -1": lambda ids, t: next((s + 1 for s in reversed(range(t)) if ids[s] == ids[t]), 0),
+            "this is a str": lambda ids, t: "there",
+            "it should look at": lambda ids, t: 7 if t == 2 else -1,
+        },
+    ),
+    "12.1": (
+        lambda q, a: [-100] * (len(q) - 1) + a,
+        {
+            "One −100 too many": lambda q, a: [-100] * len(q) + a,
+            "is not graded here": lambda q, a: [-100] * len(q) + a[1:],
+            "The question is graded": lambda q, a: q[1:] + a,
+            "the tokens themselves": lambda q, a: q + a,
+            "not shifted": lambda q, a: [-100] * (len(q) - 1) + q[-1:] + a,
+            "0 is a token": lambda q, a: [0] * (len(q) - 1) + a,
+            "of the answer only": lambda q, a: a,
+            "For a question of 2": lambda q, a: [-100] * 3 + a,
+            "this is a str": lambda q, a: "?",
+            "but you returned": lambda q, a: [],
+        },
+    ),
+    "12.2": (
+        lambda x, w, b, down, up: x @ (w + up @ down).T + b,
+        {
+            "without its detour": lambda x, w, b, down, up: x @ w.T + b,
+            "the detour alone": lambda x, w, b, down, up: x @ (up @ down).T,
+            "The bias is missing": lambda x, w, b, down, up: x @ (w + up @ down).T,
+            "is subtracted": lambda x, w, b, down, up: x @ (w - up @ down).T + b,
+            "added twice": lambda x, w, b, down, up: x @ (w + up @ down).T + 2 * b,
+            "are multiplied": lambda x, w, b, down, up: (x @ w.T + b) * (x @ (up @ down).T),
+        },
+    ),
+    "12.3": (
+        lambda c, n, r: n * r * c * (4 + 2 + 5 + 5),
+        {
+            "counts one block": lambda c, n, r: 16 * c * r,
+            "The rank is missing": lambda c, n, r: 16 * c * n,
+            "the matrices themselves": lambda c, n, r: 12 * c * c * n,
+            "taken for a square": lambda c, n, r: 8 * c * n * r,
+            "Only the ways down": lambda c, n, r: 7 * c * n * r,
+            "Only the ways up": lambda c, n, r: 9 * c * n * r,
+            "attention only": lambda c, n, r: 6 * c * n * r,
+            "the MLP only": lambda c, n, r: 10 * c * n * r,
+            "one way down for the three": lambda c, n, r: 18 * c * n * r,
+            "Return a whole number": lambda c, n, r: 16.0 * c * n * r,
+            "it is 160, not": lambda c, n, r: 1,
+        },
+    ),
+    "13.1": (
+        lambda nats, text: nats / (math.log(2) * len(text.encode())),
+        {
+            "This is per character": lambda nats, text: nats / math.log(2) / len(text),
+            "These are nats per byte": lambda nats, text: nats / len(text.encode()),
+            "Multiplied where one divides": lambda nats, text: nats * math.log(2) / len(text.encode()),
+            "the bits of the whole text": lambda nats, text: nats / math.log(2),
+            "upside down": lambda nats, text: len(text.encode()) * math.log(2) / nats,
+            "A byte has 8 bits": lambda nats, text: nats / math.log(2) / len(text.encode()) / 8,
+            "this is a str": lambda nats, text: text,
+            "it is 1.4427, not": lambda nats, text: 1.0,
+        },
+    ),
+    "13.2": (
+        lambda sure, right: (
+            sum(float((sure - right)[(sure * 10).long() == b].sum().abs()) for b in range(10)) / len(sure)
+        ),
+        {
+            "All bins count alike": lambda sure, right: (
+                sum(float((sure - right)[b].mean().abs()) for b in tenths(sure)) / len(tenths(sure))
+            ),
+            "cancel out": lambda sure, right: (sure - right).mean(),
+            "without bins": lambda sure, right: abs((sure - right).mean()),
+            "distances of single": lambda sure, right: (sure - right).abs().mean(),
+            "are squared": lambda sure, right: (
+                sum(float((sure - right)[b].mean() ** 2 * b.sum()) for b in tenths(sure)) / len(sure)
+            ),
+            "sum over the bins": lambda sure, right: sum(float((sure - right)[b].sum().abs()) for b in tenths(sure)),
+            "a fifth wide": lambda sure, right: (
+                sum(float((sure - right)[b].sum().abs()) for b in tenths(sure, 5)) / len(sure)
+            ),
+            "has no mean": lambda sure, right: math.nan,
+            "Return one number": lambda sure, right: sure,
+            "For the numbers of the check": lambda sure, right: 2.0,
+        },
+    ),
+    "13.3": (
+        lambda text, read: max((n for n in range(len(text) + 1) if stands(text, read, n)), default=0),
+        {
+            "stand in a row": lambda text, read: len(text),
+            "is a longer piece": lambda text, read: 2,
+            "One too many": lambda text, read: 4,
+            "Single tokens": lambda text, read: 1,
+            "Nothing was found": lambda text, read: 0,
+            "there is an 8": lambda text, read: 5,
+            "Where nothing was copied": lambda text, read: max(
+                1, max((n for n in range(len(text) + 1) if stands(text, read, n)), default=0)
+            ),
+            "may be a copy": lambda text, read: max((n for n in range(len(text)) if stands(text, read, n)), default=0),
+            "not in two, one after": lambda text, read: max(
+                n for n in range(len(text) + 1) if stands(text, [[i for ids in read for i in ids]], n)
+            ),
+            "has just failed": lambda text, read: (
+                1 if text == [1, 1, 2] else max(n for n in range(len(text) + 1) if stands(text, read, n))
+            ),
+            "Of an empty text": lambda text, read: (
+                max(n for n in range(len(text) + 1) if stands(text, read, n)) if text else 1
+            ),
+            "this is a list": lambda text, read: text,
+            "it is 3, not 7": lambda text, read: 7,
+        },
+    ),
+    "14.1": (
+        lambda n, t, s: 6 * n * t / s / 3600,
+        {
+            "These are seconds": lambda n, t, s: 6 * n * t / s,
+            "These are minutes": lambda n, t, s: 6 * n * t / s / 60,
+            "These are days": lambda n, t, s: 6 * n * t / s / 86400,
+            "forward only": lambda n, t, s: 2 * n * t / s / 3600,
+            "backward only": lambda n, t, s: 4 * n * t / s / 3600,
+            "more than one operation": lambda n, t, s: n * t / s / 3600,
+            "Multiplied by 3,600": lambda n, t, s: 6 * n * t / s * 3600,
+            "this is a str": lambda n, t, s: "long",
+            "it is 1.667, not": lambda n, t, s: 1.0,
+        },
+    ),
+    "14.2": (
+        lambda n1, l1, n2, l2, n3, f: f + line(n1, l1 - f, n2, l2 - f, n3),
+        {
+            "The floor is left out": lambda n1, l1, n2, l2, n3, f: line(n1, l1, n2, l2, n3),
+            "Add the floor again": lambda n1, l1, n2, l2, n3, f: line(n1, l1 - f, n2, l2 - f, n3),
+            "of the loss over N": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / (n2 - n1) * (n3 - n2),
+            "Only N is on": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / math.log(n2 / n1) * math.log(n3 / n2),
+            "The line goes up": lambda n1, l1, n2, l2, n3, f: f + line(n1, l1 - f, n2, l2 - f, n2 * n2 / n3),
+            "began at the first": lambda n1, l1, n2, l2, n3, f: (
+                f + line(n1, l1 - f, n2, l2 - f, n3) * (l1 - f) / (l2 - f)
+            ),
+            "this is a str": lambda *numbers: "less",
+            "it is 1.5, not": lambda *numbers: 1.2,
+        },
+    ),
+    "14.3": (
+        lambda slopes, counts: sum(s * n / sum(counts) for s, n in zip(slopes, counts, strict=True)),
+        {
+            "the mean of the means": lambda slopes, counts: sum(slopes) / 3,
+            "the sum of the slopes": lambda slopes, counts: sum(slopes),
+            "the weighted sum": lambda slopes, counts: sum(s * n for s, n in zip(slopes, counts, strict=True)),
+            "not by the number of processes": lambda slopes, counts: (
+                sum(s * n for s, n in zip(slopes, counts, strict=True)) / 3
+            ),
+            "upside down": lambda slopes, counts: (
+                sum(s / n for s, n in zip(slopes, counts, strict=True)) / sum(1 / n for n in counts)
+            ),
+            "Only the first": lambda slopes, counts: slopes[0],
+        },
+    ),
+    "15.1": (
+        lambda parts, rank: merged_once(parts, rank),
+        {
+            "the first pair that can be": lambda parts, rank: ["ba", "n", "a", "n", "a"],
+            "at every place": lambda parts, rank: ["b", "an", "an", "a"],
+            "at its last place": lambda parts, rank: ["b", "a", "n", "an", "a"],
+            "learned last": lambda parts, rank: ["b", "a", "na", "n", "a"],
+            "That is two merges": lambda parts, rank: ["ban", "a", "n", "a"],
+            "That is all merges": lambda parts, rank: ["b", "an", "ana"],
+            "Nothing was merged": lambda parts, rank: parts,
+            "Right for banana only": lambda parts, rank: (
+                merged_once(parts, rank) if "n" in parts or len(parts) < 3 else ["ab", "c", "a", "b"]
+            ),
+            "Where no pair is in": lambda parts, rank: merged_once(parts, rank) if len(parts) > 2 else ["".join(parts)],
+            "A single part": lambda parts, rank: merged_once(parts, rank) if len(parts) > 1 else [],
+            "this is a str": lambda parts, rank: "banana",
+            "but you returned": lambda parts, rank: [*parts, "x"],
+        },
+    ),
+    "15.2": (
+        lambda data: {k: v["shape"] for k, v in entries(data).items() if k != "__metadata__"},
+        {
+            "is no tensor": lambda data: {k: v.get("shape") for k, v in entries(data).items()},
+            "the whole entries": lambda data: {k: v for k, v in entries(data).items() if k != "__metadata__"},
+            "the places of the numbers": lambda data: {"wte": [0, 24], "bias": [24, 32]},
+            "the counts of numbers": lambda data: {"wte": 6, "bias": 4},
+            "this is a list": lambda data: [[3, 2], [4]],
+            "but you returned": lambda data: {"wte": [2, 3], "bias": [4]},
+        },
+    ),
+    "15.3": (
+        lambda name, shape: len(shape) == 2 and "c_" in name,
+        {
+            "is an embedding": lambda name, shape: len(shape) == 2,
+            "nothing to turn": lambda name, shape: "c_" in name,
+            "is a square": lambda name, shape: len(shape) == 2 and "c_" in name and shape[0] != shape[1],
+            "belongs to a Linear layer": lambda name, shape: False,
+            "Return True or False": lambda name, shape: "yes",
         },
     ),
 }
