@@ -68,8 +68,8 @@ class TokenStream:
             )
         return torch.from_numpy(rows.astype(np.int64))
 
-    def random_windows(self, count: int, length: int, random: torch.Generator) -> Tensor:
-        """`count` windows at random places, int64 (count, length).
+    def random_windows(self, count: int, length: int, random: torch.Generator, share: slice = slice(None)) -> Tensor:
+        """`count` windows at random places, int64 (count, length); of them only those in `share` are read and returned.
 
         Where every document fits into a window, each begins where a document does, with the end of the one before or
         without it: so a model never has to guess at a beginning that it cannot see.
@@ -77,9 +77,11 @@ class TokenStream:
         # how many documents end with a whole window still to come
         n = int(np.searchsorted(self.document_ends, len(self) - length)) if self.fits(length - 1) else 0
         if n == 0:
-            return self.windows(torch.randint(len(self) - length + 1, (count,), generator=random).tolist(), length)
-        ends = self.document_ends[torch.randint(n, (count,), generator=random)]
-        return self.windows((ends + torch.randint(2, (count,), generator=random).numpy()).tolist(), length)
+            starts = torch.randint(len(self) - length + 1, (count,), generator=random)
+        else:
+            chosen = torch.randint(n, (count,), generator=random).numpy()  # a tensor of one would not give an array
+            starts = torch.from_numpy(self.document_ends[chosen]) + torch.randint(2, (count,), generator=random)
+        return self.windows(starts[share].tolist(), length)
 
     def fits(self, context: int) -> bool:
         """Whether a model that looks back on `context` tokens can see each document whole, and what ends it."""
