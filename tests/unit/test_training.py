@@ -271,6 +271,16 @@ def test_killed_before_the_model_was_written_it_is_written_on_resume(config: Tra
     assert weights(config.out) == before
 
 
+def test_what_a_killed_save_left_is_removed_on_resume(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    unfinished, other = Path(config.out) / "training_state.pt.123.tmp", Path(config.out) / "notes.tmp"
+    for path in (unfinished, other):
+        path.touch()
+    Trainer.from_config(config, resume=True)
+    assert not unfinished.exists()
+    assert other.exists()
+
+
 def test_resuming_with_another_learning_rate_uses_it(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     trainer = Trainer.from_config(replace(config, muon_learning_rate=0.001, steps=90), resume=True)
