@@ -70,16 +70,16 @@ class Train:
         try:
             trainer.train()
         except KeyboardInterrupt:
+            team.once(lambda: self._stopped(trainer))  # when one process has ended, torchrun ends the others
             team.leave()
-            if team.leads:
-                saved = (
-                    "nothing was saved yet" if trainer.saved_step is None else f"saved after step {trainer.saved_step}"
-                )
-                print(f"\nStopped; {saved}. Go on with:\n  {_again(self.config, team.size)}")
             raise
         team.leave()
         if team.leads:
             self._show(trainer)
+
+    def _stopped(self, trainer: Trainer) -> None:
+        saved = "nothing was saved yet" if trainer.saved_step is None else f"saved after step {trainer.saved_step}"
+        print(f"\nStopped; {saved}. Go on with:\n  {_again(self.config, trainer.team.size)}")
 
     def _show(self, trainer: Trainer) -> None:
         """What came of it: the loss curve, samples, grades."""

@@ -417,14 +417,15 @@ def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
 def _stop_signals() -> Iterator[threading.Event]:
     """Turns Ctrl-C and SIGTERM into an event, so that a step is never cut in two; the second one is not waited for."""
     stop_asked = threading.Event()
+    # A cluster that stops a job signals all of its processes, and torchrun hands the signal on to them once more.
+    once_more = distributed.is_torchelastic_launched()
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield stop_asked
         return
 
     def ask(number: int, _: object) -> None:
         stop_asked.set()
-        # A cluster that stops a job signals all of its processes, and torchrun hands the signal on to them once more.
-        if not distributed.is_torchelastic_launched():
+        if not once_more:
             signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -433,5 +434,6 @@ def _stop_signals() -> Iterator[threading.Event]:
     try:
         yield stop_asked
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not (once_more and stop_asked.is_set()):
+            for number, handler in before.items():
+                signal.signal(number, handler)
