@@ -29,7 +29,7 @@ from gpt2_course.optimizers import build_optimizers, scale_learning_rates
 from gpt2_course.practice import LENGTH, random_repeats
 from gpt2_course.team import ALONE, Team, own_device, without_sending
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.train_config import CONFIG, TrainConfig, learning_rate_factor
+from gpt2_course.train_config import CONFIG, TrainConfig, best_precision, can_compile, learning_rate_factor
 
 STATE = "training_state.pt"
 HISTORY = "history.jsonl"
@@ -68,7 +68,11 @@ class Trainer:
                 )
         self.model = model
         self.team = team
-        self._shared = team.shared(model)
+        self.precision = best_precision(config.precision, model.device)
+        self.compiled = can_compile(config.compile, model.device)
+        # what trains; reports, samples and checkpoints take the model itself, which has the same weights
+        trains: Any = torch.compile(model, dynamic=False) if self.compiled else model
+        self._shared = team.shared(trains)
         self.train_data = train_data
         self.val_data = val_data
         self.config = config
@@ -163,7 +167,8 @@ class Trainer:
 
     def _backward(self, rows: Tensor) -> Tensor:
         """Adds what these rows say to the gradients; returns their share of the step's loss."""
-        loss = self._shared(rows[:, :-1], rows[:, 1:]) / self.config.accumulation
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            loss = self._shared(rows[:, :-1], rows[:, 1:]) / self.config.accumulation
         loss.backward()
         return loss.detach()
 
