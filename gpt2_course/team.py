@@ -44,7 +44,7 @@ class Team:
         """The team that torchrun has told this process of, for the run in `folder`; waits until all have come."""
         if not distributed.is_torchelastic_launched():
             return ALONE
-        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+        store, rank, size = next(rendezvous("env://"))
         store = PrefixStore(str(folder), store)
         if size > 1:
             on_gpu = device.type == "cuda"
@@ -147,16 +147,20 @@ def _meeting_place(store: Store, rank: int, size: int) -> Store:
     """A part of the store that is this team's alone.
 
     After a restart the store still holds the addresses of those who died. So each puts down a name that nobody had
-    before, and they meet under the names of all; where a name is still that of a dead one, nobody comes.
+    before, and they meet under the names of all; where a name is still that of a dead one, not all of them come.
+
+    Raises `TimeoutError` if somebody is missing for ten minutes.
     """
     store.set(f"name {rank}", os.urandom(4).hex())
-    while True:
+    began = time.monotonic()
+    while time.monotonic() - began < 600:
         names = [store.get(f"name {r}").decode() for r in range(size)]
         place = PrefixStore(" ".join(names), store)
         place.set(f"here {rank}", "yes")
         if place.check([f"here {r}" for r in range(size)]):
             return place
         time.sleep(0.05)
+    raise TimeoutError(f"Not all of the {size} processes have come within ten minutes: start torchrun anew everywhere.")
 
 
 ALONE = Team()

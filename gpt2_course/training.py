@@ -422,11 +422,11 @@ def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
 def _stop_signals() -> Iterator[threading.Event]:
     """Turns Ctrl-C and SIGTERM into an event, so that a step is never cut in two; the second one is not waited for."""
     stop_asked = threading.Event()
-    # A cluster that stops a job signals all of its processes, and torchrun hands the signal on to them once more.
-    once_more = distributed.is_torchelastic_launched()
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield stop_asked
         return
+    # A cluster that stops a job signals all of its processes, and torchrun hands the signal on to them once more.
+    once_more = distributed.is_torchelastic_launched()
 
     def ask(number: int, _: object) -> None:
         stop_asked.set()
