@@ -50,7 +50,7 @@ def torchrun(processes: int, *options: Any) -> list[str]:
 
 
 def run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -140,7 +140,7 @@ def test_whichever_dies_is_replaced_and_the_result_is_the_same(start: Callable[.
     for rank in range(3):
         wait_for(process, "killed", 50 * (rank + 1))
         os.kill(children(process.pid)[str(rank)], signal.SIGKILL)
-    said, _ = process.communicate(timeout=600)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert said.count("tokens to learn from") == 4
     assert said.count("step     0") == 1  # it went on, each time
@@ -177,7 +177,7 @@ def test_ctrl_c_stops_all_of_them_at_the_same_step(
         pids.append(process.pid)  # torchrun hands it on to the others, who then get it a second time
     for pid in pids:
         os.kill(pid, number)
-    said, _ = process.communicate(timeout=600)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert said.count("Stopped; saved after step") == 1, said
     assert "[rank" not in said  # no traceback of theirs
@@ -243,7 +243,7 @@ def on_two_computers(start: Callable[..., subprocess.Popen[str]], *options: Any)
 
 def test_computers_that_share_no_folder_are_told_to(start: Callable[..., subprocess.Popen[str]]) -> None:
     for process in on_two_computers(start, "--out", "run", "--steps", 10):
-        said, _ = process.communicate(timeout=600)
+        said, _ = process.communicate(timeout=300)
         assert process.returncode == 1
         assert (
             "error: Not all processes see run/tokens/index.json: give --out (and --data) in a folder that all" in said
@@ -258,7 +258,7 @@ def test_a_process_that_dies_on_one_of_two_computers_is_replaced(
     wait_for(processes[0], "run", 50)
     os.kill(children(processes[1].pid)["1"], signal.SIGKILL)
     for process in processes:
-        said, _ = process.communicate(timeout=600)
+        said, _ = process.communicate(timeout=300)
         assert process.returncode == 0, said
     run(training(torchrun(2), "--out", "undisturbed", "--steps", 200, "--batch-size", 2))
     assert without_time("run") == without_time("undisturbed")
