@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -56,20 +57,35 @@ class Train:
 
     def run(self) -> None:
         trainer = Trainer.from_config(self.config, self.resume)
-        folder = self.config.folder
-        print(
-            f"GPT-2 with {trainer.model.num_parameters():,} parameters and {trainer.model.config.vocab_size:,} tokens, "
-            f"on {trainer.model.device}; {len(trainer.train_data):,} tokens to learn from."
-        )
-        if trainer.step >= self.config.steps:
-            print(f"This run is at step {trainer.step} of {self.config.steps} already: give more --steps to go on.")
+        team = trainer.team
+        if team.leads:
+            print(
+                f"GPT-2 with {trainer.model.num_parameters():,} parameters and {trainer.model.config.vocab_size:,} "
+                f"tokens; {len(trainer.train_data):,} tokens to learn from.\n"
+                f"It trains on {trainer.model.device}, in {trainer.precision}, "
+                f"{'' if trainer.compiled else 'not '}compiled, in {team.size} process{'es' * (team.size > 1)}."
+            )
+        if trainer.step >= self.config.steps and not team.restarted:
+            if team.leads:
+                print(f"This run is at step {trainer.step} of {self.config.steps} already: give more --steps to go on.")
             return
         try:
             trainer.train()
         except KeyboardInterrupt:
-            saved = "nothing was saved yet" if trainer.saved_step is None else f"saved after step {trainer.saved_step}"
-            print(f"\nStopped; {saved}. Go on with:\n  {_again(self.config)}")
+            team.once(lambda: self._stopped(trainer))  # when one process has ended, torchrun ends the others
+            team.leave()
             raise
+        team.leave()
+        if team.leads:
+            self._show(trainer)
+
+    def _stopped(self, trainer: Trainer) -> None:
+        saved = "nothing was saved yet" if trainer.saved_step is None else f"saved after step {trainer.saved_step}"
+        print(f"\nStopped; {saved}. Go on with:\n  {_again(self.config, trainer.team.size)}")
+
+    def _show(self, trainer: Trainer) -> None:
+        """What came of it: the loss curve, samples, grades."""
+        folder = self.config.folder
         picture = save_loss_curve(trainer.history, folder / "loss.svg")
         print(
             f"Trained in {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {picture}.\n"
@@ -95,9 +111,15 @@ def _n_documents(data: str) -> int | None:
     return train.n_documents if isinstance(train, TinyWorld) else None
 
 
-def _again(config: TrainConfig) -> str:
+def _again(config: TrainConfig, processes: int) -> str:
+    launcher = "python"
+    if processes > 1:
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        launcher = f"torchrun --nproc-per-node {here}"
+        if processes > here:
+            launcher += f" --nnodes {processes // here}"
     out = f" --out {quote(config.out)}" if config.out else ""
-    return f"python train.py --preset {config.preset}{out} --resume"
+    return f"{launcher} train.py --preset {config.preset}{out} --resume"
 
 
 @dataclass(frozen=True)

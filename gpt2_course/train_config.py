@@ -43,7 +43,7 @@ class TrainConfig:
     growing_steps: int = 1000
     """Steps, the first ones, over which sequences grow from 64 tokens to `context`: what is near is learned first."""
     batch_size: int = 8
-    """Sequences a step looks at, at once."""
+    """Sequences a step looks at, at once; under torchrun, in each process."""
     context: int = 336
     """Tokens a sequence has."""
     accumulation: int = 1
@@ -66,6 +66,10 @@ class TrainConfig:
     """Decides every random choice of the run."""
     device: str = "auto"
     """auto takes the fastest there is: cuda, mps or cpu."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16: layers compute with half the digits, weights keep all. auto takes it on cuda, where that is fast."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """on makes one program of the model before it trains, which takes a minute; auto does on cuda, where it pays."""
 
     report_every: int = 100
     """Steps between two reports: the loss on held-out text, and a sample of what the model writes."""
@@ -115,6 +119,10 @@ class TrainConfig:
             )
         if self.optimizer not in ("muon", "adamw"):
             raise ValueError(f"There is no optimizer {self.optimizer!r}; choose muon or adamw.")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise ValueError(f"There is no precision {self.precision!r}; choose auto, float32 or bfloat16.")
+        if self.compile not in ("auto", "on", "off"):
+            raise ValueError(f"compile must be auto, on or off, but it is {self.compile!r}.")
 
     @property
     def folder(self) -> Path:
@@ -201,3 +209,27 @@ def best_device(name: str = "auto") -> torch.device:
     if kind not in found or (number and not number.isdecimal()):
         raise ValueError(f"There is no device {name!r} here; choose auto or one of {', '.join(found)}.")
     return torch.device(name)
+
+
+def best_precision(name: str, device: torch.device) -> str:
+    """The precision by name; for `auto` bfloat16 where the device computes with it, and else float32."""
+    if name != "auto":
+        return name
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"
+
+
+def can_compile(choice: str, device: torch.device) -> bool:
+    """Whether to compile the model; `ValueError` where that was asked for and does not work."""
+    if choice == "off" or (choice == "auto" and device.type != "cuda"):
+        return False
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.zeros(1, device=device))
+    except Exception as error:  # of many kinds: what is needed depends on the device
+        if choice == "auto":
+            return False
+        raise ValueError(
+            f"compile='on' does not work here ({type(error).__name__}): install a C++ compiler (for cuda, also "
+            f"Triton), or give --compile off."
+        ) from error
+    return True

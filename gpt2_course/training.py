@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from tqdm import tqdm
 
 from gpt2_course.checkpoint import WEIGHTS
@@ -26,8 +26,16 @@ from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
+from gpt2_course.team import ALONE, Team, own_device, without_sending
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.train_config import TrainConfig, best_device, learning_rate_factor, sequence_length
+from gpt2_course.train_config import (
+    CONFIG,
+    TrainConfig,
+    best_precision,
+    can_compile,
+    learning_rate_factor,
+    sequence_length,
+)
 
 STATE = "training_state.pt"
 HISTORY = "history.jsonl"
@@ -46,6 +54,7 @@ class Trainer:
         train_data, val_data: token ids to learn from, and to be tested on.
         config: the settings; those that make data and model (`data`, `tokenizer`, `model`) are not looked at.
         folder: where checkpoints, the model and its history go; nothing is written where it is None.
+        team: the processes that train together. `config.batch_size` is for each of them; one of them reports and saves.
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class Trainer:
         val_data: TokenStream,
         config: TrainConfig,
         folder: Path | None = None,
+        team: Team = ALONE,
     ) -> None:
         for part, stream in (("training", train_data), ("validation", val_data)):
             if len(stream) <= config.context:
@@ -63,6 +73,12 @@ class Trainer:
                     f"(context={config.context} and the one to predict): give more text or a smaller context."
                 )
         self.model = model
+        self.team = team
+        self.precision = best_precision(config.precision, model.device)
+        self.compiled = can_compile(config.compile, model.device)
+        # what trains; reports, samples and checkpoints take the model itself, which has the same weights
+        trains: Any = torch.compile(model, dynamic=False) if self.compiled else model
+        self._shared = team.shared(trains)
         self.train_data = train_data
         self.val_data = val_data
         self.config = config
@@ -79,6 +95,12 @@ class Trainer:
         self.seconds = 0.0  # spent on them
         self.history: list[dict[str, Any]] = []  # what history.jsonl holds
         self._losses: list[Tensor] = []  # of the steps since the last entry
+        if team.size > 1:
+            # After its first gradient, PyTorch packs gradients anew for sending, and with that the order changes in
+            # which they are added up. Done here, a run that is resumed rounds every step as the undisturbed one does.
+            rows = torch.zeros(config.batch_size, config.context + 1, dtype=torch.int64, device=model.device)
+            self._backward(rows)
+            model.zero_grad()
         # held-out text: whole documents where they fit, or else windows
         self._val_documents = val_data.documents(config.report_windows) if val_data.fits(config.context) else []
         self._val_windows = evenly_spaced_windows(val_data, config.context + 1, config.report_windows)
@@ -91,25 +113,30 @@ class Trainer:
         """Trains up to `config.steps` and returns the history; prints a line a report.
 
         `on_report` is called with the history so far after each report: a notebook draws its live curve there.
-        Ctrl-C (or SIGTERM) finishes the step, saves, and raises `KeyboardInterrupt`; a second one does not wait.
+        Ctrl-C (or SIGTERM) finishes the step, saves, and raises `KeyboardInterrupt`; a second one does not wait, but
+        under torchrun, which itself waits 30 seconds at most (its `--shutdown-timeout`).
         """
         config = self.config
-        tokens_per_step = config.batch_size * config.context * config.accumulation
+
+        def report() -> None:
+            self._report(verbose)
+            on_report(self.history)
+
+        tokens_per_step = config.batch_size * config.context * config.accumulation * self.team.size
         bar = tqdm(
             total=config.steps * tokens_per_step,
             initial=self.step * tokens_per_step,
             unit="tok",
             unit_scale=True,
-            disable=None if verbose else True,
+            disable=None if verbose and self.team.leads else True,
             dynamic_ncols=True,
         )
         with bar, torch.random.fork_rng(devices=[]), _stop_signals() as stop_asked:
             if self.step == 0:
-                self._report(verbose)
-                on_report(self.history)
+                self.team.once(report)
             while self.step < config.steps:
                 began = perf_counter()
-                loss = self.train_step()
+                loss, stop = self.team.mean_loss_and_stop(self.train_step(), stop_asked.is_set())
                 self.seconds += perf_counter() - began
                 self._losses.append(loss)
                 bar.update(tokens_per_step)
@@ -117,11 +144,10 @@ class Trainer:
                 if self.step % config.log_every == 0 or last:
                     self._log()
                 if last or _is_report_step(self.step, config.report_every):
-                    self._report(verbose)
-                    on_report(self.history)
-                if self.step % config.checkpoint_every == 0 or last or stop_asked.is_set():
-                    self.save()
-                if stop_asked.is_set() and not last:
+                    self.team.once(report)
+                if self.step % config.checkpoint_every == 0 or last or stop:
+                    self.team.once(self.save)
+                if stop and not last:
                     raise KeyboardInterrupt
         return self.history
 
@@ -129,15 +155,14 @@ class Trainer:
         """One change of the weights; returns the loss it was made on, in nats a token."""
         config = self.config
         random = torch.Generator().manual_seed(self._seed_of(self.step))
-        torch.manual_seed(self._seed_of(self.step))  # for dropout
+        torch.manual_seed(self._seed_of(self.step, self.team.rank))  # for dropout
         self.model.train()
         scale_learning_rates(self.optimizers, learning_rate_factor(self.step, config))
         loss = torch.zeros((), device=self.model.device)
-        for _ in range(config.accumulation):
+        for part in range(1, config.accumulation + 1):
             rows = self._rows(random).to(self.model.device)
-            part = self.model(rows[:, :-1], rows[:, 1:]) / config.accumulation
-            part.backward()
-            loss += part.detach()
+            with nullcontext() if part == config.accumulation else without_sending(self._shared):
+                loss += self._backward(rows)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -145,16 +170,25 @@ class Trainer:
         self.step += 1
         return loss
 
+    def _backward(self, rows: Tensor) -> Tensor:
+        """Adds what these rows say to the gradients; returns their share of the step's loss."""
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            loss = self._shared(rows[:, :-1], rows[:, 1:]) / self.config.accumulation
+        loss.backward()
+        return loss.detach()
+
     def _rows(self, random: torch.Generator) -> Tensor:
         """What the next step learns from: while sequences are short, there are more of them."""
         config = self.config
         length = sequence_length(self.step, config)
         count = config.batch_size * config.context // length
-        return self.train_data.random_windows(count, config.context + 1, random)[:, : length + 1]
+        share = self.team.share(count)
+        rows = self.train_data.random_windows(count * self.team.size, config.context + 1, random, share)
+        return rows[:, : length + 1]
 
-    def _seed_of(self, step: int) -> int:
+    def _seed_of(self, step: int, rank: int = 0) -> int:
         # A generator on the CPU looks at 32 bits of its seed: an odd factor spreads the run's seed over all of them.
-        return (self.config.seed * 2_654_435_761 + step) % 2**32
+        return ((self.config.seed + rank) * 2_654_435_761 + step) % 2**32
 
     def _log(self) -> None:
         """An entry of the history: the mean training loss since the one before."""
@@ -203,7 +237,7 @@ class Trainer:
     def _record(self, entry: dict[str, Any]) -> None:
         entry["seconds"] = round(self.seconds, 3)
         self.history.append(entry)
-        if self.folder is not None:
+        if self.folder is not None and self.team.leads:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (self.folder / HISTORY).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
@@ -222,6 +256,7 @@ class Trainer:
             raise ValueError(self._diverged("weights"))
         state = {
             "step": self.step,
+            "processes": self.team.size,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -242,8 +277,12 @@ class Trainer:
         """Goes back to the state of the last checkpoint in the folder; forgets what the history says of later steps."""
         assert self.folder is not None
         path = self.folder / STATE
-        if not path.exists():
-            self._rewrite_history()  # killed before the first checkpoint: it begins again
+        if self.team.leads:
+            for unfinished in self.folder.glob("*.[0-9]*.tmp"):  # of a save in which it was killed
+                unfinished.unlink()
+        if not path.exists():  # killed before the first checkpoint: it begins again
+            if self.team.leads:
+                self._rewrite_history()
             return
         try:
             state = torch.load(path, map_location=self.model.device, weights_only=True)
@@ -254,6 +293,7 @@ class Trainer:
                 for group, settings in zip(optimizer.param_groups, asked, strict=True):
                     group.update(settings)  # those of this run's config, which may have been changed
             self.step, self.seconds, losses = state["step"], state["seconds"], state["losses"]
+            processes = state.get("processes", 1)
         except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:
             raise ValueError(
                 f"{path} is no checkpoint of this run ({type(error).__name__}): it is damaged, or the model's shape or "
@@ -262,8 +302,15 @@ class Trainer:
         self.saved_step = self.step
         self._losses = [torch.tensor(loss, device=self.model.device) for loss in losses]
         self.history = [entry for entry in read_history(self.folder) if entry["step"] <= self.step]
+        if not self.team.leads:
+            return
         self._rewrite_history()
         self.model.save_pretrained(self.folder)  # killed between the two files, it may be older than the state
+        if processes != self.team.size:
+            print(
+                f"Up to step {self.step} this run had {processes} processes, now it has {self.team.size}, each with "
+                f"batches of {self.config.batch_size}."
+            )
 
     def _rewrite_history(self) -> None:
         assert self.folder is not None
@@ -278,32 +325,28 @@ class Trainer:
 
         With `resume`, the run in `config.folder` goes on from its last checkpoint, on the same text (`ValueError` for
         another); without it, the folder must not hold a run yet (`FileExistsError`). See `find_corpus` and
-        `read_shards` for what a bad text raises.
+        `read_shards` for what a bad text raises. Under `torchrun`, one of the team prepares the text for all.
         """
         folder = config.folder
-        if resume:
-            started = TrainConfig.read(folder)
-            for name in ("data", "tokenizer", "val_fraction"):  # what the tokens were made from
-                was, asked = getattr(started, name), getattr(config, name)
-                if was != asked:
-                    raise ValueError(
-                        f"The run in {folder} began with {name}={was!r}, which cannot become {asked!r} on the way: "
-                        f"leave it as it was, or start another run with another --out."
-                    )
-        else:
-            if (folder / STATE).exists() or (folder / WEIGHTS).exists():
-                raise FileExistsError(
-                    f"{folder} already holds a run or a model: go on with it by --resume, or give another --out."
-                )
-            (folder / HISTORY).unlink(missing_ok=True)
-        tokenizer, train_data, val_data = _load_data(config, reuse=resume)
-        device = best_device(config.device)
+        device = own_device(config.device)
+        team = Team.join(device, folder)
+        resume = resume or team.restarted
+        shards = team.once(lambda: _prepare(config, resume))
+        needed = [shards / INDEX, *([folder / CONFIG] if resume else [])]
+        if not team.all_see(needed):
+            raise ValueError(
+                f"Not all processes see {' and '.join(map(str, needed))}: give --out (and --data) in a folder that all "
+                f"computers share."
+            )
+        tokenizer, train_data, val_data = read_shards(shards)
         torch.manual_seed(config.seed)
         model = GPT2(replace(config.model, vocab_size=tokenizer.vocab_size), tokenizer).to(device)
-        trainer = cls(model, train_data, val_data, config, folder)
+        trainer = cls(model, train_data, val_data, config, folder, team)
         if resume:
             trainer.resume()
-        config.write(folder)  # last, so that settings that do not fit the run leave no trace
+        if team.leads:
+            config.write(folder)  # last, so that settings that do not fit the run leave no trace
+            team.begin()
         return trainer
 
 
@@ -330,15 +373,34 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _load_data(config: TrainConfig, reuse: bool) -> tuple[Tokenizer, TokenStream, TokenStream]:
-    """The shards that `data` names, or those made of the text it names, in the run's own folder `tokens`."""
+def _prepare(config: TrainConfig, resume: bool) -> Path:
+    """Where the token shards are: those that `data` names, or those made of the text it names, in the run's own folder.
+
+    Refuses a folder that does not fit: one that holds a run already, or, with `resume`, the run of another text.
+    """
+    folder = config.folder
+    if resume:
+        started = TrainConfig.read(folder)
+        for name in ("data", "tokenizer", "val_fraction"):  # what the tokens were made from
+            was, asked = getattr(started, name), getattr(config, name)
+            if was != asked:
+                raise ValueError(
+                    f"The run in {folder} began with {name}={was!r}, which cannot become {asked!r} on the way: "
+                    f"leave it as it was, or start another run with another --out."
+                )
+    else:
+        if (folder / STATE).exists() or (folder / WEIGHTS).exists():
+            raise FileExistsError(
+                f"{folder} already holds a run or a model: go on with it by --resume, or give another --out."
+            )
+        (folder / HISTORY).unlink(missing_ok=True)
     if (Path(config.data) / INDEX).exists():
-        return read_shards(Path(config.data))
-    folder = config.folder / "tokens"
-    if not (reuse and (folder / INDEX).exists()):
+        return Path(config.data)
+    shards = folder / "tokens"
+    if not (resume and (shards / INDEX).exists()):
         corpus = find_corpus(config.data, config.val_fraction)
-        if reuse and (config.folder / STATE).exists():
-            tokenizer = Tokenizer.load(config.folder)  # the one the model has learned with
+        if resume and (folder / STATE).exists():
+            tokenizer = Tokenizer.load(folder)  # the one the model has learned with
         elif config.tokenizer == "new":
             text = chain.from_iterable(document.pieces() for document in corpus.train)
             tokenizer = Tokenizer.train(_first(text, TOKENIZER_TEXT), config.model.vocab_size)
@@ -346,8 +408,8 @@ def _load_data(config: TrainConfig, reuse: bool) -> tuple[Tokenizer, TokenStream
             tokenizer = Tokenizer.gpt2()
         else:
             tokenizer = Tokenizer.load(config.tokenizer)
-        write_shards(corpus, tokenizer, folder)
-    return read_shards(folder)
+        write_shards(corpus, tokenizer, shards)
+    return shards
 
 
 def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
@@ -366,10 +428,13 @@ def _stop_signals() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield stop_asked
         return
+    # A cluster that stops a job signals all of its processes, and torchrun hands the signal on to them once more.
+    once_more = distributed.is_torchelastic_launched()
 
     def ask(number: int, _: object) -> None:
         stop_asked.set()
-        signal.signal(number, before[signal.Signals(number)])
+        if not once_more:
+            signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
@@ -377,5 +442,6 @@ def _stop_signals() -> Iterator[threading.Event]:
     try:
         yield stop_asked
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not (once_more and stop_asked.is_set()):
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -69,17 +69,19 @@ class TokenStream:
             )
         return torch.from_numpy(rows.astype(np.int64))
 
-    def random_windows(self, count: int, length: int, random: torch.Generator) -> Tensor:
-        """`count` windows at random places, int64 (count, length).
+    def random_windows(self, count: int, length: int, random: torch.Generator, share: slice = slice(None)) -> Tensor:
+        """`count` windows at random places, int64 (count, length); of them only those in `share` are read and returned.
 
         Where every document fits into a window, each begins where a document does, with the end of the one before or
         without it: so a model never has to guess at a beginning that it cannot see.
         """
         n = self._documents_before(len(self) - length) if self.fits(length - 1) else 0
         if n == 0:
-            return self.windows(torch.randint(len(self) - length + 1, (count,), generator=random).tolist(), length)
-        ends = [self._document_end(number) for number in torch.randint(n, (count,), generator=random).tolist()]
-        return self.windows((torch.tensor(ends) + torch.randint(2, (count,), generator=random)).tolist(), length)
+            starts = torch.randint(len(self) - length + 1, (count,), generator=random)[share].tolist()
+            return self.windows(starts, length)
+        chosen, after = torch.randint(n, (count,), generator=random), torch.randint(2, (count,), generator=random)
+        ends = [self._document_end(number) for number in chosen[share].tolist()]
+        return self.windows((torch.tensor(ends) + after[share]).tolist(), length)
 
     def fits(self, context: int) -> bool:
         """Whether a model that looks back on `context` tokens can see each document whole, and what ends it."""

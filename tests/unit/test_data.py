@@ -209,6 +209,18 @@ def test_random_windows_reach_the_first_and_the_last_token() -> None:
     assert (rows.diff(dim=1) == 1).all()
 
 
+@pytest.mark.parametrize("end_of_text", [None, 0])
+def test_shares_of_random_windows_are_parts_of_the_whole(end_of_text: int | None) -> None:
+    stream = TokenStream([np.arange(99, dtype=np.uint16) % 9], 9, end_of_text, 8 if end_of_text == 0 else None)
+
+    def rows(count: int, *share: slice) -> torch.Tensor:
+        return stream.random_windows(count, 10, torch.Generator().manual_seed(0), *share)
+
+    assert stream.fits(9) == (end_of_text == 0)
+    assert rows(1).shape == (1, 10)
+    assert torch.equal(torch.cat([rows(6, slice(0, 2)), rows(6, slice(2, 6))]), rows(6))
+
+
 @pytest.mark.parametrize("longest_document", [10**6, 100])
 def test_a_shard_larger_than_memory_is_read_in_constant_memory(tmp_path: Path, longest_document: int) -> None:
     """A file of 4 GB that takes no room on the disk, read in a process that says how much memory it took; once with

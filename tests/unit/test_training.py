@@ -22,7 +22,7 @@ import torch
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import TokenStream, find_corpus, write_shards
 from gpt2_course.evaluation import evaluate
-from gpt2_course.train_config import learning_rate_factor, sequence_length
+from gpt2_course.train_config import best_precision, can_compile, learning_rate_factor, sequence_length
 from gpt2_course.training import read_history
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +113,78 @@ def test_preset_gpt2_carries_the_settings_of_the_course() -> None:
     assert (config.batch_size, config.context, config.learning_rate) == (16, 512, 0.001)
     assert (config.model.n_layer, config.model.n_head, config.model.n_embd) == (12, 12, 768)
     assert (config.model.n_positions, config.model.vocab_size, config.tokenizer) == (1024, 50257, "gpt2")
+
+
+# ---- it uses the machine ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_dropout(config: TrainConfig) -> TrainConfig:
+    return replace(config, model=replace(SMALL, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0), growing_steps=0)
+
+
+def test_bfloat16_gives_nearly_the_same_losses(without_dropout: TrainConfig, tmp_path: Path) -> None:
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        config = replace(without_dropout, precision=precision, out=str(tmp_path / precision))
+        trainer = Trainer.from_config(config)
+        given: list[torch.Tensor] = []
+        trainer.model.blocks[0].mlp.expand.register_forward_hook(lambda *args, given=given: given.append(args[2]))
+        losses[precision] = torch.stack([trainer.train_step() for _ in range(60)])
+        assert {layer.dtype for layer in given} == {getattr(torch, precision)}
+        assert losses[precision].dtype == torch.float32
+        assert all(weight.dtype == torch.float32 for weight in trainer.model.parameters())
+    assert losses["bfloat16"][-1] < losses["bfloat16"][0] - 1
+    torch.testing.assert_close(losses["bfloat16"], losses["float32"], rtol=0, atol=0.02)  # it has three digits
+
+
+def test_a_compiled_model_gives_the_same_losses_and_checkpoints(without_dropout: TrainConfig, tmp_path: Path) -> None:
+    if not (shutil.which("g++") or shutil.which("clang++")):
+        pytest.skip("needs a C++ compiler")
+    losses = {}
+    for choices in (("off", "off"), ("on", "off"), ("off", "on")):
+        losses[choices] = []
+        for part, choice in enumerate(choices):
+            config = replace(without_dropout, compile=choice, out=str(tmp_path / "-".join(choices)))
+            trainer = Trainer.from_config(config, resume=part == 1)
+            assert trainer.compiled == (trainer._shared is not trainer.model) == (choice == "on")
+            losses[choices] += [float(trainer.train_step()) for _ in range(10)]
+            trainer.save()
+        assert GPT2.from_pretrained(config.out).generate("The", seed=0) == trainer.model.generate("The", seed=0)
+    for compiled in (("on", "off"), ("off", "on")):
+        assert losses[compiled] == pytest.approx(losses["off", "off"], abs=1e-4)
+
+
+def test_without_a_compiler_compiling_is_refused_in_a_sentence(config: TrainConfig) -> None:
+    environment = {**os.environ, "CXX": "/nowhere/g++"}
+    done = subprocess.run(
+        command(config, "--compile", "on"), env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: compile='on' does not work here")
+    assert "or give --compile off.\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (Path(config.out) / "train_config.json").exists()
+
+
+def test_what_is_chosen_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    supported = True
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
+    assert best_precision("auto", cuda) == best_precision("bfloat16", cpu) == "bfloat16"
+    assert best_precision("auto", cpu) == best_precision("float32", cuda) == "float32"
+    supported = False
+    assert best_precision("auto", cuda) == "float32"
+
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, "zeros", lambda size, device: zeros(size))  # there may be no cuda here
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    assert can_compile("auto", cuda)
+    assert can_compile("on", cpu)
+    assert not can_compile("auto", cpu)
+    assert not can_compile("off", cuda)
+    monkeypatch.delattr(torch, "compile")  # as if it failed
+    assert not can_compile("auto", cuda)
 
 
 # ---- it is the same every time ---------------------------------------------------------------------------------
@@ -269,6 +341,16 @@ def test_killed_before_the_model_was_written_it_is_written_on_resume(config: Tra
     assert weights(config.out) == before
 
 
+def test_what_a_killed_save_left_is_removed_on_resume(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    unfinished, other = Path(config.out) / "training_state.pt.123.tmp", Path(config.out) / "notes.tmp"
+    for path in (unfinished, other):
+        path.touch()
+    Trainer.from_config(config, resume=True)
+    assert not unfinished.exists()
+    assert other.exists()
+
+
 def test_resuming_with_another_learning_rate_uses_it(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     trainer = Trainer.from_config(replace(config, muon_learning_rate=0.001, steps=90), resume=True)
@@ -328,6 +410,8 @@ def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: T
         ({"clip": 0}, "clip must be above 0, but it is 0"),
         ({"context": 33}, "context=33 is longer than the model's n_positions=32"),
         ({"optimizer": "sgd"}, "no optimizer 'sgd'"),
+        ({"precision": "float16"}, "no precision 'float16'; choose auto, float32 or bfloat16"),
+        ({"compile": "yes"}, "compile must be auto, on or off, but it is 'yes'"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str) -> None:

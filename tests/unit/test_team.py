@@ -1,0 +1,291 @@
+"""Several processes train as one would: under PyTorch's own launcher, on this computer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.distributed import TCPStore
+
+from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
+from gpt2_course.cli import main
+from gpt2_course.data import TokenStream
+from gpt2_course.team import Team, _meeting_place, own_device
+from gpt2_course.training import STATE, read_history
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = "".join(f"{n} times {n} is {n * n}.\n" for n in range(1000))
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+SETTINGS = (
+    "--context 32 --vocab-size 300 --n-positions 32 --n-embd 32 --n-layer 2 --n-head 2 --sample-tokens 8 "
+    "--growing-steps 0 --report-every 50 --log-every 1 --checkpoint-every 10 --data text.txt"
+)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # with other numbers of threads, sums are rounded differently
+    Path("text.txt").write_text(TEXT)
+
+
+def training(launcher: list[str], *options: Any) -> list[str]:
+    return [*launcher, str(ROOT / "train.py"), *SETTINGS.split(), *map(str, options)]
+
+
+def torchrun(processes: int, *options: Any) -> list[str]:
+    return [*TORCHRUN, "--standalone", "--nproc-per-node", str(processes), *map(str, options)]
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def children(pid: int) -> dict[str, int]:
+    """The processes that torchrun has started, by their rank."""
+    found = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        environment = Path(f"/proc/{child}/environ").read_text().split("\0")
+        found |= {entry[5:]: int(child) for entry in environment if entry.startswith("RANK=")}
+    return found
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a program; at the end of the test, nothing of it is left."""
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("needs Linux's /proc, to find torchrun's processes")
+    started = []
+
+    def popen(command: list[str], **options: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        started.append(process)
+        return process
+
+    yield popen
+    for process in started:
+        if process.poll() is None:
+            for pid in [*children(process.pid).values(), process.pid]:
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for(process: subprocess.Popen[str], folder: str, entries: int) -> None:
+    """Until the history of the run has so many entries."""
+    while process.poll() is None and len(read_history(Path(folder))) < entries:
+        time.sleep(0.01)
+    assert process.poll() is None, process.communicate()[0]
+
+
+def losses(folder: str) -> torch.Tensor:
+    return torch.tensor([entry["loss"] for entry in read_history(Path(folder)) if "val_loss" not in entry])
+
+
+def without_time(folder: str) -> list[dict[str, Any]]:
+    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in read_history(Path(folder))]
+
+
+def files(folder: str) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+# ---- several are one ---------------------------------------------------------------------------------------------
+
+
+def test_two_processes_learn_what_one_learns_with_twice_the_batch() -> None:
+    steps = ("--steps", 30, "--accumulation", 2)
+    run(training([sys.executable], "--out", "one", *steps, "--batch-size", 8))
+    said = run(training(torchrun(2), "--out", "two", *steps, "--batch-size", 4))
+    for line in ("in 2 processes", "step     0", "Trained in"):
+        assert said.count(line) == 1, line  # one of them speaks
+    one, two = losses("one"), losses("two")
+    assert len(one) == 30
+    assert one[-1] < one[0] - 0.5
+    # the same sums in another order: rounding errors, about 1e-6 here
+    torch.testing.assert_close(two, one, rtol=0, atol=1e-4)
+    ends = [read_history(Path(name))[-1]["val_loss"] for name in ("one", "two")]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-4)
+
+
+def test_each_process_drops_other_values() -> None:
+    shape = GPT2Config(300, 32, 32, 1, 2)
+    tokens = TokenStream([np.arange(99, dtype=np.uint16)], 300)
+    trainer = Trainer(GPT2(shape), tokens, tokens, TrainConfig(model=shape, context=32))
+    drawn = [torch.rand(1, generator=torch.Generator().manual_seed(trainer._seed_of(7, rank))) for rank in range(8)]
+    assert len({float(number) for number in drawn}) == 8
+
+
+# ---- they die and stop -------------------------------------------------------------------------------------------
+
+
+def test_whichever_dies_is_replaced_and_the_result_is_the_same(start: Callable[..., subprocess.Popen[str]]) -> None:
+    # three: the sum of two numbers is the same in any order
+    options = ("--steps", 250, "--batch-size", 2, "--resid-pdrop", 0.1)
+    run(training(torchrun(3), "--out", "undisturbed", *options))
+    process = start(training(torchrun(3, "--max-restarts", 3), "--out", "killed", *options))
+    for rank in range(3):
+        wait_for(process, "killed", 50 * (rank + 1))
+        os.kill(children(process.pid)[str(rank)], signal.SIGKILL)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert said.count("tokens to learn from") == 4
+    assert said.count("step     0") == 1  # it went on, each time
+    weights = [Path(name, "model.safetensors").read_bytes() for name in ("killed", "undisturbed")]
+    assert weights[0] == weights[1]
+    assert without_time("killed") == without_time("undisturbed")
+
+
+def test_a_restart_does_not_go_on_with_the_run_of_another() -> None:
+    run(training([sys.executable], "--out", "run", "--steps", 10))
+    before = files("run")
+    done = subprocess.run(
+        training(torchrun(2, "--max-restarts", 1), "--out", "run", "--steps", 20),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert (
+        done.stderr.count("error: run already holds a run or a model: go on with it by --resume") == 2
+    )  # a start each
+    assert "tokens to learn from" not in done.stdout
+    assert files("run") == before
+
+
+@pytest.mark.parametrize(("number", "ranks"), [(signal.SIGINT, ["0", "1"]), (signal.SIGTERM, ["1"])])
+def test_ctrl_c_stops_all_of_them_at_the_same_step(
+    start: Callable[..., subprocess.Popen[str]], number: signal.Signals, ranks: list[str]
+) -> None:
+    process = start(training(torchrun(2), "--out", "run", "--steps", 5000, "--batch-size", 2))
+    wait_for(process, "run", 20)
+    pids = [children(process.pid)[rank] for rank in ranks]
+    if len(ranks) == 2:
+        pids.append(process.pid)  # torchrun hands it on to the others, who then get it a second time
+    for pid in pids:
+        os.kill(pid, number)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert said.count("Stopped; saved after step") == 1, said
+    assert "[rank" not in said  # no traceback of theirs
+    step = int(said.split("saved after step ")[1].split(".")[0])
+    state = torch.load(Path("run", STATE), weights_only=True)
+    assert (state["step"], state["processes"]) == (step, 2)
+    how = said.split("Go on with:\n  ")[1].split("\n")[0].split()
+    assert how[:4] == ["torchrun", "--nproc-per-node", "2", "train.py"]
+    run([*TORCHRUN, *how[1:3], str(ROOT / "train.py"), *how[4:], "--steps", str(step + 20)])
+    assert read_history(Path("run"))[-1]["step"] == step + 20
+
+
+def test_a_run_that_goes_on_in_fewer_processes_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    run(training(torchrun(2), "--out", "run", "--steps", 10, "--batch-size", 4))
+    assert main(["train", "--out", "run", "--resume", "--steps", "12"]) == 0
+    assert "Up to step 10 this run had 2 processes, now it has 1, each with batches of 4." in capsys.readouterr().out
+
+
+def test_what_dies_after_training_still_shows_the_result(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["train", *SETTINGS.split(), "--out", "run", "--steps", "10"]) == 0
+    Path("run/loss.svg").unlink()
+    capsys.readouterr()
+    monkeypatch.setattr(Team, "join", lambda device, folder: Team(restarted=True))
+    assert main(["train", *SETTINGS.split(), "--out", "run", "--steps", "10"]) == 0
+    assert "Trained in" in capsys.readouterr().out
+    assert Path("run/loss.svg").exists()
+
+
+def test_new_processes_do_not_meet_the_dead() -> None:
+    store = TCPStore("127.0.0.1", 0, is_master=True, timeout=timedelta(seconds=60))
+    for key in ("name 0", "name 1", "name 2", "start 0"):  # of a team that has died
+        store.set(key, "dead")
+
+    def meets_the_dead(rank: int, start: int) -> bool:
+        place = _meeting_place(TCPStore("127.0.0.1", store.port, timeout=timedelta(seconds=60)), rank, 3)
+        place.set(f"start {start}", "here")
+        return place.check([f"start {start - 1}"]) or place.get(f"start {start}") != b"here"
+
+    for start in (1, 2, 3):
+        with ThreadPoolExecutor() as threads:
+            assert not any(threads.map(meets_the_dead, range(3), [start] * 3))
+
+
+# ---- several computers -------------------------------------------------------------------------------------------
+
+
+def on_two_computers(start: Callable[..., subprocess.Popen[str]], *options: Any) -> list[subprocess.Popen[str]]:
+    """What two computers would run, each in a folder of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = []
+    for node in range(2):
+        Path(f"computer {node}").mkdir()
+        Path(f"computer {node}/text.txt").write_text(TEXT)
+        nodes = ["--nnodes", "2", "--node-rank", str(node), "--master-addr", "127.0.0.1", "--master-port", str(port)]
+        command = training([*TORCHRUN, *nodes, "--nproc-per-node", "1", "--max-restarts", "1"], *options)
+        processes.append(start(command, cwd=f"computer {node}"))
+    return processes
+
+
+def test_computers_that_share_no_folder_are_told_to(start: Callable[..., subprocess.Popen[str]]) -> None:
+    for process in on_two_computers(start, "--out", "run", "--steps", 10):
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 1
+        assert (
+            "error: Not all processes see run/tokens/index.json: give --out (and --data) in a folder that all" in said
+        )
+    assert not Path("computer 0/run/history.jsonl").exists()
+
+
+def test_a_process_that_dies_on_one_of_two_computers_is_replaced(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    processes = on_two_computers(start, "--out", tmp_path / "run", "--steps", 200, "--batch-size", 2)
+    wait_for(processes[0], "run", 50)
+    os.kill(children(processes[1].pid)["1"], signal.SIGKILL)
+    for process in processes:
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+    run(training(torchrun(2), "--out", "undisturbed", "--steps", 200, "--batch-size", 2))
+    assert without_time("run") == without_time("undisturbed")
+
+
+# ---- devices -----------------------------------------------------------------------------------------------------
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1", "TORCHELASTIC_RUN_ID": "x"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert own_device("auto") == own_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.mps, "is_available", lambda: True)
+    assert own_device("auto") == torch.device("cpu")
+    with pytest.raises(ValueError, match="'mps' serves one process only"):
+        own_device("mps")
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert own_device("auto") == own_device("cuda") == torch.device("cuda:1")
+    assert chosen == [torch.device("cuda:1")] * 2
+    with pytest.raises(ValueError, match="'cuda:0' is one GPU, but 2 processes run here"):
+        own_device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="2 processes need 2 GPUs, but 1 are here"):
+        own_device("auto")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert own_device("cuda:0") == torch.device("cuda:0")
