@@ -42,6 +42,8 @@ class TrainConfig:
     """How many times the weights are changed."""
     growing_steps: int = 1000
     """Steps, the first ones, over which sequences grow from 64 tokens to `context`: what is near is learned first."""
+    copying_start: bool = True
+    """Attention begins as a copier, which a small model takes long to find out by itself."""
     batch_size: int = 8
     """Sequences a step looks at, at once; under torchrun, in each process."""
     context: int = 336
@@ -139,6 +141,7 @@ class TrainConfig:
                 preset=name,
                 data="tiny-world:300000",
                 model=model,
+                copying_start=False,  # the model that ships was trained before there was such a start
                 batch_size=16,
                 warmup_steps=50,
                 steps=6500,
@@ -154,6 +157,7 @@ class TrainConfig:
             batch_size=16,
             context=512,
             growing_steps=0,
+            copying_start=False,
             learning_rate=0.001,
             muon_learning_rate=0.04,
             steps=20_000,

@@ -24,7 +24,7 @@ from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_loss
 from gpt2_course.files import replacing
-from gpt2_course.model import GPT2
+from gpt2_course.model import GPT2, CausalSelfAttention
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
 from gpt2_course.team import ALONE, Team, own_device, without_sending
 from gpt2_course.tokenizer import Tokenizer
@@ -340,7 +340,10 @@ class Trainer:
             )
         tokenizer, train_data, val_data = read_shards(shards)
         torch.manual_seed(config.seed)
-        model = GPT2(replace(config.model, vocab_size=tokenizer.vocab_size), tokenizer).to(device)
+        model = GPT2(replace(config.model, vocab_size=tokenizer.vocab_size), tokenizer)
+        if config.copying_start:
+            start_as_copier(model)
+        model.to(device)
         trainer = cls(model, train_data, val_data, config, folder, team)
         if resume:
             trainer.resume()
@@ -348,6 +351,23 @@ class Trainer:
             config.write(folder)  # last, so that settings that do not fit the run leave no trace
             team.begin()
         return trainer
+
+
+def start_as_copier(model: GPT2) -> None:
+    """Makes fresh attention look at what is alike and hand on what it finds (Trockman & Kolter, 2023, "mimetic").
+
+    In each layer W_Q = W_K and W_O = W_Vᵀ, both orthogonal and as large as before. The token table is the last matrix,
+    too, so what a head hands on unchanged is said at once: where a word must come back, it pays from the first step on
+    to look there. Random matrices must first find both out at the same time.
+    """
+    C = model.config.n_embd
+    size = model.config.initializer_range * C**0.5  # a random matrix (C, C) is as long as an orthogonal one times this
+    with torch.no_grad():
+        for attention in model.modules():
+            if isinstance(attention, CausalSelfAttention):
+                qkv = attention.qkv.weight  # (3C, C): queries, keys and values
+                qkv[C : 2 * C] = torch.nn.init.orthogonal_(qkv[:C], size)
+                attention.projection.weight.copy_(torch.nn.init.orthogonal_(qkv[2 * C :], size).T)
 
 
 def _is_report_step(step: int, every: int) -> bool:

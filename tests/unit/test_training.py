@@ -23,7 +23,7 @@ from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import TokenStream, find_corpus, write_shards
 from gpt2_course.evaluation import evaluate
 from gpt2_course.train_config import best_precision, can_compile, learning_rate_factor, sequence_length
-from gpt2_course.training import read_history
+from gpt2_course.training import read_history, start_as_copier
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "".join(
@@ -460,3 +460,17 @@ def test_a_model_that_knows_nothing_needs_the_bits_of_an_even_guess() -> None:
     assert result.n_bytes == len(predicted)
     bits = np.log2(tokenizer.vocab_size) * result.n_tokens / len(predicted)
     assert result.bits_per_byte == pytest.approx(bits, rel=1e-4)
+
+
+def test_attention_may_begin_as_a_copier() -> None:
+    torch.manual_seed(0)
+    model = GPT2(SMALL)
+    length = model.blocks[0].attention.qkv.weight.norm().item()
+    start_as_copier(model)
+    C = SMALL.n_embd
+    for block in model.blocks:
+        qkv, projection = block.attention.qkv.weight, block.attention.projection.weight
+        assert torch.equal(qkv[:C], qkv[C : 2 * C])
+        handed_on = projection @ qkv[2 * C :]  # what comes out of attention is what went in, only smaller
+        torch.testing.assert_close(handed_on, torch.eye(C) * handed_on[0, 0], atol=1e-6, rtol=0)
+    assert model.blocks[0].attention.qkv.weight.norm().item() == pytest.approx(length, rel=0.1)
