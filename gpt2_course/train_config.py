@@ -38,7 +38,7 @@ class TrainConfig:
     val_fraction: float = 0.1
     """The share of the text, at its end, to test on; Tiny World has a part of its own for that."""
 
-    steps: int = 2200
+    steps: int = 2100
     """How many times the weights are changed."""
     growing_steps: int = 1000
     """Steps, the first ones, over which sequences grow from 64 tokens to `context`: what is near is learned first."""
