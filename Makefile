@@ -10,7 +10,7 @@ train: .venv/ready  ## train a GPT-2 on this computer; more by ARGS="--preset st
 
 # Two tests at a time, each on one core: threads of two processes that wait for each other are slower than none.
 # A chapter has four minutes on two cores: one that trains for long runs by itself, on all of them.
-LONG := chapters/08_training.ipynb
+LONG := chapters/08_training.ipynb chapters/12_answering.ipynb
 test: lint  ## everything that must hold
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-cell-timeout 240 chapters book/labs.ipynb $(LONG:%=--ignore=%)
