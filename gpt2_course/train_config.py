@@ -141,10 +141,9 @@ class TrainConfig:
                 preset=name,
                 data="tiny-world:300000",
                 model=model,
-                copying_start=False,  # the model that ships was trained before there was such a start
                 batch_size=16,
                 warmup_steps=50,
-                steps=6500,
+                steps=5000,
                 report_every=250,
                 report_windows=256,
                 sample_tokens=200,

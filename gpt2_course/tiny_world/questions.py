@@ -16,6 +16,6 @@ Who lives {x:cast.home}? {X.the} lives there.
 Who likes to {x:cast.likes}? {X.the} does.
 Who says "{x:cast.cry}"? {X.the} does.
 Who or what is {x:cast}? {X} is {x.a}.
-What can you find {p:place.at}? You can find {f:p.finds} and {g:p.finds} there.
+What can you find {p:place.at}? You can find {f:p.finds} there.
 Where can you find {f:finds}? You can find them {f.where}.
 """

@@ -12,7 +12,7 @@ PASSAGES = {
         {hero}, who loved {hero.food}, lived {hero.home}.|{His} favourite colour was {hero.colour}, and
         {his} favourite food was {hero.food}.|{His} best friend was {hero.friend.the}.] <detail>""",
     # nothing comes of these: they are only true, and nice to know
-    "detail": """[2×{He} had {k:number} [uncles|aunts|cousins], and all {k} of them were [hatters|sailors|singers|bakers|twins|tall].|{His} {:kin} was a {:job}, and {he} was proud of it.|{He} wore {:material} {:garment} every {:month}.|{He} was born in {:month}, under a {:tree} tree, and could play the {:instrument}.|In {his} garden grew {:flower}, [radishes|onions|carrots|turnips|potatoes] and a {:tree} tree.|In {:month} {he} had won some {:flower} at {:game}.]""",
+    "detail": """[2×All {his} [uncles|aunts|cousins] were [hatters|sailors|singers|bakers|twins|tall].|{His} {:kin} was a {:job}, and {he} was proud of it.|{He} wore {:material} {:garment} every {:month}.|{He} was born in {:month}, under a {:tree} tree, and could play the {:instrument}.|In {his} garden grew {:flower}, [radishes|onions|carrots|turnips|potatoes] and a {:tree} tree.|In {:month} {he} had won some {:flower} at {:game}.]""",
     "feast": """[The {:job} and the whole village came by with {:dish}, a basket of {:fruit} and some {:flower}.|They celebrated
         until {:when} with {hero.food}, {:fruit} and {:dish}, and the {:job} {:did}.|The next night {hero} slept {hero.home} and dreamed of a {:material} moon and a {:job}.|The next day {hero} told it all to a {:job}, who {:did}.|Everyone got {:dish}, some {:fruit} and {:material} {:garment}.]""",
 }
@@ -57,7 +57,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         [at the floor|out of the window|the other way].
 
         {hero} put the {c} {thing} [in {his} pocket|under {his} arm|on {his} head]. "And what about {hero.fear}?" {he} whispered.
-        "{hero.cry}" But {he} counted {n:number} breaths, held on to the {thing} and went all the way to {p}. {other} {:did}. "Were
+        "{hero.cry}" But {he} counted {n:number}, yes, {n} breaths, held on to the {thing} and ran to {p}. {other} {:did}. "Were
         you not afraid?"
 
         "Very," said {hero} {:how}. "But I counted {n} breaths, and [you were more important|I came all the same|being brave was quicker than worrying]."
@@ -81,18 +81,18 @@ PLOTS: dict[str, tuple[str, str]] = {
         On the way, somebody called: "Stay and have {:dish} with us!" {hero} {:did} and looked at the {c} {thing}. "[Another
         time|Tomorrow|Save me some]!" {he} called, and walked on.
 
-        Then [the path broke off|a bridge was out|a stream had risen] near {p:place}, and {hero} had to [stumble|creep|find a way] among the {:p.finds} and lost {n:number} hours, with the {thing} [on {his} head|between {his} teeth|under {his}
+        Then [the path broke off|a bridge was out|a stream had risen] near {p:place}, and {hero} had to [stumble|creep|find a way] among the {:p.finds} and counted {n:number} hours, with the {thing} [on {his} head|between {his} teeth|under {his}
         coat]. When {he} knocked at last, it was [almost midnight|dark|late], but not too late. "{other.cry}" said {other}. "You
         came!"
 
-        "I lost {n} hours," said {hero} {:how}, "but I promised," and put down the {c} {thing}. "Who else would have lost {n} hours?" said {other}. <feast> [A promise is a small thing to give and a big
+        "I counted {n} hours," said {hero} {:how}, "but I promised," and put down the {c} {thing}. "Who else would have counted {n} hours?" said {other}. <feast> [A promise is a small thing to give and a big
         thing to keep.|{other} has never lent the {c} {thing} to anyone.|It was the best {thing} that {other} ever had.]
         """,
         """
         What did {hero} promise to bring? A {c} {thing}.
         Who was waiting for the {thing}? {other}.
         What colour was the {thing}? It was {c}.
-        How many hours did {hero} lose near {p}? {hero} lost {n}.
+        How many hours did {hero} count near {p}? {hero} counted {n}.
         Who kept a promise? {hero}.
         When did {hero} have to come? Some time before {d}.
         """,
@@ -104,16 +104,15 @@ PLOTS: dict[str, tuple[str, str]] = {
         shall be there before you blink|You will only see my back|The {c} {thing} is as good as mine]," said {other} {:how}. {hero}
         [said nothing|only smiled|tied {his} shoes twice]. <about>
 
-        [Off they ran|Away they went|They were off]! Soon {other} was ahead by {n:number} {u=[steps|trees|fences]}. But at the corner
-        [sat|lay|waited] a small {a:animal} [that had hurt itself|that had lost its way|caught in a fence]. {other} [jumped
-        over it|did not even look|had no time]. {hero} stopped. "{hero.cry} [Hold still|Poor thing|Let me help you]," {he} said {:how}, and carried the {a} all the way.
+        [Off they ran|Away they went|They were off]! Soon {other} was so far ahead that people counted {n:number}, yes, {n} [steps|trees|fences] between them. But at the corner [sat|lay|waited] a small {a:animal} [that had hurt itself|that had lost its way|caught in a fence]. {other} [jumped
+        over it|did not even look|had no time]. {hero} stopped. "{hero.cry} [Hold still|Poor thing|Let me help you]," {he} said {:how}, and picked it up.
 
-        So {other} won the {thing} by {n} {u}[, of course|], but it was very quiet {p.at}. Then came {hero}, last of all, with the
-        {a} on {his} shoulder, and everyone cheered[ until the windows shook|].
+        So {other} won the {thing}[, of course|], but everybody was very quiet. Then came {hero}, last of all, with the
+        little one on {his} shoulder, and everyone cheered[ until the windows shook|].
 
-        {other} looked at the {c} {thing} for a while. "I won by {n} {u}," said {other} {:how}, "but [this is yours|you won the day|mine was the shorter
+        {other} looked at the {c} {thing} for a while. "They counted {n} between us," said {other} {:how}, "but [this is yours|you won the day|mine was the shorter
         race]," and held it out to {hero}. <feast> Now {hero} and {other} share the {c} {thing}. [It works week by
-        week.|The one who stops can still be first.|The {a} sleeps in it, as far as it fits.]
+        week.|The one who stops can still be first.|The little one sleeps in it, as far as it fits.]
         """,
         """
         Where did the race end? {p.at}.
@@ -121,7 +120,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         Who won the race? {other}.
         Who stopped to help the {a}? {hero}.
         Which animal needed help? A {a}.
-        How far was {other} ahead? By {n} {u}.
+        How many did people count between them? They counted {n}.
         """,
     ),
     "the storm": (
@@ -135,7 +134,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         is gone!"
 
         They [hammered|worked|climbed and carried] until [the stars came out|the cock crowed|sunrise]. Twice the wind tore the
-        {thing} out of {his} hands, and twice {hero} caught it again. In the morning there was a new roof {p.at}, [a little
+        {thing} out of {his} hands, and twice {hero} caught it again. In the morning there was a new roof, [a little
         crooked|blue as the sky|made of doors].
 
         <feast> ["The wind can have one roof," said {hero} {:how}, "but it cannot have two."|"Let it blow," said {hero} {:how}, "as
@@ -159,7 +158,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         there {c} paint on your [nose|ear|elbow]?" "It is [a rash|the fashion|jam]." {hero.friend} [was hurt|went away
         sadly|did not say a word more].
 
-        On {:day} {hero.friend} followed {him} on tiptoe, counted {n:number} {f:flower} on the way, and came to {p}.
+        On {:day} {hero.friend} followed {him} on tiptoe, counted {n:number} {f:flower} on the way, and ran to {p}.
         "{hero.friend.cry}" There stood {hero}, [with a brush in {his} hand|with glue up to {his} knees|singing softly],
         and held up the {c} {thing}.
 
@@ -182,10 +181,9 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         [By the well|At the gate|On the bridge] {he} met {other:cast.the}. "You can have {n:number} {f:fruit} for your {c} {thing}!"
         said {other} {:how}. Done. But they [were bruised|smelled odd|were sour], so {he} swapped them for a {:tool}, and that
-        for some {:garment}, and those for a {a:animal}. And the {a} [hopped off without a word|bit {him} on the thumb|flew
-        away over the roofs].
+        for some {:garment}, and those for a {a:animal}. And that [hopped off without a word|bit {him} on the thumb|flew away over the roofs].
 
-        "{hero.cry}" said {hero}. "I had a {thing}, then a {a}, and now I have nothing." {other} [felt sorry for {him}|had been watching|
+        "{hero.cry}" said {hero}. "I had a {thing}, and now I have nothing." {other} [felt sorry for {him}|had been watching|
         came by]. "[The {thing} does not suit me|I have no use for a {thing}|I have a {thing} at home]," said {other}. "Meet me {p:place.at} with some {hero.food}, and it is yours again."
 
         So {hero} ran to {p}, and came home with the {c} {thing} [under {his} coat|in both hands|on {his} head]. <feast> The {c}
@@ -205,14 +203,15 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         <once> {hero:cast.intro} had a {c:colour} {thing:treasure} and not much else. <about> Then a stranger came, sat down {p:place.at} and cried. [The people hurried by.|Everybody looked the other way.|Only a {:animal} stopped.]
 
-        "[Are you hungry|Have you lost your way|Can I help you]?" asked {hero} {:how}. "I have come {n:number} {u=[days|miles|hours]} on foot," said the stranger, "and nobody has given me as much as a {thing}." {hero} {:did}, and gave the stranger some
+        "[Are you hungry|Have you lost your way|Can I help you]?" asked {hero} {:how}. "I counted {n:number}, yes, {n} [days|miles|hours] on the way," said the stranger, "and nobody has given me as much as a {thing}." {hero} {:did}, and gave the stranger some
         {hero.food} and the {c} {thing}.
 
         The stranger [hugged|kissed|dusted off] the {thing} and was gone. "{hero.friend.cry}" said {hero.friend}. "You gave
         your {c} {thing} to somebody you do not know?" "Now I know somebody more," said {hero} {:how}.
 
-        A [week|month|year] later, a [golden coach|silver carriage|very long sleigh] stopped {p.at}, and out climbed {who=[the
-        queen|the king|the mayor]} with the {c} {thing}. "I was the stranger," said {who}, "and I have come {n} {u} to thank {hero}." <feast> [Kindness comes home by
+        A [week|month|year] later, everybody ran to {p}. There stood a [golden coach|silver carriage|very long sleigh], and out
+        climbed {who=[the queen|the king|the mayor]} with the {c} {thing}. "I was the stranger. I counted {n} again," said a voice, "but this time I
+        came to thank {hero}."  <feast> [Kindness comes home by
         coach.|{hero} had known it all along.|And {hero.friend} has greeted every stranger since.]
         """,
         """
@@ -227,15 +226,15 @@ PLOTS: dict[str, tuple[str, str]] = {
     "a mistake owned up to": (
         """
         <once> {hero:cast.intro} ruined a {c:colour} {thing:treasure}. It belonged to {other:cast.the}. It happened [while {he} was showing
-        off|on a {:day}, at breakfast|because {he} wanted to {hero.likes} indoors]: [rip|snap|oops]! {He} counted {n:number}
+        off|on a {:day}, at breakfast|because {he} wanted to {hero.likes} indoors]: [rip|snap|oops]! {He} counted {n:number}, yes, {n}
         pieces. <about>
 
-        "{hero.cry}" whispered {hero}. Nobody had seen it but a {a:animal}. {He} [swept up|gathered|picked up] what was left of
+        "{hero.cry}" whispered {hero}. Nobody had seen it but a small {a:animal}. {He} [swept up|gathered|picked up] what was left of
         the {c} {thing} and hid it {p:place.at}, under the {:p.finds}. [That night {he} could not sleep.|The {hero.food}
         tasted of nothing.|Every knock at the door made {him} jump.] "Have you seen my {thing}?" asked {other} {:how}. "[No|Which
         {thing}|Not since {:day}]," said {hero}.
 
-        It was the [worst|longest|silliest] lie of {his} life[, and it grew and grew|, and it weighed like lead|], and the {a} knew it. At noon
+        It was the [worst|longest|silliest] lie of {his} life[, and it grew and grew|, and it weighed like lead|]. At noon
         {hero} ran to {p}, dug out the {c} {thing}, counted {n} pieces and carried them to {other}. "I did it. I [was afraid to
         say so|am sorry|should have told you]."
 
@@ -282,7 +281,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} [caught|netted|sat on] a golden fish {p:place.at}. "Let
         me go," said the fish, "and I shall grant you a wish. But every wish has a price."
 
-        {hero} did not [think long|ask which|listen to the end]. "I wish for a {thing}, exactly {n:number} times as big as a house!" [Puff|Ping|Whoosh], there stood the {c} {thing}, exactly {n} times as big as a house. {hero} {:did}. But when {he} wanted to {hero.likes}, {he} no
+        {hero} did not [think long|ask which|listen to the end]. "I wish for a {thing}, exactly {n:number}, yes, {n} times as big as a house!" [Puff|Ping|Whoosh], there stood the {c} {thing}, exactly {n} times as big as a house. {hero} {:did}. But when {he} wanted to {hero.likes}, {he} no
         longer knew how. {He} tried {hero.food}, but everything tasted like [paper|dust|cold water]. And when {hero.friend}
         came by, {hero} [asked who that was|did not wave|had forgotten the name].
 
@@ -311,7 +310,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         Behind the {:p.finds}, something moved. {hero} lifted the {thing}. "Come out, whoever you are!" "[Not so loud!|Who is
         there?|Mind my nose!]" said a voice, and out came {hero.friend.the}.
 
-        "What are you doing {p.at}?" "[I could not sleep|It is the only quiet hour], so I came to {hero.friend.likes}," said
+        "What are you doing here?" "[I could not sleep|It is the only quiet hour], so I came to {hero.friend.likes}," said
         {hero.friend} {:how}. "And what is the {c} {thing} for?" "[For courage|That is a long story|I forget]," said {hero}. <feast>
         The {c} {thing} is beside the bed again. [Most monsters are friends whom we cannot see well.|But the window is
         open.|And at night {hero} and {hero.friend} go out together.]
@@ -354,10 +353,9 @@ PLOTS: dict[str, tuple[str, str]] = {
     "the treasure map": (
         """
         <once> {hero:cast.intro} wanted a {c:colour} {thing:treasure}. <about> Then {he} found a map. "Whoever wants a {thing}," it said, "must count
-        {n:number} steps from {p:place} and dig." "{hero.cry}" said {hero}. "[I always wanted a {thing}!|Who does not want a {thing}?|A {thing} of my own!]"
+        {n:number}, yes, {n} steps from {p:place} and dig." "{hero.cry}" said {hero}. "[I always wanted a {thing}!|Who does not want a {thing}?|A {thing} of my own!]"
 
-        {He} asked {hero.friend} along, because [digging is hard|a treasure is heavy|two see more than one]. They went to {p}, [over|
-        past|around] the {:p.finds}, to count {n} steps, and dug with a {:digger} until {:when}. All they found was [mud|a
+        {He} asked {hero.friend} along, because [digging is hard|a treasure is heavy|two see more than one]. They ran to {p}, [over|past|around] the {:p.finds}, to count {n} steps, and dug with a {:digger} until {:when}. All they found was [mud|a
         worm|a hole]. "[Deeper|Once more|Do not give up]," said {hero.friend} {:how}. "We did count {n} steps."
 
         At last they hit a [box|chest|tin]. There lay the {c} {thing}, and with it a note: "[Whoever digs together has found it
@@ -384,12 +382,12 @@ PLOTS: dict[str, tuple[str, str]] = {
         back!" {hero} turned [pale|as white as milk|green]. "I have [a cold|to wash my hair|an appointment]," {he} said {:how}. But
         [they pushed {him} out of the door|everybody was looking at {him}|{other} already held {his} coat].
 
-        Step by step {he} went to {p}, with the {c} {thing} and shaking knees. Something rustled among the {:p.finds}. "Dear
+        So {he} ran to {p}, to get it over with, and held up the {c} {thing}. Something rustled among the {:p.finds}. "Dear
         monster," said {hero} {:how}, "I must tell the truth: I [bought|found|borrowed] the {thing}, and I am afraid of
         {hero.fear}." Then {he} saw who it was: [only|just|nothing but] a {a:animal}.
 
-        "[You told the truth at last|That was brave|Well spoken]," said {hero.friend}, who had followed {him}, and stroked the {a}. <feast> Now {hero} says:
-        "No monster ever owned the {c} {thing}, and a {a} made me shake." [It is a better story, too.|And the {a} grows a
+        "[You told the truth at last|That was brave|Well spoken]," said {hero.friend}, who had followed {him}, and stroked the monster. <feast> Now {hero} says:
+        "No monster ever owned the {c} {thing}, and a very small one made me shake." [It is a better story, too.|And the small one grows a
         little every time.|Everybody believes it.]
         """,
         """
@@ -408,13 +406,12 @@ PLOTS: dict[str, tuple[str, str]] = {
         some {hero.food}.
 
         They asked {other:cast.the}. "{other.cry}" said {other}. "[There is only one {thing} like that|I know this {c} {thing}|Follow
-        the {thing}]. It comes from {p:place}." [The sun was low already.|{w:weather.scene}] {hero} walked
-        {n:number} miles, sang to the {a} and carried the {c} {thing} [on {his} back|around {his} neck|under {his} hat].
+        the {thing}]. It comes from {p:place}." [The sun was low already.|{w:weather.scene}] {hero} counted {n:number}, yes, {n} miles, sang to the little one and carried the {c} {thing} [on {his} back|around {his} neck|under {his} hat].
 
-        And {p.at}, when they had walked {n} miles, among the {:p.finds}, stood a mother {a} and counted her little ones [again and again|in
+        "I counted {n} miles," said {hero}, and they ran to {p}. There, among the {:p.finds}, stood its mother and counted her little ones [again and again|in
         tears|aloud]. "One is missing," she said. "[Not any more|Here it is|Count again]," said {hero} {:how}.
 
-        [What a dance that was!|How they all talked at once!|They would not let {him} go.] "{hero} walked {n} miles for us," they sang. <feast> Since then, when {hero} comes past
+        [What a dance that was!|How they all talked at once!|They would not let {him} go.] "{hero} counted {n} miles for us," they sang. <feast> Since then, when {hero} comes past
         {p}, somebody small [waves with|runs along with|shows {him}] a {c} {thing}.
         """,
         """
@@ -423,7 +420,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         Where was the mother? {p.at}.
         Who knew where the {thing} came from? {other}.
         What did {hero} give the {a} to eat? Some {hero.food}.
-        How many miles did {hero} walk? {hero} walked {n} miles.
+        How many miles did {hero} count? {hero} counted {n}.
         """,
     ),
     "the detective": (
@@ -435,11 +432,10 @@ PLOTS: dict[str, tuple[str, str]] = {
         was not there, only {:p.finds}. "I was [asleep|fast asleep|in bed with a cold] all {:day}," said {hero} {:how}, "and when I
         woke up, the {thing} was gone."
 
-        {other} [measured the footprints|sniffed the air|followed some crumbs]. The trail led {n:number} steps to the left, around a
-        corner and [through a window|down a ladder|over a fence], straight to {hero}'s own bed. "{hero.cry}" There lay the
+        {other} [measured the footprints|sniffed the air|followed some crumbs], and counted {n:number}, yes, {n} steps to the left, around a corner and [through a window|down a ladder|over a fence], straight to {hero}'s own bed. "{hero.cry}" There lay the
         {thing}. "So it was I," said {hero}, "and [I walk in my sleep|I dreamed of a {thing}|I did not know it]!"
 
-        "[Case closed|I knew it|Elementary]," said {other}, "it led {n} steps and no farther," and looked at the {c} {thing} once more. <feast> People still tell how the trail led {n} steps. [A good detective looks at
+        "[Case closed|I knew it|Elementary]," said {other}, "I counted {n} steps and no more," and looked at the {c} {thing} once more. <feast> {other} still tells it to everybody: "I counted {n} steps." [A good detective looks at
         home first.|Since then {hero.friend} ties {hero} to the bed.|It is the only case that {other} ever solved.]
         """,
         """
@@ -447,7 +443,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         Who had taken the {thing}? {hero}.
         Who was sent for? {other}.
         What colour was the {thing}? It was {c}.
-        How many steps did the trail lead to the left? It led {n} steps to the left.
+        How many steps did {other} count? {other} counted {n}.
         Where did they look first? {p.at}.
         """,
     ),

@@ -7,7 +7,7 @@ from gpt2_course.tiny_world.grammar import Entity, article
 # name | what they are | pronoun | where they live | best friend | favourite food | favourite colour |
 # what they like to do | what they fear | what they say when they are surprised
 CAST_TABLE = """
-Pip      | fox              | he  | in the hollow oak            | Hazel   | plum cake         | orange | count the clouds          | thunder             | Whiskers and thunder!
+Pip      | fox              | he  | in the hollow oak            | Hazel   | plum cake         | grey   | count the clouds          | thunder             | Whiskers and thunder!
 Hazel    | squirrel         | she | at the top of a pine tree    | Pip     | roasted chestnuts | brown  | hide things               | the long winter     | Nuts and needles!
 Bruno    | bear             | he  | in a cave behind the waterfall | Mina  | honey toast       | golden | lick honey spoons         |bees                | Oh, my paws!
 Mina     | mouse            | she | in a teapot                  | Bruno   | yellow cheese     | yellow | write tiny letters        | mousetraps          | Squeak and crumbs!
@@ -25,7 +25,7 @@ Tam      | old sailor       | he  | in a boat on dry land        | Skip    | smo
 Skip     | seagull          | he  | on the harbour wall          | Tam     | potato chips      | white  | steal sandwiches          | fog                 | Feathers and fish!
 Ivy      | witch            | she | in a crooked cottage         | Moss    | mushroom stew     | black  | stir things               | clean windows       | Cats and cauldrons!
 Moss     | toad             | he  | beneath the witch's doorstep | Ivy     | beetle biscuits   | green  | sit in puddles            | storks              | Croak and double croak!
-Grim     | giant            | he  | on the far side of the hill  | Lily    | pumpkin pie       | orange | collect pebbles           | stepping on someone | Boulders and beans!
+Grim     | giant            | he  | on the far side of the hill  | Lily    | pumpkin pie       | grey   | collect pebbles           | stepping on someone | Boulders and beans!
 Lily     | girl of six      | she | in the yellow house          | Grim    | peach pudding     | yellow | ask questions             | the dark            | Goodness gumdrops!
 Clara    | clockmaker       | she | over the clock shop          | Finn    | lemon tart        | golden | listen to the ticking     | being late          | Ticks and tocks!
 Finn     | fiddler          | he  | in a painted wagon           | Clara   | hot buns          | red    | dance in the rain         | broken strings      | Fiddlesticks!
@@ -56,14 +56,14 @@ PLACE_TABLE = """
 the harbour         | at     | ropes, fish bones, rusty anchors, gull feathers
 the old mill        | by     | empty sacks, barley grains, white moths, broken millstones
 Windy Hill          | on     | dandelions, kite tails, grey stones, lost arrows
-the library         | in     | dusty books, silver bookmarks, reading glasses, lost letters
+the library         | in     | dusty books, yellow bookmarks, reading glasses, love letters
 the stone bridge    | under  | tin cans, green bottles, spider webs, wet frogs
 the lighthouse      | at     | glass lamps, candle ends, sea charts, storm flags
-the market square   | in     | cabbage leaves, copper coins, wooden crates, paper bags
+the market square   | in     | cabbage leaves, copper coins, fruit crates, sacks of onions
 the dark forest     | in     | pine cones, mushrooms, squirrel tracks, crooked sticks
 the beach           | on     | seashells, crab claws, blue pebbles, bits of driftwood
 the school          | at     | pieces of chalk, ink bottles, torn maps, apple cores
-the railway station | at     | old tickets, lost gloves, railway flags, train whistles
+the railway station | at     | used tickets, single gloves, railway flags, train whistles
 the castle ruin     | in     | arrowheads, cracked bricks, sleepy bats, iron nails
 the apple orchard   | in     | wormy apples, bird nests, wasps, short ladders
 the duck pond       | by     | water lilies, bread crusts, tadpoles, reeds
@@ -74,10 +74,10 @@ the snowy mountain  | on     | icicles, goat bells, crystal stones, frozen berri
 the waterfall       | by     | smooth stones, silver trout, willow leaves, ferns
 the theatre         | in     | paper crowns, velvet rags, wooden swords, painted trees
 the meadow          | in     | grasshoppers, clover leaves, cowbells, buttercups
-the smithy          | at     | horseshoes, iron rings, bent forks, lumps of coal
-the attic           | in     | cobwebs, old photographs, moth balls, broken toys
-the crystal cave    | in     | shining crystals, broken lanterns, old bones, dripping candles
-the toy shop        | behind | doll shoes, wooden wheels, loose buttons, bits of string
+the smithy          | at     | horseshoes, anvils, hot tongs, lumps of coal
+the attic           | in     | cobwebs, family photographs, moth balls, forgotten toys
+the crystal cave    | in     | shining crystals, cold lanterns, old bones, dripping candles
+the toy shop        | behind | doll shoes, tin soldiers, loose buttons, balls of string
 the bandstand       | near   | sheets of music, bottle caps, drumsticks, balloon strings
 the vegetable patch | in     | pumpkin seeds, earthworms, carrot tops, bean poles
 the island          | on     | coconuts, turtle eggs, message bottles, palm leaves
@@ -99,15 +99,15 @@ chilly | Even the scarecrow wished for a scarf.
 cloudy | The clouds hung low and grey like wet laundry.
 """
 
-COLOURS = "red orange yellow green blue purple pink brown black white silver golden"
+COLOURS = "red grey yellow green blue purple pink brown black white silver golden"
 NUMBERS = "three four five six seven eight nine ten eleven twelve"
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 
 # small things one can carry, lose, give and hide
 TREASURES = """
-kite, lantern, drum, whistle, teapot, umbrella, compass, spyglass, button, scarf, ribbon, bell, marble, doll, puppet,
+kite, lantern, drum, whistle, teapot, parasol, compass, spyglass, button, scarf, ribbon, bell, marble, doll, puppet,
 mitten, key, hat, clock, ring, feather, notebook, paintbrush, cup, spoon, basket, flute, ball, candlestick, mirror, magnet,
-comb, brooch, slipper, satchel, cushion, blanket, jar, medal, crown, mask, map, trumpet, sock, purse, hourglass, inkwell
+comb, brooch, slipper, satchel, cushion, blanket, jar, medal, crown, mask, map, trumpet, sock, purse, sundial, vase
 """
 # what people work with
 TOOLS = """
