@@ -100,7 +100,7 @@ class Train:
             grades.write(folder)
             print(grades.table() + "\n")
         if self.config.preset == "laptop":
-            print("Next, train a larger one (an hour and a half on two cores), or one on a text of yours:")
+            print("Next, train a larger one (about an hour on two cores), or one on a text of yours:")
             print("  python train.py --preset story\n  python train.py --data my-text.txt --out runs/mine")
         print(f'Let it write:\n  python -m gpt2_course.cli generate "Once upon a time" --model {quote(str(folder))}')
 

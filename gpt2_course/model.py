@@ -101,7 +101,7 @@ class GPT2Config:
 
 # Sizes by name. OpenAI's four are those of the paper's table 2; the first two are this course's own.
 PRESETS = {
-    "laptop": GPT2Config(3072, 336, 128, 2, 4, 0.0, 0.0, 0.0, initializer_range=0.05),
+    "laptop": GPT2Config(3072, 336, 128, 2, 8, 0.0, 0.0, 0.0, initializer_range=0.05),
     "story": GPT2Config(3072, 336, 192, 4, 6, 0.0, 0.0, 0.0, initializer_range=0.05),
     "gpt2": GPT2Config(),
     "gpt2-medium": GPT2Config(n_layer=24, n_head=16, n_embd=1024),
