@@ -38,13 +38,13 @@ class TrainConfig:
     val_fraction: float = 0.1
     """The share of the text, at its end, to test on; Tiny World has a part of its own for that."""
 
-    steps: int = 2100
+    steps: int = 2800
     """How many times the weights are changed."""
     growing_steps: int = 1000
     """Steps, the first ones, over which sequences grow from 64 tokens to `context`: what is near is learned first."""
     copying_start: bool = True
     """Attention begins as a copier, which a small model takes long to find out by itself."""
-    batch_size: int = 8
+    batch_size: int = 6
     """Sequences a step looks at, at once; under torchrun, in each process."""
     context: int = 336
     """Tokens a sequence has."""
