@@ -21,6 +21,19 @@ TOKEN = "only-for-this-test"
 READ = "print([playground.prompt, playground.texts[0][:16], tokenizer_lab.text])\ntraining_replay.report = 0"
 
 
+def address(server: subprocess.Popen[bytes], runtime: Path) -> str:
+    """Where the server answers. It writes its address down a moment before it listens there."""
+    for _ in range(600):
+        assert server.poll() is None, "JupyterLab ended before it answered"
+        try:
+            url = json.loads(next(runtime.glob("jpserver-*.json")).read_text())["url"].replace("localhost", "127.0.0.1")
+            urlopen(f"{url}api/status?token={TOKEN}", timeout=10).read()
+            return url
+        except (StopIteration, ValueError, OSError):  # not written yet, half written, not listening yet
+            time.sleep(0.1)
+    raise AssertionError("JupyterLab did not answer within a minute")
+
+
 @pytest.fixture
 def jupyter(tmp_path: Path) -> Iterator[str]:
     """The address of a JupyterLab whose folder holds the notebook, with one cell more."""
@@ -41,14 +54,7 @@ def jupyter(tmp_path: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(600):
-            found = list(runtime.glob("jpserver-*.json"))
-            if found:
-                break
-            time.sleep(0.1)
-        url = json.loads(found[0].read_text())["url"].replace("localhost", "127.0.0.1")
-        urlopen(f"{url}api/status?token={TOKEN}").read()
-        yield url
+        yield address(server, runtime)
     finally:
         server.terminate()
         server.wait(20)
