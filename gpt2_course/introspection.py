@@ -14,7 +14,7 @@ from gpt2_course.model import GPT2, Block
 Place = tuple[str, int | None]  # what it is, and in which layer: None outside of the blocks
 
 
-@torch.inference_mode()
+@torch.no_grad()  # and not inference_mode: readers go on computing with what they find
 def activations(
     model: GPT2,
     tokens: Sequence[int],
@@ -80,7 +80,7 @@ def activations(
     return found
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def logit_lens(model: GPT2, tokens: Sequence[int]) -> Tensor:
     """What the model would predict if it stopped early: ln p of every next token, (L + 1, T, V).
 
@@ -144,7 +144,7 @@ def _share(patched: Tensor, score: Score, here: dict[Place, Tensor], there: dict
     return (patched - ours) / (theirs - ours)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def induction_scores(model: GPT2, rows: Tensor, period: int) -> Tensor:
     """How much each head looks to where an induction head would, (L, H): from 0 to 1, a mean over `rows` (N, T).
 
