@@ -16,21 +16,27 @@ from torch import Tensor
 
 # 16 MB of fp32 logits at a time: small enough for a processor's cache, large enough for a fast matrix product.
 LOGITS_PER_CHUNK = 4 * 1024 * 1024
+# Half a gigabyte: every chunk reads and writes the gradient of the whole table once, and a GPU waits for its memory.
+LOGITS_PER_CHUNK_ON_A_GPU = 128 * 1024 * 1024
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         n_rows, vocab_size = hidden.shape[0], weight.shape[0]
-        rows = max(1, LOGITS_PER_CHUNK // vocab_size)
+        device = hidden.device.type
+        rows = max(1, (LOGITS_PER_CHUNK if device == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU) // vocab_size)
+        # All three products are computed as autocast wants it. Cast here: for each chunk, it would cast the table anew.
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+        x, table = hidden.to(dtype), weight.to(dtype)
         want_hidden, want_weight, _ = ctx.needs_input_grad
-        grad_hidden = torch.empty_like(hidden) if want_hidden else None  # (N, C)
+        grad_hidden = torch.empty_like(x) if want_hidden else None  # (N, C)
         grad_weight = torch.zeros_like(weight) if want_weight else None  # (V, C)
         # (N,) one loss a row; float32 even where autocast or the weights are half as wide
         losses = torch.empty(n_rows, device=hidden.device, dtype=torch.float32)
         for start in range(0, n_rows, rows):
             part = slice(start, start + rows)
-            logits = (hidden[part] @ weight.T).float()  # (rows, V)
+            logits = (x[part] @ table.T).float()  # (rows, V)
             target = targets[part, None]  # (rows, 1)
             log_sum = logits.logsumexp(dim=-1, keepdim=True)  # (rows, 1)
             losses[part] = (log_sum - logits.gather(1, target))[:, 0]
@@ -39,12 +45,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
             # d loss / d logits = softmax(logits) − one-hot(target), written over the logits themselves
             grad = logits.sub_(log_sum).exp_()
             grad.scatter_add_(1, target, grad.new_full(target.shape, -1.0))
-            grad = grad.div_(n_rows).to(hidden.dtype)
+            grad = grad.div_(n_rows).to(dtype)
             if grad_hidden is not None:
-                torch.mm(grad, weight, out=grad_hidden[part])
-            if grad_weight is not None:
-                grad_weight.addmm_(grad.T, hidden[part])
-        ctx.save_for_backward(grad_hidden, grad_weight)
+                torch.mm(grad, table, out=grad_hidden[part])
+            if grad_weight is not None and dtype == weight.dtype:
+                grad_weight.addmm_(grad.T, x[part])
+            elif grad_weight is not None:
+                grad_weight += grad.T @ x[part]  # the product in 16 bits, the sum over the chunks in 32
+        ctx.save_for_backward(None if grad_hidden is None else grad_hidden.to(hidden.dtype), grad_weight)
         return losses.mean()
 
     @staticmethod

@@ -71,7 +71,8 @@ class TrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16: layers compute with half the digits, weights keep all. auto takes it on cuda, where that is fast."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """on makes one program of the model before it trains, which takes a minute; auto does on cuda, where it pays."""
+    """on makes one program of the model before it trains, which takes a minute; auto does on cuda, where it pays,
+    unless sequences grow: each length would need a program of its own."""
 
     report_every: int = 100
     """Steps between two reports: the loss on held-out text, and a sample of what the model writes."""
@@ -125,6 +126,16 @@ class TrainConfig:
             raise ValueError(f"There is no precision {self.precision!r}; choose auto, float32 or bfloat16.")
         if self.compile not in ("auto", "on", "off"):
             raise ValueError(f"compile must be auto, on or off, but it is {self.compile!r}.")
+        if self.compile == "on" and self.grows:
+            raise ValueError(
+                f"compile='on' makes a program for sequences of one length, but with "
+                f"growing_steps={self.growing_steps} they grow: give --growing-steps 0 as well, or --compile off."
+            )
+
+    @property
+    def grows(self) -> bool:
+        """Whether sequences have more than one length."""
+        return self.growing_steps > 0 and self.context > SHORTEST
 
     @property
     def folder(self) -> Path:

@@ -75,7 +75,9 @@ class Trainer:
         self.model = model
         self.team = team
         self.precision = best_precision(config.precision, model.device)
-        self.compiled = can_compile(config.compile, model.device)
+        if self.precision == "bfloat16" and model.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # Muon's products stay in 32 bits; a GPU may take 19 of them
+        self.compiled = can_compile("off" if config.grows else config.compile, model.device)
         # what trains; reports, samples and checkpoints take the model itself, which has the same weights
         trains: Any = torch.compile(model, dynamic=False) if self.compiled else model
         self._shared = team.shared(trains)

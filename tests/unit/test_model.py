@@ -7,10 +7,12 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.loss import linear_cross_entropy
@@ -104,6 +106,28 @@ def test_chunked_loss_has_the_gradients_of_the_plain_one(monkeypatch: pytest.Mon
     hidden.grad = weight.grad = None
     (3 * linear_cross_entropy(hidden, weight, targets)).backward()
     torch.testing.assert_close((hidden.grad, weight.grad), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_chunked_loss_computes_all_its_products_as_autocast_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpt2_course.loss.LOGITS_PER_CHUNK", 7 * 50)
+    hidden, weight = torch.randn(40, 16, requires_grad=True), torch.randn(50, 16, requires_grad=True)
+    targets = torch.randint(50, (40,))
+    F.cross_entropy(hidden @ weight.T, targets).backward()
+    expected = hidden.grad, weight.grad
+    hidden.grad = weight.grad = None
+    products: set[tuple[str, torch.dtype]] = set()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if "mm" in str(func):
+                products.update((str(func), a.dtype) for a in args if isinstance(a, torch.Tensor))
+            return func(*args, **(kwargs or {}))
+
+    with Watch(), torch.autocast("cpu", torch.bfloat16):
+        linear_cross_entropy(hidden, weight, targets).backward()
+    assert {dtype for _, dtype in products} == {torch.bfloat16}
+    # 8 bits of digits: two numbers of about 1 may differ by 1/128, and a gradient here is a 40th of that
+    torch.testing.assert_close((hidden.grad, weight.grad), expected, rtol=0.02, atol=0.002)
 
 
 def test_training_gpt2_at_full_batch_needs_less_than_one_copy_of_the_logits() -> None:
