@@ -110,6 +110,22 @@ def test_refreshing_twice_gives_the_same_file(tmp_path: Path) -> None:
     assert path.read_bytes() == first
 
 
+def test_gpt2_from_a_blank_page_is_short_and_takes_nothing_from_the_package() -> None:
+    cells = read(ROOT / "chapters/15_blank_page.ipynb").cells
+    end = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Break it and see"))
+    code = [
+        cell.source for cell in cells[:end] if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", [])
+    ]
+    # the wall, the look of a picture and a lab are no part of the model
+    code = [
+        source for source in code if not re.search(r"^from gpt2_course\.(wall|plots|labs) import", source, re.MULTILINE)
+    ]
+    lines = [line for line in "\n".join(code).split("\n") if line.strip()]
+    assert len(lines) <= 150
+    assert not [line for line in lines if re.match(r"\s*(from|import) gpt2_course", line)]
+    assert "class GPT2(" in "\n".join(code)
+
+
 def test_the_wall_of_the_front_page_is_the_wall() -> None:
     assert (ROOT / "book/figures/wall.html").read_text(encoding="utf-8") == wall(*CHAPTERS).svg + "\n"
 
