@@ -67,7 +67,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 
 # torch.compile would unroll the loop: a hundred chunks and more, as one program that takes many minutes to make.
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """The mean of −ln p(target), in nats a token, for logits `hidden @ weight.T` that are never all in memory.
 
