@@ -23,7 +23,7 @@ def bits_per_byte(answer: Callable[[float, str], Any]) -> str | None:
             return f"Return a number; this is a {type(f).__name__}."
 
     def agrees(of: Callable[[float, str], float]) -> bool:
-        return all(math.isclose(f, of(*case), rel_tol=1e-6) for f, case in zip(found, cases, strict=True))
+        return all(math.isclose(f, of(*case), rel_tol=1e-4) for f, case in zip(found, cases, strict=True))
 
     def size(text: str) -> int:
         return len(text.encode())
@@ -69,8 +69,6 @@ def calibration_error(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
 
     expected = over(bins, gap, lambda here: here.sum())
     found = answer(sure.clone(), right.clone())
-    if isinstance(found, Tensor) and found.numel() == 1:
-        found = found.item()
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return f"Return one number; this is a {type(found).__name__}."
     if math.isnan(found):

@@ -86,20 +86,25 @@ def _is_missing(value: Any) -> bool:
 
 
 def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, but a stub and an error in it are told from a mistake."""
+    """The function, but a stub and an error in it are told from a mistake; a single number is one of Python's."""
+    written = False
 
     @wraps(function)
     def call(*args: Any) -> Any:
+        nonlocal written
+        called = f"{function.__name__}({', '.join(_short(arg) for arg in args)})"
         try:
             result = function(*args)
         except NotImplementedError:
             raise
         except Exception as error:
-            shown = ", ".join(_short(arg) for arg in args)
-            raise _Stopped(f"{function.__name__}({shown}) stopped with {type(error).__name__}: {error}") from error
+            raise _Stopped(f"{called} stopped with {type(error).__name__}: {error}") from error
         if _is_missing(result):
+            if written:
+                raise _Stopped(f"{called} returned nothing: some way through your function ends without a return.")
             raise _NotWritten
-        return result
+        written = True
+        return result.item() if getattr(result, "shape", None) == () else result  # of torch or numpy
 
     return call
 

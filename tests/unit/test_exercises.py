@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -622,7 +623,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "One step is missing: softmax": lambda logits, t: logits / t,
             "divided by 0": lambda logits, t: (logits / torch.tensor(t)).softmax(-1),
             "and all others 0": lambda logits, t: (logits / max(t, 0.25)).softmax(-1),
-            "must have the shape (6,)": lambda logits, t: logits.max(),
+            "Return a tensor of shape (6,)": lambda logits, t: logits.max(),
             "the largest must be": lambda logits, t: logits.softmax(-1) ** 4,
         },
     ),
@@ -1021,6 +1022,21 @@ def test_a_function_that_stops_says_where(number: str) -> None:
     assert feedback.state == "not right yet"
     assert "broken(" in feedback.message
     assert "stopped with ZeroDivisionError: division by zero" in feedback.message
+
+
+def test_a_function_that_sometimes_returns_nothing_is_no_stub() -> None:
+    def forgetful(ids: list[int], t: int) -> int | None:
+        return ANSWERS["11.3"][0](ids, t) if ids[t] in ids[:t] else None
+
+    feedback = check("11.3", forgetful)
+    assert feedback.state == "not right yet"
+    assert "returned nothing" in feedback.message
+
+
+@pytest.mark.parametrize("number", ["10.3", "11.3", "12.3", "13.1", "13.2", "13.3", "14.1", "14.2"])
+@pytest.mark.parametrize("kind", [torch.tensor, np.array])
+def test_a_number_may_be_one_of_torch_or_numpy(number: str, kind: Callable[[object], object]) -> None:
+    assert check(number, lambda *args: kind(ANSWERS[number][0](*args))).state == "correct"
 
 
 def test_an_unknown_number_says_which_there_are() -> None:
