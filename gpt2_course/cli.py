@@ -21,7 +21,7 @@ import tyro
 from gpt2_course.data import TokenStream, find_corpus, parse_count, read_shards, stream_shards, write_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.data.stream import PROGRESS
-from gpt2_course.data.text import HF, TINY_WORLD, TinyWorld
+from gpt2_course.data.text import HF, TINY_WORLD, TinyWorld, folder_name
 from gpt2_course.evaluation import evaluate
 from gpt2_course.grades import GRADES, grade
 from gpt2_course.model import GPT2
@@ -189,8 +189,8 @@ class Tokenize:
             "folder of Parquet or JSON Lines files, hf:FOLDER; their column text is read."
         ),
     ]
-    out: Path
-    """The folder for the shards."""
+    out: str = ""
+    """The folder for the shards; if none is given, shards/ and the name of the text."""
     tokenizer: str = "gpt2"
     """gpt2, or the folder of a model whose tokenizer to use."""
     val_fraction: float = 0.1
@@ -201,22 +201,24 @@ class Tokenize:
 
     def run(self) -> None:
         streamed = self.data.startswith(HF)
-        if (self.out / INDEX).exists() or (not streamed and (self.out / PROGRESS).exists()):
-            raise FileExistsError(f"{self.out} already holds token shards: choose another folder with --out.")
+        out = Path(self.out or f"shards/{folder_name(self.data)}")
+        if (out / INDEX).exists() or (not streamed and (out / PROGRESS).exists()):
+            raise FileExistsError(f"{out} already holds token shards: choose another folder with --out.")
         if self.tokens and not streamed:
             raise ValueError(f"--tokens is for datasets of the hub (hf:OWNER/NAME): leave it out for {self.data}.")
         tokenizer = Tokenizer.gpt2() if self.tokenizer == "gpt2" else Tokenizer.load(self.tokenizer)
+        tokens = parse_count(self.tokens) if self.tokens else None
+        print(f"The tokens of {self.data} go to {out}.")
         if streamed:
-            tokens = parse_count(self.tokens) if self.tokens else None
             try:
-                counts = stream_shards(self.data, tokenizer, self.out, tokens, self.val_fraction)
+                counts = stream_shards(self.data, tokenizer, out, tokens, self.val_fraction)
             except KeyboardInterrupt:
                 print("\nStopped. The same command goes on after the last shard written.")
                 raise
         else:
-            counts = write_shards(find_corpus(self.data, self.val_fraction), tokenizer, self.out)
-        print(f"{self.out}: {counts['train']:,} tokens to train on, {counts['val']:,} to test on.")
-        print(f"Train on them:\n  python train.py --data {quote(str(self.out))}")
+            counts = write_shards(find_corpus(self.data, self.val_fraction), tokenizer, out)
+        print(f"{out}: {counts['train']:,} tokens to train on, {counts['val']:,} to test on.")
+        print(f"Train on them:\n  python train.py --data {quote(str(out))}")
 
 
 @dataclass(frozen=True)

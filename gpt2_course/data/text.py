@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import logging
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -87,6 +88,20 @@ class Corpus:
     val: Iterable[Span | Document]
 
 
+def folder_name(data: str) -> str:
+    """What to call a folder that is made of a text: the last part of the text's name, in safe characters only.
+
+    >>> [folder_name(data) for data in ("texts/my diary.txt", "tiny-world:500", "hf:HuggingFaceFW/fineweb-edu:default")]
+    ['my-diary', 'tiny-world', 'fineweb-edu']
+    """
+    path = Path(data.removeprefix(HF))
+    for name in (path.name, path.resolve().name):  # `.` has no name, but the folder that it stands for has
+        name = re.sub(r"\.txt$", "", name.partition(":")[0], flags=re.IGNORECASE)
+        if safe := re.sub(r"[^\w.-]+", "-", name).strip(".-"):
+            return safe[:60]  # a file system takes 255 bytes
+    return "text"
+
+
 def find_corpus(data: str, val_fraction: float = 0.1) -> Corpus:
     """The text behind a name of `CORPORA`, a `.txt` file, or a folder of them (in the order of their names).
 
@@ -118,8 +133,8 @@ def find_corpus(data: str, val_fraction: float = 0.1) -> Corpus:
 def _files(data: str) -> list[Path]:
     if data.startswith(HF):
         raise ValueError(
-            f"{data} is a stream: first write its tokens into a folder, by gpt2-course tokenize --data {data} --out "
-            f"shards, and then give that folder."
+            f"{data} is a stream: first write its tokens into a folder, by gpt2-course tokenize --data {data}, and "
+            f"then give that folder."
         )
     path = Path(data)
     if data and path.is_dir():

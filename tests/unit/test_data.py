@@ -108,6 +108,30 @@ def test_unknown_names_and_empty_folders_get_a_sentence(tmp_path: Path) -> None:
         find_corpus(str(tmp_path), 2)
 
 
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("hf:HuggingFaceFW/fineweb-edu", "fineweb-edu"),
+        ("hf:HuggingFaceFW/fineweb-edu:sample-10BT", "fineweb-edu"),
+        ("hf:owner/world-v1.5", "world-v1.5"),
+        ("tiny-world:100000", "tiny-world"),
+        ("texts/my_diary.txt", "my_diary"),
+        ("Déjà vu; rm -r.TXT", "Déjà-vu-rm--r"),
+        ("one.two/", "one.two"),
+        (".", "here"),
+        ("..", "above"),
+        ("?", "text"),
+        ("a" * 99, "a" * 60),
+    ],
+)
+def test_the_folder_of_a_text_is_called_after_it(
+    data: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "above/here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "above/here")
+    assert text.folder_name(data) == name
+
+
 # ---- downloads -------------------------------------------------------------------------------------------------
 
 

@@ -122,6 +122,14 @@ def test_one_trains_on_what_the_command_wrote(capsys: pytest.CaptureFixture[str]
     assert main(["train", "--data", "shards", *shape.split()]) == 0
 
 
+def test_a_dataset_has_its_name_as_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tokenize", "--data", write_dataset("data", "jsonl"), "--tokens", "3K"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"The tokens of hf:data go to {Path('shards/data')}."
+    assert said[-1] == f"  python train.py --data {Path('shards/data')}"
+    assert read_shards(Path("shards/data"))[0] == Tokenizer.gpt2()
+
+
 def test_memory_does_not_grow_with_the_stream() -> None:
     """The peak of a process, for 4 MB of text and for 80 MB of it, which is 40 million tokens."""
     script = """
@@ -294,7 +302,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
 
 
 def test_a_stream_is_tokenized_before_one_trains_on_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "gpt2-course tokenize --data hf:data --out shards" in error_of(capsys, "train", "--data", "hf:data")
+    assert "gpt2-course tokenize --data hf:data, and then" in error_of(capsys, "train", "--data", "hf:data")
 
 
 def test_without_the_library_one_reads_what_to_install(
