@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from io import TextIOWrapper
 from pathlib import Path
 from shlex import quote
@@ -101,7 +101,7 @@ class Train:
             print(grades.table() + "\n")
         if self.config.preset == "laptop":
             print("Next, train a larger one (about an hour on two cores), or one on a text of yours:")
-            print("  python train.py --preset story\n  python train.py --data my-text.txt --out runs/mine")
+            print("  python train.py --preset story\n  python train.py --data my-text.txt")
         print(f'Let it write:\n  python -m gpt2_course.cli generate "Once upon a time" --model {quote(str(folder))}')
 
 
@@ -118,7 +118,8 @@ def _again(config: TrainConfig, processes: int) -> str:
         launcher = f"torchrun --nproc-per-node {here}"
         if processes > here:
             launcher += f" --nnodes {processes // here}"
-    out = f" --out {quote(config.out)}" if config.out else ""
+    default = TrainConfig.for_preset(config.preset).folder
+    out = "" if config.folder == default else f" --out {quote(str(config.folder))}"
     return f"{launcher} train.py --preset {config.preset}{out} --resume"
 
 
@@ -329,6 +330,7 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
     @dataclass
     class First:
         preset: str = TrainConfig.preset
+        data: str = ""
         out: str = TrainConfig.out
         resume: bool = False
 
@@ -337,7 +339,10 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
     config = TrainConfig.for_preset(first.preset)
     if not first.resume:
         return config
-    return TrainConfig.read(Path(first.out) if first.out else config.folder)
+    folder = replace(config, data=first.data or config.data, out=first.out).folder
+    started = TrainConfig.read(folder)
+    # a run goes on where it is, also where a new one of its text would be elsewhere
+    return started if started.folder == folder else replace(started, out=str(folder))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

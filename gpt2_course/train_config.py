@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 
+from gpt2_course.data.text import TINY_WORLD, folder_name
 from gpt2_course.files import replacing
 from gpt2_course.model import PRESETS, GPT2Config
 
@@ -30,7 +31,8 @@ class TrainConfig:
     """A .txt file, a folder of them or of token shards, or a text's name: tiny-world (tiny-world:100000 for so many
     documents of it), python-manual, shakespeare."""
     out: str = ""
-    """The folder the run writes to; if none is given, runs/ and the name of the preset."""
+    """The folder the run writes to; if none is given, runs/ and the name of the preset, with that of the text
+    where it is not Tiny World: runs/laptop-shakespeare."""
     tokenizer: str = "new"
     """new: learn a vocabulary from the text. gpt2: OpenAI's. Or the folder of a model that has one."""
     model: GPT2Config = PRESETS["laptop"]
@@ -139,7 +141,8 @@ class TrainConfig:
 
     @property
     def folder(self) -> Path:
-        return Path(self.out or f"runs/{self.preset}")
+        text = "" if self.data.partition(":")[0] == TINY_WORLD else f"-{folder_name(self.data)}"
+        return Path(self.out or f"runs/{self.preset}{text}")
 
     @classmethod
     def for_preset(cls, name: str) -> TrainConfig:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from transformers import GPT2LMHeadModel
 
-from gpt2_course import GPT2, GPT2Config, Tokenizer
-from gpt2_course.cli import COMMANDS, main
+from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig
+from gpt2_course.cli import COMMANDS, _again, main
 from gpt2_course.data import read_shards
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixt
     reports = [line for line in output.splitlines() if line.startswith("step")]
     assert [line.split("│")[0].split()[1] for line in reports] == ["0", "1", "2", "5", "10", "20", "40"]
     assert "gpt2_course.cli generate" in output.splitlines()[-1]
-    assert Path("runs/laptop/loss.svg").read_text().startswith("<?xml")
+    assert Path("runs/laptop-text/loss.svg").read_text().startswith("<?xml")
 
     assert main(["generate", "The fox", "--seed", "1", "--max-new-tokens", "9"]) == 0
     assert (written := capsys.readouterr().out).startswith("The fox")
@@ -67,7 +67,7 @@ def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixt
     assert main(["evaluate", "--data", "text.txt"]) == 0
     assert "bits per byte" in capsys.readouterr().out
 
-    assert main(["export", "--out", "shared"]) == 0
+    assert main(["export", "--model", "runs/laptop-text", "--out", "shared"]) == 0
     assert GPT2LMHeadModel.from_pretrained("shared").num_parameters() == GPT2.from_pretrained("shared").num_parameters()
 
 
@@ -86,7 +86,33 @@ def test_tokenize_then_train_on_the_shards(capsys: pytest.CaptureFixture[str]) -
     assert tokenizer == Tokenizer.gpt2()
     assert f"{len(train):,} tokens to train on, {len(val):,} to test on" in capsys.readouterr().out
     assert main([*TRAIN, "--data", "shards", "--steps", "2"]) == 0
-    assert GPT2.from_pretrained("runs/laptop").config.vocab_size == 50257
+    assert GPT2.from_pretrained("runs/laptop-shards").config.vocab_size == 50257
+
+
+def test_a_run_of_another_text_has_another_folder() -> None:
+    Path("other.txt").write_text(TEXT)
+    few = [*TRAIN, "--steps", "2"]
+    for data in ("tiny-world:200", "text.txt", "other.txt"):
+        assert main([*few, "--grade-samples", "0", "--data", data]) == 0
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["laptop", "laptop-other", "laptop-text"]
+    assert main(["train", "--resume", "--steps", "3", "--data", "text.txt"]) == 0
+    assert main(["train", "--resume", "--steps", "4", "--out", "runs/laptop-other"]) == 0
+    ends = [TrainConfig.read(Path("runs", name)).steps for name in ("laptop", "laptop-text", "laptop-other")]
+    assert ends == [2, 3, 4]
+
+
+def test_what_was_stopped_goes_on_by_its_folder() -> None:
+    assert _again(TrainConfig(), 1) == "python train.py --preset laptop --resume"
+    assert _again(TrainConfig.for_preset("story"), 1) == "python train.py --preset story --resume"
+    assert _again(TrainConfig(data="my text.txt"), 1).endswith(f" --out {Path('runs/laptop-my-text')} --resume")
+
+
+def test_a_run_goes_on_where_it_lies() -> None:
+    assert main([*TRAIN, "--steps", "2", "--data", "text.txt"]) == 0
+    Path("runs/laptop-text").rename("runs/laptop")
+    assert main(["train", "--resume", "--steps", "3"]) == 0
+    assert [path.name for path in Path("runs").iterdir()] == ["laptop"]
+    assert TrainConfig.read(Path("runs/laptop")).steps == 3
 
 
 def test_a_preset_changes_the_defaults_and_options_override_it(capsys: pytest.CaptureFixture[str]) -> None:
