@@ -63,7 +63,8 @@ class Train:
                 f"GPT-2 with {trainer.model.num_parameters():,} parameters and {trainer.model.config.vocab_size:,} "
                 f"tokens; {len(trainer.train_data):,} tokens to learn from.\n"
                 f"It trains on {trainer.model.device}, in {trainer.precision}, "
-                f"{'' if trainer.compiled else 'not '}compiled, in {team.size} process{'es' * (team.size > 1)}."
+                f"{'' if trainer.compiled else 'not '}compiled, AdamW {'' if trainer.fused else 'not '}fused, "
+                f"in {team.size} process{'es' * (team.size > 1)}."
             )
         if trainer.step >= self.config.steps and not team.restarted:
             if team.leads:

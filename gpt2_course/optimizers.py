@@ -19,7 +19,7 @@ Loshchilov and Frank Hutter, "Decoupled Weight Decay Regularization" (2019).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ OPTIMIZER_NAMES = ("muon", "adamw")
 # not at 1.
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
-_DEVICES_WITH_FUSED_ADAMW = ("cpu", "cuda")
+_DEVICES_WITH_FUSED_ADAMW = ("cpu", "cuda", "mps")
 
 
 def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
@@ -172,6 +172,7 @@ def build_optimizers(
     betas: tuple[float, float] = (0.9, 0.95),
     momentum: float = 0.85,
     ns_steps: int = 5,
+    fused: Literal["auto", "on", "off"] = "auto",
 ) -> list[torch.optim.Optimizer]:
     """Return the optimisers that together train every parameter of `model` exactly once.
 
@@ -189,8 +190,11 @@ def build_optimizers(
         weight_decay: for both; a step at rate lr shrinks a weight by the factor 1 - lr·weight_decay.
         betas: AdamW's two averaging constants.
         momentum, ns_steps: Muon's, see `Muon`.
+        fused: one kernel for AdamW's whole update instead of a dozen: the same numbers up to rounding, in a fraction
+            of the time. `"auto"` takes it where the model's device has it.
 
-    Raises `ValueError` if the name is unknown or nothing in the model can be trained.
+    Raises `ValueError` if the name is unknown, nothing in the model can be trained, or the device has no fused AdamW
+    and `fused` is `"on"`.
     """
     if name not in OPTIMIZER_NAMES:
         known = " or ".join(repr(known_name) for known_name in OPTIMIZER_NAMES)
@@ -223,9 +227,12 @@ def build_optimizers(
             for parameters, decay in ((decayed, weight_decay), (not_decayed, 0.0))
             if parameters
         ]
-        # One kernel for the whole update instead of a dozen: the same numbers, in a fraction of the time.
-        fused = all(p.device.type in _DEVICES_WITH_FUSED_ADAMW for p in rest)
-        optimizers.append(torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=fused or None))
+        without = {p.device.type for p in rest}.difference(_DEVICES_WITH_FUSED_ADAMW)
+        if fused == "on" and without:
+            raise ValueError(f"fused='on' does not work on {', '.join(without)}: give --fused off.")
+        # None, not False: PyTorch then takes what is next best on the device
+        one_kernel = True if fused != "off" and not without else None
+        optimizers.append(torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=one_kernel))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]

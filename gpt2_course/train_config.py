@@ -75,6 +75,8 @@ class TrainConfig:
     compile: Literal["auto", "on", "off"] = "auto"
     """on makes one program of the model before it trains, which takes a minute; auto does on cuda, where it pays,
     unless sequences grow: each length would need a program of its own."""
+    fused: Literal["auto", "on", "off"] = "auto"
+    """on makes AdamW change all weights in one go; auto does where the device has a program for it: cuda, mps, cpu."""
 
     report_every: int = 100
     """Steps between two reports: the loss on held-out text, and a sample of what the model writes."""
@@ -128,6 +130,8 @@ class TrainConfig:
             raise ValueError(f"There is no precision {self.precision!r}; choose auto, float32 or bfloat16.")
         if self.compile not in ("auto", "on", "off"):
             raise ValueError(f"compile must be auto, on or off, but it is {self.compile!r}.")
+        if self.fused not in ("auto", "on", "off"):
+            raise ValueError(f"fused must be auto, on or off, but it is {self.fused!r}.")
         if self.compile == "on" and self.grows:
             raise ValueError(
                 f"compile='on' makes a program for sequences of one length, but with "

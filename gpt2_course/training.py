@@ -91,6 +91,7 @@ class Trainer:
             learning_rate=config.learning_rate,
             muon_learning_rate=config.muon_learning_rate,
             weight_decay=config.weight_decay,
+            fused=config.fused,
         )
         self.step = 0  # steps done
         self.saved_step: int | None = None  # the step of the newest checkpoint
@@ -106,6 +107,11 @@ class Trainer:
         # held-out text: whole documents where they fit, or else windows
         self._val_documents = val_data.documents(config.report_windows) if val_data.fits(config.context) else []
         self._val_windows = evenly_spaced_windows(val_data, config.context + 1, config.report_windows)
+
+    @property
+    def fused(self) -> bool:
+        """Whether AdamW changes all weights in one go."""
+        return any(group.get("fused") for optimizer in self.optimizers for group in optimizer.param_groups)
 
     # ---- the loop ------------------------------------------------------------------------------------------
 
@@ -287,13 +293,13 @@ class Trainer:
                 self._rewrite_history()
             return
         try:
-            state = torch.load(path, map_location=self.model.device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
             self.model.load_state_dict(state["model"])
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-                asked = [{k: group[k] for k in ("initial_lr", "weight_decay")} for group in optimizer.param_groups]
+                # Settings are those of this run's config and machine; from them follows on which device memories lie.
+                for group, settings in zip(saved["param_groups"], optimizer.param_groups, strict=True):
+                    group.update((name, value) for name, value in settings.items() if name != "params")
                 optimizer.load_state_dict(saved)
-                for group, settings in zip(optimizer.param_groups, asked, strict=True):
-                    group.update(settings)  # those of this run's config, which may have been changed
             self.step, self.seconds, losses = state["step"], state["seconds"], state["losses"]
             processes = state.get("processes", 1)
         except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:

@@ -52,8 +52,9 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*TRAIN, "--data", "text.txt"]) == 0
+    assert main([*TRAIN, "--data", "text.txt", "--device", "cpu"]) == 0
     output = capsys.readouterr().out
+    assert "It trains on cpu, in float32, not compiled, AdamW fused, in 1 process." in output
     reports = [line for line in output.splitlines() if line.startswith("step")]
     assert [line.split("│")[0].split()[1] for line in reports] == ["0", "1", "2", "5", "10", "20", "40"]
     assert "gpt2_course.cli generate" in output.splitlines()[-1]
@@ -89,13 +90,14 @@ def test_tokenize_then_train_on_the_shards(capsys: pytest.CaptureFixture[str]) -
     assert GPT2.from_pretrained("runs/laptop-shards").config.vocab_size == 50257
 
 
-def test_a_run_of_another_text_has_another_folder() -> None:
+def test_a_run_of_another_text_has_another_folder(capsys: pytest.CaptureFixture[str]) -> None:
     Path("other.txt").write_text(TEXT)
     few = [*TRAIN, "--steps", "2"]
     for data in ("tiny-world:200", "text.txt", "other.txt"):
         assert main([*few, "--grade-samples", "0", "--data", data]) == 0
     assert sorted(path.name for path in Path("runs").iterdir()) == ["laptop", "laptop-other", "laptop-text"]
-    assert main(["train", "--resume", "--steps", "3", "--data", "text.txt"]) == 0
+    assert main(["train", "--resume", "--steps", "3", "--data", "text.txt", "--fused", "off"]) == 0
+    assert "AdamW not fused" in capsys.readouterr().out
     assert main(["train", "--resume", "--steps", "4", "--out", "runs/laptop-other"]) == 0
     ends = [TrainConfig.read(Path("runs", name)).steps for name in ("laptop", "laptop-text", "laptop-other")]
     assert ends == [2, 3, 4]

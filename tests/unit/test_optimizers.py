@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import io
 import math
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu
+from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
 from gpt2_course.optimizers import (
+    _DEVICES_WITH_FUSED_ADAMW,
     NEWTON_SCHULZ_COEFFICIENTS,
     Muon,
     build_optimizers,
@@ -213,6 +216,20 @@ def test_training_resumed_from_state_dicts_is_bit_identical(name: str) -> None:
         assert torch.equal(ours, theirs)
     rates = [[group["initial_lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     assert rates == [[group["initial_lr"] for group in optimizer.param_groups] for optimizer in resumed]
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw"])
+def test_adamw_is_fused_where_the_device_can_or_as_asked(name: str) -> None:
+    def fused(model: nn.Module, choice: Literal["auto", "on", "off"]) -> set[bool | None]:
+        return {group["fused"] for group in build_optimizers(model, name=name, fused=choice)[-1].param_groups}
+
+    assert set(_DEVICES_WITH_FUSED_ADAMW) == {"cpu", "cuda", "mps"} & set(_get_fused_kernels_supported_devices())
+    assert fused(seeded_model(), "auto") == fused(seeded_model(), "on") == {True}
+    assert fused(seeded_model(), "off") == {None}
+    without = seeded_model().to("meta")
+    assert fused(without, "auto") == {None}
+    with pytest.raises(ValueError, match="fused='on' does not work on meta: give --fused off"):
+        build_optimizers(without, name=name, fused="on")
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])

@@ -367,6 +367,20 @@ def test_resuming_with_another_learning_rate_uses_it(config: TrainConfig) -> Non
     assert trainer.optimizers[0].param_groups[0]["initial_lr"] == 0.001
 
 
+def test_a_resumed_run_is_fused_as_this_machine_is(config: TrainConfig, tmp_path: Path) -> None:
+    losses = {}
+    for choices in (("off", "off"), ("on", "off"), ("off", "on")):
+        losses[choices] = []
+        for part, choice in enumerate(choices):
+            run = replace(config, fused=choice, out=str(tmp_path / "-".join(choices)))
+            trainer = Trainer.from_config(run, resume=part == 1)
+            assert trainer.fused == (choice == "on")
+            losses[choices] += [float(trainer.train_step()) for _ in range(5)]
+            trainer.save()
+    for changed in (("on", "off"), ("off", "on")):
+        assert losses[changed] == pytest.approx(losses["off", "off"], abs=1e-4)
+
+
 def test_broken_weights_never_replace_a_checkpoint(config: TrainConfig) -> None:
     trainer = Trainer.from_config(config)
     trainer.save()
@@ -422,6 +436,7 @@ def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: T
         ({"optimizer": "sgd"}, "no optimizer 'sgd'"),
         ({"precision": "float16"}, "no precision 'float16'; choose auto, float32 or bfloat16"),
         ({"compile": "yes"}, "compile must be auto, on or off, but it is 'yes'"),
+        ({"fused": "yes"}, "fused must be auto, on or off, but it is 'yes'"),
         (
             {"compile": "on", "model": GPT2Config(300, 65), "context": 65, "growing_steps": 9},
             "sequences of one length, but with growing_steps=9 they grow: give --growing-steps 0",
