@@ -126,6 +126,8 @@ def own_device(name: str) -> torch.device:
     """
     device = best_device(name)
     if device.type == "cpu" or not distributed.is_torchelastic_launched() or os.environ["WORLD_SIZE"] == "1":
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)  # PyTorch answers for the current GPU when asked what it can
         return device
     if device.type == "mps":
         if name == "auto":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -226,10 +227,11 @@ def best_device(name: str = "auto") -> torch.device:
     found = [kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available()] + ["cpu"]
     if name == "auto":
         return torch.device(found[0])
-    kind, _, number = name.partition(":")
-    if kind not in found or (number and not number.isdecimal()):
-        raise ValueError(f"There is no device {name!r} here; choose auto or one of {', '.join(found)}.")
-    return torch.device(name)
+    with suppress(RuntimeError):  # for what is no device's name
+        device = torch.device(name)
+        if device.type in found and (device.index or 0) < getattr(torch, device.type).device_count():
+            return device
+    raise ValueError(f"There is no device {name!r} here; choose auto or one of {', '.join(found)}.")
 
 
 def best_precision(name: str, device: torch.device) -> str:

@@ -356,7 +356,8 @@ class Trainer:
         if resume:
             trainer.resume()
         if team.leads:
-            config.write(folder)  # last, so that settings that do not fit the run leave no trace
+            if trainer.step < config.steps:  # or else it does nothing, and changes nothing
+                config.write(folder)  # last, so that settings that do not fit the run leave no trace
             team.begin()
         return trainer
 

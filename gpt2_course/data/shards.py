@@ -85,7 +85,7 @@ class TokenStream:
 
     def fits(self, context: int) -> bool:
         """Whether a model that looks back on `context` tokens can see each document whole, and what ends it."""
-        return self.longest_document is not None and self.longest_document < context
+        return self.end_of_text is not None and self.longest_document is not None and self.longest_document < context
 
     @cached_property
     def _ended_by(self) -> NDArray[np.int64]:

@@ -273,6 +273,7 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, value)
     assert own_device("auto") == own_device("cpu") == torch.device("cpu")
     monkeypatch.setattr(torch.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "device_count", lambda: 1)
     assert own_device("auto") == torch.device("cpu")
     with pytest.raises(ValueError, match="'mps' serves one process only"):
         own_device("mps")
@@ -289,3 +290,6 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
         own_device("auto")
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert own_device("cuda:0") == torch.device("cuda:0")
+    assert chosen[2:] == [torch.device("cuda:0")]
+    assert own_device("cuda") == torch.device("cuda")
+    assert len(chosen) == 3

@@ -22,7 +22,7 @@ import torch
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import TokenStream, find_corpus, write_shards
 from gpt2_course.evaluation import evaluate
-from gpt2_course.train_config import best_precision, can_compile, learning_rate_factor, sequence_length
+from gpt2_course.train_config import best_device, best_precision, can_compile, learning_rate_factor, sequence_length
 from gpt2_course.training import read_history, start_as_copier
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -335,6 +335,15 @@ def test_a_refused_resume_changes_nothing(config: TrainConfig) -> None:
     assert Trainer.from_config(kept, resume=True).step == 60
 
 
+def test_a_resume_that_has_nothing_to_do_changes_no_setting(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    for steps in (5, 60):
+        assert Trainer.from_config(replace(config, steps=steps, seed=1), resume=True).step == 60
+        assert TrainConfig.read(Path(config.out)) == config
+    Trainer.from_config(replace(config, steps=61), resume=True)
+    assert TrainConfig.read(Path(config.out)).steps == 61
+
+
 def test_a_run_does_not_go_on_with_another_text(config: TrainConfig, tmp_path: Path) -> None:
     Trainer.from_config(config).train(verbose=False)
     for change in ({"data": str(tmp_path / "other.txt")}, {"tokenizer": "gpt2"}, {"val_fraction": 0.2}):
@@ -460,9 +469,15 @@ def test_a_loss_that_is_not_a_number_stops_the_run(config: TrainConfig) -> None:
         trainer.train(verbose=False)
 
 
-def test_an_unknown_device_is_refused(config: TrainConfig) -> None:
-    with pytest.raises(ValueError, match=r"no device 'toaster'"):
-        Trainer.from_config(replace(config, device="toaster"))
+@pytest.mark.parametrize("device", ["toaster", "cpu:", "cpu:999999999999", "meta", "cuda:7", "mps:1"])
+def test_an_unknown_device_is_refused(config: TrainConfig, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for backend, n_devices in ((torch.cuda, 7), (torch.mps, 1)):  # there may be others here
+        monkeypatch.setattr(backend, "is_available", lambda: True)
+        monkeypatch.setattr(backend, "device_count", lambda n_devices=n_devices: n_devices)
+    with pytest.raises(ValueError, match=f"no device '{device}' here; choose auto or one of cuda, mps, cpu"):
+        Trainer.from_config(replace(config, device=device))
+    assert best_device("cuda:6") == torch.device("cuda:6")
+    assert best_device("cpu:0").type == best_device("cpu").type == "cpu"
 
 
 def test_shards_are_trained_on_with_their_own_tokenizer(config: TrainConfig, tmp_path: Path) -> None:
@@ -472,6 +487,18 @@ def test_shards_are_trained_on_with_their_own_tokenizer(config: TrainConfig, tmp
     assert trainer.model.tokenizer == tokenizer
     trainer.train(verbose=False)
     assert not (Path(config.out) / "tokens").exists()
+
+
+def test_short_documents_that_nothing_ends_are_read_as_one_text(config: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    for n, line in enumerate(TEXT.splitlines()):
+        (tmp_path / f"texts/{n:03}.txt").write_text(line)
+    tokenizer = Tokenizer.train(TEXT, 290, special_tokens=())
+    write_shards(find_corpus(str(tmp_path / "texts")), tokenizer, tmp_path / "shards")
+    trainer = Trainer.from_config(replace(config, data=str(tmp_path / "shards")))
+    assert not trainer.val_data.fits(1000)
+    trainer.train(verbose=False)
+    assert evaluate(trainer.model, tokenizer, trainer.val_data).n_tokens > 0
 
 
 # ---- evaluation ------------------------------------------------------------------------------------------------
