@@ -15,6 +15,9 @@ from gpt2_course.data import TokenStream
 from gpt2_course.model import GPT2
 from gpt2_course.tokenizer import Tokenizer
 
+# 128 MB of fp32 logits at a time: with a vocabulary of a few thousand, all of a batch of documents
+LOGITS_AT_ONCE = 32 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -74,9 +77,11 @@ def document_losses(model: GPT2, documents: Sequence[Tensor], batch_size: int = 
         targets = rows[:, 1:]  # (B, T), −1 where a row has ended
         real = targets >= 0
         hidden = model.hidden(rows[:, :-1].clamp(min=0))[real]  # (N, C)
-        logits = hidden @ model.token_embedding.weight.T  # (N, V)
+        rows_at_once = max(1, LOGITS_AT_ONCE // len(model.token_embedding.weight))
+        parts = zip(torch.split(hidden, rows_at_once), torch.split(targets[real], rows_at_once), strict=True)
+        table = model.token_embedding.weight.T  # (C, V)
         cost = torch.zeros(targets.shape, device=model.device)
-        cost[real] = cross_entropy(logits.float(), targets[real], reduction="none")
+        cost[real] = torch.cat([cross_entropy((h @ table).float(), t, reduction="none") for h, t in parts])  # (N,)
         losses[chosen] = cost.sum(dim=1).cpu()
     model.train(was_training)
     return losses

@@ -40,6 +40,27 @@ def test_loss_is_taken_document_by_document_from_the_first_token(tmp_path: Path)
     assert result.n_bytes == sum(len(d.text.encode()) for d in corpus.val)  # type: ignore[union-attr]
 
 
+def test_losses_of_documents_never_hold_all_logits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = GPT2(GPT2Config(20_000, 64, 8, 1, 2, initializer_range=0.3))
+    rows = [torch.randint(20_000, (length,)) for length in (64, 2, 50, 64, 7)]
+    sizes = []
+
+    def recorded(logits: torch.Tensor, *arguments: Any, **options: Any) -> torch.Tensor:
+        sizes.append(logits.numel())
+        return cross_entropy(logits, *arguments, **options)
+
+    monkeypatch.setattr("gpt2_course.evaluation.cross_entropy", recorded)
+    whole = document_losses(model, rows)
+    assert sizes == [sum(len(row) - 1 for row in rows) * 20_000]  # they are few
+    for limit in (10**6, 70_000, 1):
+        sizes.clear()
+        monkeypatch.setattr("gpt2_course.evaluation.LOGITS_AT_ONCE", limit)
+        torch.testing.assert_close(document_losses(model, rows), whole)
+        assert max(sizes) <= max(limit, 20_000)
+        assert sum(sizes) == sum(len(row) - 1 for row in rows) * 20_000
+
+
 class Recital:
     """Stands in for a model: it goes on as some document does that begins like the prompt."""
 
