@@ -44,6 +44,7 @@ class Team:
         """The team that torchrun has told this process of, for the run in `folder`; waits until all have come."""
         if not distributed.is_torchelastic_launched():
             return ALONE
+        # From PyTorch 2.6 on this is the same store after a restart; before, each start had a part of it for itself.
         store, rank, size = next(rendezvous("env://"))
         store = PrefixStore(str(folder), store)
         if size > 1:
