@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -119,6 +120,39 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch() -> None:
     torch.testing.assert_close(two, one, rtol=0, atol=1e-4)
     ends = [read_history(Path(name))[-1]["val_loss"] for name in ("one", "two")]
     assert ends[0] == pytest.approx(ends[1], abs=1e-4)
+
+
+def test_gradients_are_sent_once_a_step_however_many_batches_it_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = """
+        from pathlib import Path
+        import numpy as np, torch
+        from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+        from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
+        from gpt2_course.data import TokenStream
+        from gpt2_course.team import Team
+
+        sent = 0
+
+        def counting(group, bucket):
+            global sent
+            sent += bucket.buffer().numel()
+            return allreduce_hook(group, bucket)
+
+        team = Team.join(torch.device("cpu"), Path("run"))
+        model = GPT2(GPT2Config(300, 32, 32, 1, 2))
+        tokens = TokenStream([np.arange(99, dtype=np.uint16)], 300)
+        config = TrainConfig(model=model.config, context=32, batch_size=2, accumulation=3)
+        trainer = Trainer(model, tokens, tokens, config, team=team)
+        trainer._shared.register_comm_hook(None, counting)
+        for _ in range(4):
+            trainer.train_step()
+        if team.leads:
+            print(sent / model.num_parameters())
+        team.leave()
+    """
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    Path("count.py").write_text(textwrap.dedent(script))
+    assert run(torchrun(2, "count.py")) == "4.0\n"
 
 
 def test_each_process_drops_other_values() -> None:
