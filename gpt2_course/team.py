@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -86,12 +86,17 @@ class Team:
             sys.exit(1)  # the first process says why
         return result[1]
 
-    def all_see(self, paths: Iterable[Path]) -> bool:
-        """Whether the files are there for each of the team: on several computers, not every folder is shared."""
-        seen = [all(path.exists() for path in paths)] * self.size
-        if self.size > 1:
-            distributed.all_gather_object(seen, seen[0])
-        return all(seen)
+    def all_see(self, file: Path, folder: Path) -> bool:
+        """Whether it is the same file for each of the team, and one folder: several computers may have one each, of the
+        same name. For a moment there is another file in the folder."""
+        if self.size == 1:
+            return True
+        mark = self.once(lambda: _new_file(folder))
+        seen = [[path.read_bytes() if path.exists() else None for path in (file, mark)]] * self.size
+        distributed.all_gather_object(seen, seen[0])
+        if self.leads:
+            mark.unlink()
+        return seen.count(seen[0]) == self.size
 
     def leave(self) -> None:
         """Ends the work together; each goes on alone."""
@@ -144,6 +149,14 @@ def own_device(name: str) -> torch.device:
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     torch.cuda.set_device(device)
     return device
+
+
+def _new_file(folder: Path) -> Path:
+    """A file that holds what no other does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"team.{os.getpid()}.tmp"
+    path.write_text(os.urandom(8).hex())
+    return path
 
 
 def _meeting_place(store: Store, rank: int, size: int) -> Store:

@@ -29,7 +29,6 @@ from gpt2_course.optimizers import build_optimizers, scale_learning_rates
 from gpt2_course.team import ALONE, Team, own_device, without_sending
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.train_config import (
-    CONFIG,
     TrainConfig,
     best_precision,
     can_compile,
@@ -340,11 +339,10 @@ class Trainer:
         team = Team.join(device, folder)
         resume = resume or team.restarted
         shards = team.once(lambda: _prepare(config, resume))
-        needed = [shards / INDEX, *([folder / CONFIG] if resume else [])]
-        if not team.all_see(needed):
+        if not team.all_see(shards / INDEX, folder):
             raise ValueError(
-                f"Not all processes see {' and '.join(map(str, needed))}: give --out (and --data) in a folder that all "
-                f"computers share."
+                f"Not all processes see the same {shards / INDEX} and the same {folder}: give --out (and --data) in a "
+                f"folder that all computers share."
             )
         tokenizer, train_data, val_data = read_shards(shards)
         torch.manual_seed(config.seed)

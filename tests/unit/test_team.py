@@ -20,9 +20,9 @@ import pytest
 import torch
 from torch.distributed import TCPStore
 
-from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
+from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.cli import main
-from gpt2_course.data import TokenStream
+from gpt2_course.data import TokenStream, find_corpus, write_shards
 from gpt2_course.team import Team, _meeting_place, own_device
 from gpt2_course.training import STATE, read_history
 
@@ -267,7 +267,7 @@ def on_two_computers(start: Callable[..., subprocess.Popen[str]], *options: Any)
         port = free.getsockname()[1]
     processes = []
     for node in range(2):
-        Path(f"computer {node}").mkdir()
+        Path(f"computer {node}").mkdir(exist_ok=True)
         Path(f"computer {node}/text.txt").write_text(TEXT)
         nodes = ["--nnodes", "2", "--node-rank", str(node), "--master-addr", "127.0.0.1", "--master-port", str(port)]
         command = training([*TORCHRUN, *nodes, "--nproc-per-node", "1", "--max-restarts", "1"], *options)
@@ -275,14 +275,25 @@ def on_two_computers(start: Callable[..., subprocess.Popen[str]], *options: Any)
     return processes
 
 
-def test_computers_that_share_no_folder_are_told_to(start: Callable[..., subprocess.Popen[str]]) -> None:
-    for process in on_two_computers(start, "--out", "run", "--steps", 10):
+@pytest.mark.parametrize("case", ["nothing shared", "shards of each", "other shards"])
+def test_computers_that_share_no_folder_are_told_to(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, case: str
+) -> None:
+    out, data, shards = Path("run"), "text.txt", Path("run/tokens")
+    if case != "nothing shared":
+        data, shards = "shards", Path("shards")
+        for node in range(2):
+            text = TEXT * (node + 1) if case == "other shards" else TEXT
+            Path("text.txt").write_text(text)
+            write_shards(find_corpus("text.txt"), Tokenizer.train(TEXT, 300), Path(f"computer {node}/shards"))
+    if case == "other shards":
+        out = tmp_path / "run"
+    for process in on_two_computers(start, "--data", data, "--out", out, "--steps", 10):
         said, _ = process.communicate(timeout=300)
         assert process.returncode == 1
-        assert (
-            "error: Not all processes see run/tokens/index.json: give --out (and --data) in a folder that all" in said
-        )
-    assert not Path("computer 0/run/history.jsonl").exists()
+        assert f"error: Not all processes see the same {shards / 'index.json'} and the same {out}: give --out (" in said
+    left = [path for folder in (out, "computer 0" / out, "computer 1" / out) for path in folder.rglob("*")]
+    assert all("tokens" in path.parts for path in left)
 
 
 def test_a_process_that_dies_on_one_of_two_computers_is_replaced(
