@@ -35,7 +35,7 @@ book: site  ## build the book and serve it (a page of modules does not work from
 lab: .venv/ready  ## the notebooks, in JupyterLab
 	$(BIN)/jupyter lab chapters
 
-refresh: .venv/ready  ## run the notebooks whose cells have changed; all of them by ARGS=--all
+refresh: .venv/ready  ## run the notebooks whose code has changed; all of them by ARGS=--all
 	$(BIN)/python -m book.refresh $(ARGS)
 
 wasm:  ## assemble the labs' inner loop anew, after a change of linear.wat

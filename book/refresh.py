@@ -1,4 +1,4 @@
-"""Runs the notebooks whose cells have changed and keeps their outputs: `make refresh` (all of them: ARGS=--all)."""
+"""Runs the notebooks whose code has changed and keeps their outputs: `make refresh` (all of them: ARGS=--all)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def front_page() -> dict[str, str]:
 
 
 def sources_hash(notebook: Any) -> str:
-    """Changes when a cell does, whatever its outputs; but not with the set-up, which names the repository's address."""
-    cells = [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
-    cells = [cell for cell in cells if "setup" not in cell[2]]
+    """Changes when code does, whatever its outputs; but not with the set-up, which names the repository's address."""
+    cells = [(cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [cell for cell in cells if "setup" not in cell[1]]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
@@ -77,7 +77,7 @@ def _joined(outputs: list[Any]) -> list[Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--all", action="store_true", help="also those whose cells have not changed")
+    parser.add_argument("--all", action="store_true", help="also those whose code has not changed")
     every = parser.parse_args().all
     for name, content in front_page().items():
         (ROOT / "book/figures" / name).write_text(content, encoding="utf-8")

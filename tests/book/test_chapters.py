@@ -44,7 +44,7 @@ def faults(notebook: Any) -> list[str]:
             if "<svg" in shown and not re.search(r'(aria-label|alt)="[^"]{20,}"', shown):
                 found.append(f"a picture without a text: {cell.source[:60]!r}")
     if notebook.metadata.get("sources") != sources_hash(notebook):
-        found.append("its cells have changed since it was run: make refresh")
+        found.append("its code has changed since it was run: make refresh")
     return found
 
 
