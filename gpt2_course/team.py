@@ -102,6 +102,9 @@ class Team:
         """Ends the work together; each goes on alone."""
         if self.size > 1:
             distributed.destroy_process_group()
+            # PyTorch's threads need Python to let go of the last message. Should the model be freed before that, it
+            # waits for them without letting them have it, and the process never ends: so they get it here.
+            time.sleep(0.2)
 
     def mean_loss_and_stop(self, loss: Tensor, stop: bool) -> tuple[Tensor, bool]:
         """The mean of the team's losses, and whether any of it wants to stop: all of them go on, or none."""
@@ -123,6 +126,11 @@ class Team:
 def without_sending(shared: nn.Module) -> AbstractContextManager[None]:
     """Inside, gradients are only added up and not sent: there is more of the batch to come."""
     return shared.no_sync() if isinstance(shared, DistributedDataParallel) else nullcontext()
+
+
+def has_lost_a_process(error: RuntimeError) -> bool:
+    """Whether that is how PyTorch says that another process of the team is gone."""
+    return isinstance(error, distributed.DistError) or "/gloo/" in str(error)  # gloo's have no kind of their own
 
 
 def own_device(name: str) -> torch.device:
