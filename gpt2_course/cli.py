@@ -20,13 +20,14 @@ import tyro
 
 from gpt2_course.data import TokenStream, find_corpus, parse_count, read_shards, stream_shards, write_shards
 from gpt2_course.data.shards import INDEX
-from gpt2_course.data.stream import PROGRESS
+from gpt2_course.data.stream import PROGRESS, tokens_kept
 from gpt2_course.data.text import HF, TINY_WORLD, TinyWorld, folder_name
 from gpt2_course.evaluation import evaluate
 from gpt2_course.grades import GRADES, grade
 from gpt2_course.model import GPT2
 from gpt2_course.plots import save_loss_curve
 from gpt2_course.sampling import SamplingConfig
+from gpt2_course.team import has_lost_a_process
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.train_config import CONFIG, TrainConfig
 from gpt2_course.training import HISTORY, Trainer
@@ -215,7 +216,7 @@ class Tokenize:
             try:
                 counts = stream_shards(self.data, tokenizer, out, tokens, self.val_fraction)
             except KeyboardInterrupt:
-                print("\nStopped. The same command goes on after the last shard written.")
+                print(f"\nStopped; {tokens_kept(out):,} tokens are kept. The same command goes on after them.")
                 raise
         else:
             counts = write_shards(find_corpus(self.data, self.val_fraction), tokenizer, out)
@@ -373,6 +374,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except torch.OutOfMemoryError as error:
         print(f"error: The device has too little memory ({error}): make --batch-size smaller.", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        if not has_lost_a_process(error):
+            raise
+        print(
+            "error: Another process of this run has died: see what it said, and give torchrun --max-restarts 3 to have "
+            "all of them started anew.",
+            file=sys.stderr,
+            flush=True,
+        )
+        sys.stdout.flush()
+        os._exit(1)  # at once: what is freed in leaving would wait for the others, and they for this one
     except OSError as error:
         reason = f"{error.strerror}: {error.filename or 'no file is named'}." if error.errno else str(error)
         print(f"error: {reason}", file=sys.stderr)

@@ -48,7 +48,8 @@ class TrainConfig:
     copying_start: bool = True
     """Attention begins as a copier, which a small model takes long to find out by itself."""
     batch_size: int = 6
-    """Sequences a step looks at, at once; under torchrun, in each process."""
+    """Sequences a step looks at, at once; under torchrun, in each process: two of them do what one does with twice as
+    many. Short ones, while sequences grow, are more, and how many is rounded in each process."""
     context: int = 336
     """Tokens a sequence has."""
     accumulation: int = 1
@@ -113,6 +114,7 @@ class TrainConfig:
             "weight_decay",
             "warmup_steps",
             "final_learning_rate",
+            "sample_tokens",
         ):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name} must be 0 or more, but it is {getattr(self, name)}.")

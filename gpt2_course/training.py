@@ -315,8 +315,8 @@ class Trainer:
         self.model.save_pretrained(self.folder)  # killed between the two files, it may be older than the state
         if processes != self.team.size:
             print(
-                f"Up to step {self.step} this run had {processes} processes, now it has {self.team.size}, each with "
-                f"batches of {self.config.batch_size}."
+                f"Up to step {self.step} this run had {processes} process{'es' * (processes > 1)}, now it has "
+                f"{self.team.size}, each with batches of {self.config.batch_size}."
             )
 
     def _rewrite_history(self) -> None:

@@ -93,6 +93,14 @@ def stream_shards(
     return counts
 
 
+def tokens_kept(folder: Path) -> int:
+    """How many tokens work that was stopped has left in its folder: there it goes on."""
+    if not (folder / PROGRESS).exists():
+        return 0
+    progress = json.loads((folder / PROGRESS).read_text("utf-8"))
+    return sum(shard["tokens"] for part in ("train", "val") for shard in progress[part]["shards"])
+
+
 def _begin(folder: Path, tokenizer: Tokenizer, source: dict[str, Any]) -> dict[str, Any]:
     """How far the work in a folder has come; `ValueError` where it is other work."""
     path = folder / PROGRESS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from torch.distributed import DistBackendError
 from transformers import GPT2LMHeadModel
 
-from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig
+from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.cli import COMMANDS, _again, main
 from gpt2_course.data import read_shards
 
@@ -188,6 +190,28 @@ def test_a_mistake_is_one_sentence(
     Path("short.txt").write_text("Too short to learn from.\n")
     Path("latin.txt").write_bytes("café au lait\n".encode("latin-1") * 999)
     assert message in error_of(capsys, *arguments)
+
+
+def test_only_the_loss_of_a_process_is_told_as_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [
+        RuntimeError("[/pytorch/gloo/transport/tcp/pair.cc:537] Read error"),
+        DistBackendError("NCCL"),
+        RuntimeError(),
+    ]
+
+    def fails(*_: object) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr(Trainer, "from_config", fails)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="1"):
+            main(["train"])
+        assert "error: Another process of this run has died" in capsys.readouterr().err
+    with pytest.raises(RuntimeError):
+        main(["train"])
 
 
 def test_shards_and_runs_are_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:

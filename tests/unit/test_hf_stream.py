@@ -10,10 +10,13 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -212,14 +215,27 @@ def test_after_ctrl_c_the_same_command_goes_on(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["tokenize", "--data", write_dataset("data", "parquet"), "--out", "shards"]
+    monkeypatch.setattr("gpt2_course.cli.stream_shards", partial(stream_shards, shard_tokens=1000))
+    encode = Tokenizer.encode
+    kept: list[int] = []
+    for n_documents in (0, 100, 200):
 
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+        def until_interrupted(*arguments: Any) -> list[int]:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            return encode(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Tokenizer, "encode", interrupted)
-        assert main(command) == 130
-    assert "Stopped. The same command goes on" in capsys.readouterr().out
+        left = n_documents
+        with monkeypatch.context() as patch:
+            patch.setattr(Tokenizer, "encode", until_interrupted)
+            assert main(command) == 130
+        said = capsys.readouterr().out
+        assert "tokens are kept. The same command goes on after them." in said
+        kept.append(int(said.split("Stopped; ")[1].split()[0].replace(",", "")))
+        assert kept[-1] == sum(len(np.load(path)) for path in Path("shards").glob("*.npy"))
+    assert 0 == kept[0] < kept[1] < kept[2]
     assert main(command) == 0
     assert read_shards(Path("shards"))[0] == Tokenizer.gpt2()
     assert main(command) == 1  # it is done

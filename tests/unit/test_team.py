@@ -178,6 +178,8 @@ def test_whichever_dies_is_replaced_and_the_result_is_the_same(start: Callable[.
     assert process.returncode == 0, said
     assert said.count("tokens to learn from") == 4
     assert said.count("step     0") == 1  # it went on, each time
+    assert "error: Another process of this run has died: see what it said" in said
+    assert "Traceback" not in said
     weights = [Path(name, "model.safetensors").read_bytes() for name in ("killed", "undisturbed")]
     assert weights[0] == weights[1]
     assert without_time("killed") == without_time("undisturbed")
@@ -228,6 +230,8 @@ def test_a_run_that_goes_on_in_fewer_processes_says_so(capsys: pytest.CaptureFix
     run(training(torchrun(2), "--out", "run", "--steps", 10, "--batch-size", 4))
     assert main(["train", "--out", "run", "--resume", "--steps", "12"]) == 0
     assert "Up to step 10 this run had 2 processes, now it has 1, each with batches of 4." in capsys.readouterr().out
+    said = run(training(torchrun(2), "--out", "run", "--resume", "--steps", 14))
+    assert "Up to step 12 this run had 1 process, now it has 2, each" in said
 
 
 def test_what_dies_after_training_still_shows_the_result(

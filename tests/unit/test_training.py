@@ -440,6 +440,7 @@ def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: T
     [
         ({"steps": 0}, "steps must be at least 1, but it is 0"),
         ({"learning_rate": -1}, "learning_rate must be 0 or more, but it is -1"),
+        ({"sample_tokens": -1}, "sample_tokens must be 0 or more, but it is -1"),
         ({"clip": 0}, "clip must be above 0, but it is 0"),
         ({"context": 33}, "context=33 is longer than the model's n_positions=32"),
         ({"optimizer": "sgd"}, "no optimizer 'sgd'"),
