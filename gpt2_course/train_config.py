@@ -75,8 +75,8 @@ class TrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16: layers compute with half the digits, weights keep all. auto takes it on cuda, where that is fast."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """on makes one program of the model before it trains, which takes a minute; auto does on cuda, where it pays,
-    unless sequences grow: each length would need a program of its own."""
+    """on makes one program of the model before it trains, which takes a minute; auto does on cuda, where it pays.
+    It is made for sequences of full length; while they grow, the model runs as it is."""
     fused: Literal["auto", "on", "off"] = "auto"
     """on makes AdamW change all weights in one go; auto does where the device has a program for it: cuda, mps, cpu."""
 
@@ -135,16 +135,6 @@ class TrainConfig:
             raise ValueError(f"compile must be auto, on or off, but it is {self.compile!r}.")
         if self.fused not in ("auto", "on", "off"):
             raise ValueError(f"fused must be auto, on or off, but it is {self.fused!r}.")
-        if self.compile == "on" and self.grows:
-            raise ValueError(
-                f"compile='on' makes a program for sequences of one length, but with "
-                f"growing_steps={self.growing_steps} they grow: give --growing-steps 0 as well, or --compile off."
-            )
-
-    @property
-    def grows(self) -> bool:
-        """Whether sequences have more than one length."""
-        return self.growing_steps > 0 and self.context > SHORTEST
 
     @property
     def folder(self) -> Path:

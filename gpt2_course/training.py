@@ -76,7 +76,7 @@ class Trainer:
         self.precision = best_precision(config.precision, model.device)
         if self.precision == "bfloat16" and model.device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # Muon's products stay in 32 bits; a GPU may take 19 of them
-        self.compiled = can_compile("off" if config.grows else config.compile, model.device)
+        self.compiled = can_compile(config.compile, model.device)
         # what trains; reports, samples and checkpoints take the model itself, which has the same weights
         trains: Any = torch.compile(model, dynamic=False) if self.compiled else model
         self._shared = team.shared(trains)
@@ -179,7 +179,9 @@ class Trainer:
 
     def _backward(self, rows: Tensor) -> Tensor:
         """Adds what these rows say to the gradients; returns their share of the step's loss."""
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        grows = self.compiled and rows.shape[1] <= self.config.context  # each length would be compiled anew
+        as_it_is: Any = torch.compiler.set_stance("force_eager") if grows else nullcontext()
+        with as_it_is, torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             loss = self._shared(rows[:, :-1], rows[:, 1:]) / self.config.accumulation
         loss.backward()
         return loss.detach()

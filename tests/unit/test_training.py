@@ -187,14 +187,24 @@ def test_what_is_chosen_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -
     assert not can_compile("auto", cuda)
 
 
-def test_what_would_be_compiled_for_every_length_is_not_compiled(
+def test_sequences_that_grow_are_not_compiled_for_every_length(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpt2_course.training.can_compile", lambda choice, device: choice != "off")
-    monkeypatch.setattr(torch, "compile", lambda model, dynamic: model)
-    longer = replace(config, model=replace(SMALL, n_positions=65), context=65)
-    assert not Trainer.from_config(replace(longer, growing_steps=9)).compiled
-    assert Trainer.from_config(replace(longer, growing_steps=0)).compiled
+    really = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, dynamic: really(model, backend="eager", dynamic=dynamic))
+    monkeypatch.setattr("gpt2_course.training.can_compile", lambda choice, device: True)
+    graphs = torch._dynamo.utils.counters["stats"]
+    longer = replace(config, model=replace(SMALL, n_positions=68), context=68, growing_steps=3)
+    trainer = Trainer.from_config(longer)
+    graphs.clear()
+    for _ in range(3):
+        trainer.train_step()
+    assert not graphs["unique_graphs"]
+    trainer.train_step()
+    made = graphs["unique_graphs"]
+    assert made
+    trainer.train_step()
+    assert graphs["unique_graphs"] == made
 
 
 # ---- it is the same every time ---------------------------------------------------------------------------------
@@ -447,10 +457,6 @@ def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: T
         ({"precision": "float16"}, "no precision 'float16'; choose auto, float32 or bfloat16"),
         ({"compile": "yes"}, "compile must be auto, on or off, but it is 'yes'"),
         ({"fused": "yes"}, "fused must be auto, on or off, but it is 'yes'"),
-        (
-            {"compile": "on", "model": GPT2Config(300, 65), "context": 65, "growing_steps": 9},
-            "sequences of one length, but with growing_steps=9 they grow: give --growing-steps 0",
-        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str) -> None:
