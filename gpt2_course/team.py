@@ -104,7 +104,7 @@ class Team:
             distributed.destroy_process_group()
             # PyTorch's threads need Python to let go of the last message. Should the model be freed before that, it
             # waits for them without letting them have it, and the process never ends: so they get it here.
-            time.sleep(0.2)
+            time.sleep(1)
 
     def mean_loss_and_stop(self, loss: Tensor, stop: bool) -> tuple[Tensor, bool]:
         """The mean of the team's losses, and whether any of it wants to stop: all of them go on, or none."""
