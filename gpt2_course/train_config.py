@@ -56,9 +56,9 @@ class TrainConfig:
     """Batches a step adds up before it changes the weights: large batches in little memory."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """muon (for matrices, with AdamW for the rest), or adamw for everything."""
-    learning_rate: float = 0.02
+    learning_rate: float = 0.01
     """AdamW's largest step."""
-    muon_learning_rate: float = 0.02
+    muon_learning_rate: float = 0.01
     """Muon's largest step."""
     weight_decay: float = 0.1
     """How strongly the weights of matrices are pulled to zero."""
@@ -153,6 +153,8 @@ class TrainConfig:
                 data="tiny-world:300000",
                 model=model,
                 batch_size=16,
+                learning_rate=0.02,
+                muon_learning_rate=0.02,
                 warmup_steps=50,
                 steps=5000,
                 report_every=250,
