@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -25,6 +26,30 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it was
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the unfinished files of `replacing` whose process was killed; those of a running process stay."""
+    for path in folder.glob("*.tmp"):
+        named = re.fullmatch(r".+\.([1-9][0-9]*)\.tmp", path.name, re.DOTALL)
+        if named and path.is_file() and not _runs_elsewhere(int(named[1])):
+            with suppress(PermissionError):  # Windows refuses to remove a file that a process has open
+                path.unlink(missing_ok=True)
+
+
+def _runs_elsewhere(pid: int) -> bool:
+    """Whether another process has this number. In a container, this one may have the number of the one killed."""
+    if pid == os.getpid() or os.name == "nt":  # on Windows, os.kill would not ask but end it
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from gpt2_course.data.shards import INDEX, SHARD_TOKENS, check_vocabulary, write_shard
 from gpt2_course.data.text import HF
-from gpt2_course.files import replacing
+from gpt2_course.files import remove_leftovers, replacing
 from gpt2_course.tokenizer import Tokenizer
 
 PROGRESS = "progress.json"
@@ -66,8 +66,7 @@ def stream_shards(
     check_vocabulary(tokenizer)
     progress = _begin(folder, tokenizer, {"data": data, "tokens": tokens, "val_fraction": val_fraction})
     dataset = [] if progress["position"] == END else _open(data, progress)
-    for unfinished in folder.glob("*.[0-9]*.tmp"):  # what `replacing` left when it was killed
-        unfinished.unlink()
+    remove_leftovers(folder)
     tokenizer.save(folder)
     parts = ("train", "val")
     counts = {part: sum(shard["tokens"] for shard in progress[part]["shards"]) for part in parts}
