@@ -18,10 +18,18 @@ import numpy as np
 import torch
 import tyro
 
-from gpt2_course.data import TokenStream, find_corpus, parse_count, read_shards, stream_shards, write_shards
+from gpt2_course.data import (
+    TokenStream,
+    find_corpus,
+    find_shards,
+    parse_count,
+    read_shards,
+    stream_shards,
+    write_shards,
+)
 from gpt2_course.data.shards import INDEX
 from gpt2_course.data.stream import PROGRESS, tokens_kept
-from gpt2_course.data.text import HF, TINY_WORLD, TinyWorld, folder_name
+from gpt2_course.data.text import HF, TINY_WORLD, Corpus, TinyWorld, folder_name
 from gpt2_course.evaluation import evaluate
 from gpt2_course.grades import GRADES, grade
 from gpt2_course.model import GPT2
@@ -40,7 +48,13 @@ ModelName = Annotated[
     ),
 ]
 DEFAULT_MODEL = "tiny-world"  # the one that comes with the package
-DataName = Annotated[str, tyro.conf.arg(help="A .txt file, a folder of them or of token shards, or a text's name.")]
+DataName = Annotated[
+    str,
+    tyro.conf.arg(
+        help="A .txt, .md, .jsonl or .csv file (or one of them with .gz), a folder or a quoted pattern of them, a "
+        "folder of token shards, or a text's name."
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -187,11 +201,14 @@ class Tokenize:
     data: Annotated[
         str,
         tyro.conf.arg(
-            help="A .txt file, a folder of them, a text's name, or a dataset of the Hugging Face hub, such as "
-            "hf:HuggingFaceFW/fineweb-edu, one of its configurations, hf:HuggingFaceFW/fineweb-edu:sample-10BT, or a "
-            "folder of Parquet or JSON Lines files, hf:FOLDER; their column text is read."
+            help="A .txt, .md, .jsonl or .csv file (or one of them with .gz), a folder or a quoted pattern of them, a "
+            "text's name, or a dataset of the Hugging Face hub, such as hf:HuggingFaceFW/fineweb-edu, one of its "
+            "configurations, hf:HuggingFaceFW/fineweb-edu:sample-10BT, or a folder of Parquet or JSON Lines files, "
+            "hf:FOLDER."
         ),
     ]
+    column: str = "text"
+    """The column to read of a .jsonl or .csv file or a dataset of the hub; each row is a document."""
     out: str = ""
     """The folder for the shards; if none is given, shards/ and the name of the text."""
     tokenizer: str = "gpt2"
@@ -214,12 +231,16 @@ class Tokenize:
         print(f"The tokens of {self.data} go to {out}.")
         if streamed:
             try:
-                counts = stream_shards(self.data, tokenizer, out, tokens, self.val_fraction)
+                counts = stream_shards(self.data, tokenizer, out, tokens, self.val_fraction, column=self.column)
             except KeyboardInterrupt:
                 print(f"\nStopped; {tokens_kept(out):,} tokens are kept. The same command goes on after them.")
                 raise
         else:
-            counts = write_shards(find_corpus(self.data, self.val_fraction), tokenizer, out)
+            corpus = find_corpus(self.data, self.val_fraction, self.column)
+            if corpus.files:
+                print(corpus.files)
+            counts = write_shards(corpus, tokenizer, out)
+            print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
         print(f"{out}: {counts['train']:,} tokens to train on, {counts['val']:,} to test on.")
         print(f"Train on them:\n  python train.py --data {quote(str(out))}")
 
@@ -230,6 +251,8 @@ class Evaluate:
 
     model: ModelName = DEFAULT_MODEL
     data: DataName = TrainConfig.data
+    column: str = "text"
+    """The column of a .jsonl or .csv file to read."""
     val_fraction: float = 0.1
     """The share of the text, at its end, that is measured; 1 measures all of it."""
     samples: int = 1000
@@ -238,12 +261,12 @@ class Evaluate:
     def run(self) -> None:
         model = GPT2.from_pretrained(self.model)
         tokenizer = model.require_tokenizer()
-        if (Path(self.data) / INDEX).exists():
-            theirs, _, stream = read_shards(Path(self.data))
+        if shards := find_shards(self.data):
+            theirs, _, stream = read_shards(shards)
             if theirs != tokenizer:
                 raise ValueError(f"The shards in {self.data} were made with another tokenizer than the model's.")
         else:
-            stream = _held_out(self.data, self.val_fraction, tokenizer)
+            stream = _held_out(find_corpus(self.data, self.val_fraction, self.column), tokenizer)
         result = evaluate(model, tokenizer, stream)
         print(f"loss            {result.loss:.4f} nats a token, over {result.n_tokens:,} tokens")
         print(f"perplexity      {result.perplexity:.2f}")
@@ -265,10 +288,10 @@ def _learned_from(model: str) -> str:
         return TrainConfig.data
 
 
-def _held_out(data: str, val_fraction: float, tokenizer: Tokenizer) -> TokenStream:
+def _held_out(corpus: Corpus, tokenizer: Tokenizer) -> TokenStream:
     """The end of a text as tokens; they live in memory, so that the shards they came through can go."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows removes no file that is still mapped
-        write_shards(find_corpus(data, val_fraction), tokenizer, Path(folder))
+        write_shards(corpus, tokenizer, Path(folder))
         _, _, stream = read_shards(Path(folder))
         arrays = [np.array(shard) for shard in stream.arrays]
         return TokenStream(arrays, stream.vocab_size, stream.end_of_text, stream.longest_document, stream.nats)

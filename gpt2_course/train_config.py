@@ -29,8 +29,11 @@ class TrainConfig:
     preset: str = "laptop"
     """Which size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl."""
     data: str = "tiny-world"
-    """A .txt file, a folder of them or of token shards, or a text's name: tiny-world (tiny-world:100000 for so many
-    documents of it), python-manual, shakespeare."""
+    """A .txt, .md, .jsonl or .csv file (or one of them with .gz), a folder or a quoted pattern of them ("texts/*.md"),
+    a folder of token shards, or a text's name: tiny-world (tiny-world:100000 for so many documents of it),
+    python-manual, shakespeare. In a .txt or .md file, a line with nothing but <|endoftext|> separates documents."""
+    column: str = "text"
+    """The column of a .jsonl or .csv file to read; each row is a document."""
     out: str = ""
     """The folder the run writes to; if none is given, runs/ and the name of the preset, with that of the text
     where it is not Tiny World: runs/laptop-shakespeare."""

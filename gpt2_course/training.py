@@ -20,7 +20,7 @@ from torch import Tensor, distributed
 from tqdm import tqdm
 
 from gpt2_course.checkpoint import WEIGHTS
-from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
+from gpt2_course.data import TokenStream, find_corpus, find_shards, read_shards, write_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_loss
 from gpt2_course.files import replacing
@@ -410,7 +410,7 @@ def _prepare(config: TrainConfig, resume: bool) -> Path:
     folder = config.folder
     if resume:
         started = TrainConfig.read(folder)
-        for name in ("data", "tokenizer", "val_fraction"):  # what the tokens were made from
+        for name in ("data", "column", "tokenizer", "val_fraction"):  # what the tokens were made from
             was, asked = getattr(started, name), getattr(config, name)
             if was != asked:
                 raise ValueError(
@@ -423,11 +423,13 @@ def _prepare(config: TrainConfig, resume: bool) -> Path:
                 f"{folder} already holds a run or a model: go on with it by --resume, or give another --out."
             )
         (folder / HISTORY).unlink(missing_ok=True)
-    if (Path(config.data) / INDEX).exists():
-        return Path(config.data)
+    if given := find_shards(config.data):
+        return given
     shards = folder / "tokens"
     if not (resume and (shards / INDEX).exists()):
-        corpus = find_corpus(config.data, config.val_fraction)
+        corpus = find_corpus(config.data, config.val_fraction, config.column)
+        if corpus.files:
+            print(corpus.files)
         if resume and (folder / STATE).exists():
             tokenizer = Tokenizer.load(folder)  # the one the model has learned with
         elif config.tokenizer == "new":
@@ -437,7 +439,9 @@ def _prepare(config: TrainConfig, resume: bool) -> Path:
             tokenizer = Tokenizer.gpt2()
         else:
             tokenizer = Tokenizer.load(config.tokenizer)
-        write_shards(corpus, tokenizer, shards)
+        counts = write_shards(corpus, tokenizer, shards)
+        if corpus.files:
+            print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
     return shards
 
 

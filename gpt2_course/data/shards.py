@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from gpt2_course.data.text import Corpus, Span
-from gpt2_course.files import replacing
+from gpt2_course.data.formats import Text
+from gpt2_course.data.text import Corpus, expand
+from gpt2_course.files import remove_leftovers, replacing
 from gpt2_course.tiny_world import Document
 from gpt2_course.tokenizer import Tokenizer
 
@@ -135,7 +136,8 @@ class TokenStream:
 def write_shards(
     corpus: Corpus, tokenizer: Tokenizer, folder: Path, shard_tokens: int = SHARD_TOKENS
 ) -> dict[str, int]:
-    """Tokenizes a corpus into a folder of shards and returns how many tokens each part has.
+    """Tokenizes a corpus into a folder of shards; returns how many tokens each part has, and how many `documents` the
+    corpus has.
 
     Memory holds one shard at a time, however long the text is. Documents end with `<|endoftext|>` where the
     tokenizer has it. Raises `ValueError` for a vocabulary that does not fit into 16 bits.
@@ -143,15 +145,19 @@ def write_shards(
     check_vocabulary(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)  # what it described is about to be replaced
+    remove_leftovers(folder)
+    for part in ("train", "val"):
+        for shard in folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].npy"):  # of work that was killed
+            shard.unlink()
     index: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
-    counts = {}
+    counts = {"documents": 0}
     with tqdm(desc="tokenizing", unit="B", unit_scale=True, leave=False, disable=None) as bar:
         for part, documents in (("train", corpus.train), ("val", corpus.val)):
             reader = _Reader(documents, tokenizer, bar)
             ids = iter(reader)
             shards: list[dict[str, str | int]] = []
-            while len(shard := np.fromiter(islice(ids, shard_tokens), dtype=np.uint16)):
-                shards.append(write_shard(folder, part, len(shards), shard))
+            while len(tokens := np.fromiter(islice(ids, shard_tokens), dtype=np.uint16)):
+                shards.append(write_shard(folder, part, len(shards), tokens))
             # what the documents cost at least is asked of those that a model is tested on
             index[part] = {
                 "shards": shards,
@@ -159,6 +165,7 @@ def write_shards(
                 "nats": reader.nats if part == "val" else [],
             }
             counts[part] = sum(int(s["tokens"]) for s in shards)
+            counts["documents"] += reader.n_documents
     tokenizer.save(folder)
     with replacing(folder / INDEX) as path:
         path.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
@@ -174,18 +181,26 @@ def check_vocabulary(tokenizer: Tokenizer) -> None:
 def write_shard(folder: Path, part: str, number: int, tokens: Tokens) -> dict[str, str | int]:
     """Writes a shard, and returns its entry in the index."""
     name = f"{part}-{number:05}.npy"
-    with replacing(folder / name) as path, path.open("wb") as file:
-        np.save(file, tokens)
+    with replacing(folder / name) as path:
+        try:
+            with path.open("wb") as file:
+                np.save(file, tokens)
+        except OSError as error:  # NumPy's own says how many elements were written, not why it stopped
+            raise OSError(
+                f"The token shard {folder / name} could not be written (is the disk full?): make room and run the same "
+                f"command again."
+            ) from error
     return {"file": name, "tokens": len(tokens)}
 
 
 class _Reader:
     """The ids of a row of documents, one by one; afterwards, what there is to know about the documents."""
 
-    def __init__(self, documents: Iterable[Span | Document], tokenizer: Tokenizer, bar: tqdm) -> None:  # type: ignore[type-arg]
+    def __init__(self, documents: Iterable[Text | Document], tokenizer: Tokenizer, bar: tqdm) -> None:  # type: ignore[type-arg]
         self.documents = documents
         self.tokenizer = tokenizer
         self.bar = bar
+        self.n_documents = 0
         self.longest_document = 0
         self.nats: list[float] = []
 
@@ -197,14 +212,21 @@ class _Reader:
                 yield token
             if self.tokenizer.end_of_text is not None:
                 yield self.tokenizer.end_of_text
+            self.n_documents += 1
             self.longest_document = max(self.longest_document, length)
             if isinstance(document, Document):
                 self.nats.append(round(-document.log_prob, 6))
 
-    def _pieces(self, document: Span | Document) -> Iterator[str]:
+    def _pieces(self, document: Text | Document) -> Iterator[str]:
         for piece in document.pieces():
             self.bar.update(len(piece.encode()))
             yield piece
+
+
+def find_shards(data: str) -> Path | None:
+    """The folder of token shards that `data` names, if it is one."""
+    folder = expand(data)
+    return folder if (folder / INDEX).exists() else None
 
 
 def read_shards(folder: Path) -> tuple[Tokenizer, TokenStream, TokenStream]:

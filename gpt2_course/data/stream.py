@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from gpt2_course.data.formats import lacks
 from gpt2_course.data.shards import INDEX, SHARD_TOKENS, check_vocabulary, write_shard
 from gpt2_course.data.text import HF
 from gpt2_course.files import remove_leftovers, replacing
@@ -49,11 +50,12 @@ def stream_shards(
     tokens: int | None = None,
     val_fraction: float = 0.1,
     shard_tokens: int = SHARD_TOKENS,
+    column: str = "text",
 ) -> dict[str, int]:
     """Tokenizes `hf:OWNER/NAME`, `hf:OWNER/NAME:CONFIG` or `hf:FOLDER` and returns how many tokens each part has.
 
-    The documents are the column `text` of the split `train`, in the order in which they are stored; it stops with the
-    one that reaches `tokens`. As nobody knows how long a stream is, the validation part is not its end: a document
+    The documents are the `column` of the split `train`, in the order in which they are stored; it stops with the one
+    that reaches `tokens`. As nobody knows how long a stream is, the validation part is not its end: a document
     goes there whenever that part has less than its share of the tokens so far, up to `shard_tokens` in all.
 
     Memory holds one shard. A call with the same arguments goes on after the last shard that was written, and what it
@@ -64,8 +66,9 @@ def stream_shards(
     if not 0 < val_fraction < 1:
         raise ValueError(f"val_fraction is the share of the text to test on, between 0 and 1, but is {val_fraction}.")
     check_vocabulary(tokenizer)
-    progress = _begin(folder, tokenizer, {"data": data, "tokens": tokens, "val_fraction": val_fraction})
-    dataset = [] if progress["position"] == END else _open(data, progress)
+    source = {"data": data, "tokens": tokens, "val_fraction": val_fraction, "column": column}
+    progress = _begin(folder, tokenizer, source)
+    dataset = [] if progress["position"] == END else _open(data, column, progress)
     remove_leftovers(folder)
     tokenizer.save(folder)
     parts = ("train", "val")
@@ -73,7 +76,7 @@ def stream_shards(
     unsaved = {part: array("H") for part in parts}  # 16 bits a token
     total = sum(counts.values())
     with tqdm(total=tokens, initial=total, unit="tok", unit_scale=True, leave=False, disable=None) as bar:
-        for ids, position in _encode(_read(dataset, data), tokenizer):
+        for ids, position in _encode(_read(dataset, data, column), tokenizer):
             if tokens is not None and total >= tokens:
                 break
             part = "val" if counts["val"] < min(val_fraction * total, shard_tokens) else "train"
@@ -108,7 +111,8 @@ def _begin(folder: Path, tokenizer: Tokenizer, source: dict[str, Any]) -> dict[s
         return {"vocab_size": tokenizer.vocab_size, **about, "source": source, "revision": None, "position": None}
     try:
         progress: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        begun = {**{name: progress["source"][name] for name in source}, "tokenizer": Tokenizer.load(folder)}
+        stored = {"column": "text", **progress["source"]}  # older work has no column
+        begun = {**{name: stored[name] for name in source}, "tokenizer": Tokenizer.load(folder)}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error!r}): delete {folder} and begin again.") from error
     for name, asked in {**source, "tokenizer": tokenizer}.items():
@@ -141,7 +145,7 @@ def _encode(documents: Iterator[tuple[str, Any]], tokenizer: Tokenizer) -> Itera
                 yield ids + end, position
 
 
-def _open(data: str, progress: dict[str, Any]) -> Any:
+def _open(data: str, column: str, progress: dict[str, Any]) -> Any:
     """The dataset as a stream that begins where `progress` ends, which also keeps its revision: what is changed on the
     hub meanwhile changes nothing here."""
     try:
@@ -173,24 +177,39 @@ def _open(data: str, progress: dict[str, Any]) -> Any:
         ) from error
     if row is None:
         raise ValueError(f"{data} is empty: there is nothing to learn from.")
-    if not isinstance(row.get("text", 0), str | None):
-        raise ValueError(f"{data} has no text in a column 'text', only {', '.join(row)}: choose another dataset.")
-    dataset = dataset.select_columns("text")
+    if column not in row:
+        raise ValueError(f"{data} {lacks(column, row)}")
+    _text_in(row, column, data)
+    dataset = dataset.select_columns(column)
     if progress["position"]:
         dataset.load_state_dict(progress["position"])
     return dataset
 
 
-def _read(dataset: Any, data: str) -> Iterator[tuple[str, Any]]:
+def _read(dataset: Any, data: str, column: str) -> Iterator[tuple[str, Any]]:
     """The documents, each with the position in the stream after it; rows without text are left out."""
-    try:
-        for row in dataset:
-            if row["text"]:
-                yield row["text"], dataset.state_dict()
-    except Exception as error:
-        raise ConnectionError(
-            f"Reading {data} broke off ({_reason(error)}): the same command goes on after the last shard written."
-        ) from error
+    rows = iter(dataset)
+    while True:
+        try:
+            row = next(rows)
+            position = dataset.state_dict()
+        except StopIteration:
+            return
+        except Exception as error:
+            raise ConnectionError(
+                f"Reading {data} broke off ({_reason(error)}): the same command goes on after the last shard written."
+            ) from error
+        if text := _text_in(row, column, data):
+            yield text, position
+
+
+def _text_in(row: dict[str, Any], column: str, data: str) -> str:
+    text = "" if row.get(column) is None else row[column]
+    if not isinstance(text, str):
+        raise ValueError(
+            f"{data} must have text in its column {column!r}, but has {text!r:.60}: name another with --column."
+        )
+    return text
 
 
 def _reason(error: Exception) -> str:

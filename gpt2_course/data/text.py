@@ -1,20 +1,21 @@
-"""Texts by name, by file or by folder, read piece by piece: a text may be larger than memory."""
+"""Texts by name, file, folder or pattern, read piece by piece: a text may be larger than memory."""
 
 from __future__ import annotations
 
-import codecs
 import logging
+import os
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
+from gpt2_course.data.formats import PLAIN, ROWS, Span, Text, content_size, format_of, good_cut
 from gpt2_course.files import replacing
 from gpt2_course.tiny_world import Document, Split, documents
-
-BLOCK = 1 << 20  # bytes read at a time
 
 
 @dataclass(frozen=True)
@@ -40,33 +41,13 @@ TRAIN_DOCUMENTS, VAL_DOCUMENTS = 40_000, 2_000  # of Tiny World: about 30 MB and
 
 
 @dataclass(frozen=True)
-class Span:
-    """The bytes of a text file from `start` up to `stop`, both at the border of a character."""
+class Texts:
+    """The documents of files."""
 
-    path: Path
-    start: int
-    stop: int
+    spans: list[Span]
 
-    def pieces(self) -> Iterator[str]:
-        """The text, about a megabyte at a time; `ValueError` where it is not UTF-8."""
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        position = self.start
-        with self.path.open("rb") as file:
-            file.seek(position)
-            while position < self.stop:
-                block = file.read(min(BLOCK, self.stop - position))
-                if not block:
-                    raise ValueError(f"{self.path} became shorter while it was read: leave it alone and try again.")
-                undecided = len(decoder.getstate()[0])  # bytes of a character that began in the block before
-                try:
-                    yield decoder.decode(block, final=position + len(block) == self.stop)
-                except UnicodeDecodeError as error:
-                    at = position - undecided + error.start
-                    raise ValueError(
-                        f"{self.path} is not UTF-8 text (byte {error.object[error.start]:#04x} at position {at}): "
-                        f"save it as UTF-8."
-                    ) from error
-                position += len(block)
+    def __iter__(self) -> Iterator[Text]:
+        return chain.from_iterable(self.spans)
 
 
 @dataclass(frozen=True)
@@ -84,8 +65,9 @@ class TinyWorld:
 class Corpus:
     """A text in two parts, to learn from and to be tested on; each a row of documents."""
 
-    train: Iterable[Span | Document]
-    val: Iterable[Span | Document]
+    train: Iterable[Text | Document]
+    val: Iterable[Text | Document]
+    files: str = ""  # which of one's own files are read and which are skipped, in a line
 
 
 def folder_name(data: str) -> str:
@@ -94,20 +76,30 @@ def folder_name(data: str) -> str:
     >>> [folder_name(data) for data in ("texts/my diary.txt", "tiny-world:500", "hf:HuggingFaceFW/fineweb-edu:default")]
     ['my-diary', 'tiny-world', 'fineweb-edu']
     """
-    path = Path(data.removeprefix(HF))
+    path = expand(data.removeprefix(HF).partition("*")[0])  # of texts/*.md, what is before the pattern
     for name in (path.name, path.resolve().name):  # `.` has no name, but the folder that it stands for has
-        name = re.sub(r"\.txt$", "", name.partition(":")[0], flags=re.IGNORECASE)
+        name = name.partition(":")[0]
+        while Path(name).suffix.lower() in (*PLAIN, *ROWS, ".gz"):
+            name = Path(name).stem
         if safe := re.sub(r"[^\w.-]+", "-", name).strip(".-"):
             return safe[:60]  # a file system takes 255 bytes
     return "text"
 
 
-def find_corpus(data: str, val_fraction: float = 0.1) -> Corpus:
-    """The text behind a name of `CORPORA`, a `.txt` file, or a folder of them (in the order of their names).
+def expand(data: str) -> Path:
+    """The path that a user means, with the home folder for `~`."""
+    with suppress(RuntimeError):  # for ~nobody
+        return Path(data).expanduser()
+    return Path(data)
 
-    The first part, up to a line's end near `1 - val_fraction` of the bytes, is for training, the rest for
-    validation. Tiny World has a validation half of its own, and as many documents to learn from as are asked for:
-    `tiny-world:100000`. Raises `FileNotFoundError`, `ConnectionError` or `ValueError` where there is no text to be had.
+
+def find_corpus(data: str, val_fraction: float = 0.1, column: str = "text") -> Corpus:
+    """The text behind a name of `CORPORA`, a file, a folder (in the order of their names), or a pattern like `*.md`.
+
+    Of JSON Lines and CSV the documents are the rows, of which `column` is read. The first part, up to the end of a
+    document or line near `1 - val_fraction` of the bytes, is for training, the rest for validation. Tiny World has a
+    validation half of its own, and as many documents to learn from as are asked for: `tiny-world:100000`. Raises
+    `FileNotFoundError`, `ConnectionError` or `ValueError` where there is no text to be had.
     """
     if not 0 < val_fraction <= 1:
         raise ValueError(f"val_fraction is the share of the text to test on, above 0 up to 1, but is {val_fraction}.")
@@ -116,55 +108,111 @@ def find_corpus(data: str, val_fraction: float = 0.1) -> Corpus:
         if count and not (count.isdecimal() and int(count)):
             raise ValueError(f"{data!r} should say how many documents to write, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}.")
         return Corpus(TinyWorld("train", int(count or TRAIN_DOCUMENTS)), TinyWorld("val", VAL_DOCUMENTS))
-    paths = _files(data)
-    sizes = [path.stat().st_size for path in paths]
+    paths, files = _files(data)
+    sizes = [content_size(path) for path in paths]
     if not any(sizes):
         raise ValueError(f"{data} is empty: there is nothing to learn from.")
     left = int(sum(sizes) * (1 - val_fraction))
     train, val = [], []
     for path, size in zip(paths, sizes, strict=True):
-        cut = size if left >= size else _line_end(path, left) if left > 0 else 0
-        train += [Span(path, 0, cut)] if cut > 0 else []
-        val += [Span(path, cut, size)] if cut < size else []
+        cut = size if left >= size else good_cut(path, left, size) if left > 0 else 0
+        train += [Span(path, 0, cut, column)] if cut > 0 else []
+        val += [Span(path, cut, size, column)] if cut < size else []
         left -= size
-    return Corpus(train, val)
+    return Corpus(Texts(train), Texts(val), files)
 
 
-def _files(data: str) -> list[Path]:
+def _files(data: str) -> tuple[list[Path], str]:
+    """The files of a text, and a line about them if they are the user's own."""
     if data.startswith(HF):
         raise ValueError(
             f"{data} is a stream: first write its tokens into a folder, by gpt2-course tokenize --data {data}, and "
             f"then give that folder."
         )
-    path = Path(data)
-    if data and path.is_dir():
-        if (path / "merges.txt").exists():
-            raise ValueError(f"{data} is a model's folder, not a text: give the folder or file of the text itself.")
-        paths = sorted(p for p in path.rglob("*.txt") if p.is_file())
-        if not paths:
-            raise FileNotFoundError(f"The folder {data} holds no .txt file and no token shards.")
-        return paths
-    if path.is_file():
-        return [path]
-    if data == MANUAL:
-        return [_python_manual()]
-    if data in DOWNLOADS:
-        return [_download(data, DOWNLOADS[data])]
-    raise FileNotFoundError(
-        f"There is no text {data!r}: give a .txt file, a folder of them, a folder of token shards, or one of "
-        f"{', '.join(CORPORA)}."
-    )
+    path = expand(data)
+    found = [path] if data and (path.is_dir() or path.is_file()) else _matches(path)
+    if not found and data == MANUAL:
+        return [_python_manual()], ""
+    if not found and data in DOWNLOADS:
+        return [_download(data, DOWNLOADS[data])], ""
+    if not found:
+        raise FileNotFoundError(
+            f"There is no text {data!r}: give a .txt file (or {', '.join(PLAIN[1:] + ROWS)}), a folder of them, a "
+            f"folder of token shards, or one of {', '.join(CORPORA)}."
+        )
+    texts: dict[Path, str] = {}  # with the name to show
+    skipped: dict[str, list[str]] = defaultdict(list)  # by the reason
+    for path in found:
+        if not path.is_dir():
+            texts[path] = path.name
+        elif (path / "merges.txt").exists():
+            raise ValueError(f"{path} is a model's folder, not a text: give the folder or file of the text itself.")
+        else:
+            inside = _walk(path, skipped)
+            texts |= {file: file.relative_to(path).as_posix() for file in sorted(inside)}
+    left_out = "; ".join(f"{_some(sorted(names))} ({reason})" for reason, names in skipped.items())
+    if not texts:
+        raise FileNotFoundError(
+            f"The folder {data} holds no {', '.join(PLAIN + ROWS)} file and no token shards"
+            f"{left_out and f'; skipped: {left_out}'}."
+        )
+    n_bytes = sum(path.stat().st_size for path in texts)
+    size = f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 10**5 else f"{n_bytes:,} bytes"
+    about = f"Reading {len(texts):,} file{'s' * (len(texts) > 1)} ({size}): {_some(list(texts.values()))}."
+    return list(texts), about + (f" Skipped: {left_out}." if left_out else "")
 
 
-def _line_end(path: Path, at: int) -> int:
-    """The first line's end from `at` on, or, where none is near, the next border of a character."""
-    with path.open("rb") as file:
-        file.seek(at)
-        line = file.readline(4096)
-    if line.endswith(b"\n") and at + len(line) < path.stat().st_size:
-        return at + len(line)
-    # the bytes inside a UTF-8 character are 10xxxxxx
-    return at + next((i for i, byte in enumerate(line) if byte & 0b1100_0000 != 0b1000_0000), len(line))
+def _matches(pattern: Path) -> list[Path]:
+    """The files and folders that match a pattern; hidden ones only if the pattern names them."""
+    if not re.search(r"[*?[]", str(pattern)):
+        return []
+    hidden = any(part.startswith(".") for part in pattern.parts if part != "..")
+    root = Path(pattern.anchor)
+    found = sorted(root.glob(str(pattern.relative_to(root))))
+    return [path for path in found if hidden or not any(part.startswith(".") for part in path.parts if part != "..")]
+
+
+def _walk(folder: Path, skipped: dict[str, list[str]]) -> Iterator[Path]:
+    """The texts in a folder and its subfolders; what is skipped is noted by its reason."""
+    unread = [folder]
+    while unread:
+        here = unread.pop()
+        try:
+            entries = list(here.iterdir())
+        except OSError:
+            skipped["cannot be read"].append(str(here.relative_to(folder)))
+            continue
+        for path in entries:
+            if reason := _reason_to_skip(path):
+                skipped[reason].append(path.relative_to(folder).as_posix())
+            elif path.is_dir():
+                unread.append(path)
+            else:
+                yield path
+
+
+def _reason_to_skip(path: Path) -> str:
+    """Why something in a folder is not read; empty if it is."""
+    try:
+        if path.name.startswith("."):
+            return "hidden"
+        if path.is_dir():
+            if path.resolve() != path.parent.resolve() / path.name:  # it might lead around in a circle
+                return "linked folder"
+            return "a model's folder" if (path / "merges.txt").exists() else ""
+        if format_of(path) not in PLAIN + ROWS or not path.is_file():
+            return "not a text"
+        if not os.access(path, os.R_OK):
+            return "cannot be read"
+        return "" if path.stat().st_size else "empty"
+    except OSError:
+        return "cannot be read"
+
+
+def _some(names: list[str]) -> str:
+    """The first names of a list and how many more there are, in one line."""
+    shown = ["".join(c if c.isprintable() else "?" for c in name) for name in names[:3]]
+    return ", ".join(shown) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _cache() -> Path:

@@ -295,8 +295,8 @@ def test_a_damaged_progress_gets_a_sentence(begun: Path, damage: str, capsys: py
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "hf:untold"], "has no text in a column 'text', only id, story: choose another dataset."),
-        (["--data", "hf:numbers"], "has no text in a column 'text', only text: choose another dataset."),
+        (["--data", "hf:untold"], "has no column 'text', only id, story: name the column of the text with --column."),
+        (["--data", "hf:numbers"], "must have text in its column 'text', but has 5: name another with --column."),
         (["--data", "hf:nothing"], "hf:nothing could not be opened ("),
         (["--data", "hf:broken"], "hf:broken could not be opened ("),
         (["--data", "hf:"], "give hf:OWNER/NAME, hf:OWNER/NAME:CONFIG or hf:FOLDER"),
@@ -315,6 +315,33 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
     Path("nothing").mkdir()
     assert message in error_of(capsys, "tokenize", "--out", "shards", *arguments)
     assert not Path("shards").exists()
+
+
+def test_a_number_among_the_texts_gets_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    write_dataset("data", "jsonl", [None, 7], 1)  # type: ignore[list-item]
+    message = error_of(capsys, "tokenize", "--data", "hf:data", "--out", "shards")
+    assert message.endswith("hf:data must have text in its column 'text', but has 7: name another with --column.\n")
+
+
+def test_the_column_can_be_chosen_and_work_goes_on_with_the_same_one(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("data").mkdir()
+    Path("data/a.jsonl").write_text('{"story": "one"}\n{"story": "two"}\n')
+    TOKENIZER.save("tokenizer")
+    command = ["tokenize", "--data", "hf:data", "--out", "shards", "--tokenizer", "tokenizer", "--column", "story"]
+    assert main(command) == 0
+    _, train, val = read_shards(Path("shards"))
+    assert texts_of(train) + texts_of(val) == ["one", "two"]
+    Path("shards/index.json").rename("shards/progress.json")
+    assert "with column='story', which cannot become 'text'" in error_of(capsys, *command[:-2])
+    assert main(command) == 0
+
+
+def test_work_begun_before_columns_could_be_chosen_goes_on(begun: Path) -> None:
+    progress = json.loads((begun / "progress.json").read_text())
+    del progress["source"]["column"]
+    (begun / "progress.json").write_text(json.dumps(progress))
+    stream_shards("hf:data", TOKENIZER, begun, 3000)
+    assert (begun / "index.json").exists()
 
 
 def test_a_stream_is_tokenized_before_one_trains_on_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,248 @@
+"""Files as streams of documents: plain text, JSON Lines and CSV, each also compressed with gzip.
+
+No file is ever in memory as a whole. Positions count the bytes of the unpacked content.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import BinaryIO, cast
+
+PLAIN, ROWS = (".txt", ".md"), (".jsonl", ".csv")  # each also with .gz at its end
+BLOCK = 2**20  # bytes of a plain text decoded in one go
+LINE = 2**16  # bytes of a line read in one go
+LONGEST_ROW = 2**27  # bytes: memory has to hold a row
+SEPARATOR = b"<|endoftext|>"  # a line with nothing else on it ends a document
+BORDER = re.compile(rb"\n[ \t]*" + re.escape(SEPARATOR) + rb"[ \t]*\r?\n\s*")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A document while it is read: its pieces come one after another, once."""
+
+    _pieces: Iterator[str]
+
+    def pieces(self) -> Iterator[str]:
+        return self._pieces
+
+
+@dataclass(frozen=True)
+class Span:
+    """The documents of a file between two positions.
+
+    A row of JSON Lines or CSV is a document; it belongs to the span that contains its end. A plain text is a document,
+    or several, separated by lines that contain nothing but `<|endoftext|>`.
+    """
+
+    path: Path
+    start: int
+    stop: int
+    column: str = "text"  # of JSON Lines and CSV
+
+    def __iter__(self) -> Iterator[Text]:
+        """Raises `ValueError` for a file that is not what its name says, with the position or the line."""
+        if format_of(self.path) not in ROWS:
+            for _, pieces in groupby(self._plain(), itemgetter(0)):
+                yield Text(piece for _, piece in pieces)
+            return
+        read = _json_rows if format_of(self.path) == ".jsonl" else _csv_rows
+        for end, text in read(self.path, self.column):
+            if end > self.stop:
+                return
+            if end > self.start and text:
+                yield Text(iter([text]))
+
+    def _plain(self) -> Iterator[tuple[int, str]]:
+        """The pieces of a plain text, about a megabyte each, with the number of their document."""
+        decoder = _Decoder(self.path)
+        document, position = 0, self.start
+        block: list[bytes] = []  # lines from `position` on that are not decoded yet
+        size = 0
+        line_begins = True  # rather than the rest of a long line
+        for at, line in _lines(self.path, LINE, self.start, self.stop):
+            word = line.strip()
+            separates = line_begins and word == SEPARATOR
+            line_begins = line.endswith(b"\n")
+            # The block never ends in white space unless a separator follows, whose documents end without any.
+            if separates or (size >= BLOCK and word):
+                data = b"".join(block)
+                if piece := decoder.decode(data.rstrip() if separates else data, position):
+                    yield document, piece
+                block, size = [], 0
+            if separates:
+                document += 1
+            elif word or block or document == 0:  # after a separator, blank lines are left out
+                position = position if block else at
+                block.append(line)
+                size += len(line)
+        if piece := decoder.decode(b"".join(block), position, final=True):
+            yield document, piece
+
+
+def format_of(path: Path) -> str:
+    """What a file contains by its name, in lower case: `.csv` for `DATA.CSV.gz`."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def content_size(path: Path) -> int:
+    """How many bytes a file contains, unpacked."""
+    if path.suffix.lower() != ".gz":
+        return path.stat().st_size
+    with _opened(path) as file:
+        return file.seek(0, io.SEEK_END)  # unpacks all of it: the size that gzip notes is only right below 4 GB
+
+
+def good_cut(path: Path, at: int, size: int) -> int:
+    """Where to cut a file of `size` bytes that is to be cut at a position, or soon after: between two documents if one
+    ends within half of the rest (and a megabyte), or else at the end of a line, or of a character."""
+    if format_of(path) in ROWS:
+        return at
+    with _opened(path) as file:
+        file.seek(at)
+        near = file.read(min(BLOCK, (size - at) // 2))
+        file.seek(at)
+        line = file.readline(4096)
+    if border := BORDER.search(near):
+        return at + border.end()
+    if line.endswith(b"\n") and at + len(line) < size:
+        return at + len(line)
+    # not inside a line break or a UTF-8 character, whose bytes after the first are 10xxxxxx
+    inside = (byte == ord("\n") or byte & 0b1100_0000 == 0b1000_0000 for byte in line)
+    return at + next((i for i, is_inside in enumerate(inside) if not is_inside), len(line))
+
+
+def _json_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
+    """The text of each row of JSON Lines, with the position of the row's end."""
+    decoder = _Decoder(path)
+    for number, (at, line) in enumerate(_whole_lines(path), start=1):
+        where = f"Line {number} of {path}"
+        content = decoder.decode(line, at, final=True)
+        if not content.strip():
+            continue
+        try:
+            row = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{where} is not JSON ({getattr(error, 'msg', error)}): correct it or remove it."
+            ) from None
+        if not isinstance(row, dict):
+            raise ValueError(f"{where} must be a JSON object with {column!r}, but is {row!r:.60}: correct it.")
+        if column not in row:
+            raise ValueError(f"{where} {lacks(column, row)}")
+        text = "" if row[column] is None else row[column]
+        if not isinstance(text, str):
+            raise ValueError(f"{where} must have text in {column!r}, but has {text!r:.60}: correct it or remove it.")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{where} has half a character (a lone surrogate) in {column!r}: remove it.") from None
+        yield at + len(line), re.sub("\r\n?", "\n", text)
+
+
+def _csv_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
+    """The text of each row of CSV, with the position of the row's end."""
+    decoder = _Decoder(path)
+    end = 0  # of the lines that were read
+
+    def lines() -> Iterator[str]:
+        nonlocal end
+        for at, line in _whole_lines(path):
+            end = at + len(line)
+            yield decoder.decode(line, at, final=True)
+
+    csv.field_size_limit(LONGEST_ROW)
+    rows = csv.reader(lines(), strict=True)
+    header: list[str] = []
+    try:
+        for row in rows:
+            where = f"Line {rows.line_num} of {path}"
+            if not row:  # an empty line
+                continue
+            if not header:
+                header = row
+                if column not in header:
+                    raise ValueError(f"{path} {lacks(column, header)}")
+            elif len(row) != len(header):
+                raise ValueError(f"{where} has {len(row)} fields, but the header has {len(header)}: correct it.")
+            else:
+                yield end, row[header.index(column)]
+    except csv.Error as error:
+        raise ValueError(f"Line {rows.line_num} of {path} is not CSV ({error}): correct it or remove it.") from None
+
+
+def lacks(column: str, columns: Iterable[str]) -> str:
+    """The end of a sentence about something that has other columns than the one asked for."""
+    names = ", ".join(f"{name!s:.40}" for name in columns)
+    return f"has no column {column!r}, only {names:.200}: name the column of the text with --column."
+
+
+class _Decoder:
+    """Turns the bytes of a file into text with a plain line feed for every line break."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._line_breaks = io.IncrementalNewlineDecoder(self._utf8, translate=True)
+
+    def decode(self, block: bytes, position: int, final: bool = False) -> str:
+        """The text of a block that begins at a position; `ValueError` if it is not UTF-8 or not text at all."""
+        undecided = len(self._utf8.getstate()[0])  # bytes of a character that began in the block before
+        try:
+            text = self._line_breaks.decode(block, final=final)
+        except UnicodeDecodeError as error:
+            at = position - undecided + error.start
+            raise ValueError(
+                f"{self._path} is not UTF-8 text (byte {error.object[error.start]:#04x} at position {at}): save it as "
+                f"UTF-8."
+            ) from None
+        if b"\0" in block:
+            raise ValueError(
+                f"{self._path} is not UTF-8 text (a NUL byte at position {position + block.index(0)}): save it as "
+                f"UTF-8, or leave it out if it is not a text."
+            )
+        return text
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    for at, line in _lines(path, LONGEST_ROW):
+        if len(line) == LONGEST_ROW:
+            raise ValueError(f"{path} has a line of more than {LONGEST_ROW} bytes at position {at}: break it up.")
+        yield at, line
+
+
+def _lines(path: Path, longest: int, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """The lines from `start` to `stop` or the file's end, with their positions; longer ones come in parts."""
+    with _opened(path) as file:
+        position = start
+        if start == 0 and file.read(3) == codecs.BOM_UTF8:
+            position = 3
+        file.seek(position)
+        while stop is None or position < stop:
+            line = file.readline(longest if stop is None else min(longest, stop - position))
+            if not line and stop is None:
+                return
+            if not line:
+                raise ValueError(f"{path} became shorter while it was read: leave it alone and try again.")
+            yield position, line
+            position += len(line)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with cast(BinaryIO, gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")) as file:
+            yield file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a complete gzip file ({error}): get a fresh copy.") from None
