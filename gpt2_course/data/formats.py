@@ -104,23 +104,26 @@ def content_size(path: Path) -> int:
         return file.seek(0, io.SEEK_END)  # unpacks all of it: the size that gzip notes is only right below 4 GB
 
 
-def good_cut(path: Path, at: int, size: int) -> int:
-    """Where to cut a file of `size` bytes that is to be cut at a position, or soon after: between two documents if one
-    ends within half of the rest (and a megabyte), or else at the end of a line, or of a character."""
+def good_cut(path: Path, at: int, size: int) -> tuple[int, bool]:
+    """Where to cut a file of `size` bytes at a position or soon after, and whether that is inside a document.
+
+    It is between two documents if one ends within half of the rest (and a megabyte), or else at the end of a line, or
+    of a character.
+    """
     if format_of(path) in ROWS:
-        return at
+        return at, False
     with _opened(path) as file:
         file.seek(at)
         near = file.read(min(BLOCK, (size - at) // 2))
         file.seek(at)
         line = file.readline(4096)
     if border := BORDER.search(near):
-        return at + border.end()
+        return at + border.end(), False
     if line.endswith(b"\n") and at + len(line) < size:
-        return at + len(line)
+        return at + len(line), True
     # not inside a line break or a UTF-8 character, whose bytes after the first are 10xxxxxx
     inside = (byte == ord("\n") or byte & 0b1100_0000 == 0b1000_0000 for byte in line)
-    return at + next((i for i, is_inside in enumerate(inside) if not is_inside), len(line))
+    return at + next((i for i, is_inside in enumerate(inside) if not is_inside), len(line)), True
 
 
 def _json_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:

@@ -150,7 +150,7 @@ def write_shards(
         for shard in folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].npy"):  # of work that was killed
             shard.unlink()
     index: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
-    counts = {"documents": 0}
+    counts = {"documents": -corpus.cut_documents}  # each of these is counted in both parts
     with tqdm(desc="tokenizing", unit="B", unit_scale=True, leave=False, disable=None) as bar:
         for part, documents in (("train", corpus.train), ("val", corpus.val)):
             reader = _Reader(documents, tokenizer, bar)

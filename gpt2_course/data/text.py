@@ -67,6 +67,7 @@ class Corpus:
 
     train: Iterable[Text | Document]
     val: Iterable[Text | Document]
+    cut_documents: int = 0  # how many begin in `train` and end in `val`
     files: str = ""  # which of one's own files are read and which are skipped, in a line
 
 
@@ -114,12 +115,16 @@ def find_corpus(data: str, val_fraction: float = 0.1, column: str = "text") -> C
         raise ValueError(f"{data} is empty: there is nothing to learn from.")
     left = int(sum(sizes) * (1 - val_fraction))
     train, val = [], []
+    cut_documents = 0
     for path, size in zip(paths, sizes, strict=True):
-        cut = size if left >= size else good_cut(path, left, size) if left > 0 else 0
+        cut = size if left >= size else 0
+        if 0 < left < size:
+            cut, is_inside = good_cut(path, left, size)
+            cut_documents += is_inside and cut < size
         train += [Span(path, 0, cut, column)] if cut > 0 else []
         val += [Span(path, cut, size, column)] if cut < size else []
         left -= size
-    return Corpus(Texts(train), Texts(val), files)
+    return Corpus(Texts(train), Texts(val), cut_documents, files)
 
 
 def _files(data: str) -> tuple[list[Path], str]:
@@ -150,7 +155,7 @@ def _files(data: str) -> tuple[list[Path], str]:
         else:
             inside = _walk(path, skipped)
             texts |= {file: file.relative_to(path).as_posix() for file in sorted(inside)}
-    left_out = "; ".join(f"{_some(sorted(names))} ({reason})" for reason, names in skipped.items())
+    left_out = "; ".join(f"{_some(sorted(names))} ({reason})" for reason, names in sorted(skipped.items()))
     if not texts:
         raise FileNotFoundError(
             f"The folder {data} holds no {', '.join(PLAIN + ROWS)} file and no token shards"
