@@ -264,7 +264,7 @@ def test_a_line_says_what_is_read_and_what_is_skipped_and_why(monkeypatch: pytes
 
 def test_a_folder_without_texts_says_what_is_in_it() -> None:
     write("texts/a.pdf", "%PDF")
-    write("texts/new\nline.docx", "")
+    write("texts/new\u2028line.docx", "")
     with pytest.raises(FileNotFoundError, match=r"skipped: a.pdf, new\?line.docx \(not a text\)\.$"):
         find_corpus("texts")
 
