@@ -42,7 +42,7 @@ wasm:  ## assemble the labs' inner loop anew, after a change of linear.wat
 	npm exec --yes --package=wabt@1.0.39 -- wat2wasm gpt2_course/labs/static/linear.wat -o gpt2_course/labs/static/linear.wasm
 
 repository: .venv/ready  ## move the course to another address: make repository URL=https://github.com/you/your-copy
-	$(BIN)/python -m book.repository $(URL)
+	$(BIN)/python -m book.repository $(URL) $(BOOK)
 
 clean:
 	rm -rf .venv

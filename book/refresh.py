@@ -14,6 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from gpt2_course.bertviz_views import libraries
 from gpt2_course.files import replacing
 from gpt2_course.labs import Playground
 from gpt2_course.wall import CHAPTERS, wall
@@ -53,7 +54,10 @@ def refresh(path: Path) -> float:
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
             for output in cell.outputs:
-                output.get("data", {}).pop(WIDGET, None)  # its id is another one every time; the text/html stays
+                data = output.get("data", {})
+                data.pop(WIDGET, None)  # its id is another one every time; the text/html stays
+                if "text/html" in data:  # the book has BertViz's libraries once, as files
+                    data["text/html"] = data["text/html"].replace(libraries(), "")
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

@@ -1,4 +1,7 @@
-"""Gives the course another home: `make repository URL=https://github.com/you/your-copy`, everywhere at once."""
+"""Gives the course another home: `make repository URL=https://github.com/you/your-copy`, everywhere at once.
+
+Two addresses change: the repository's, and that of the published book, to which the links in notebooks lead.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,46 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def address() -> str:
-    """The address in use: the one in _config.yml."""
-    found = re.search(r"^  url: (https://\S+)$", (ROOT / "_config.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    """The repository's address in use: the one in _config.yml."""
+    return _configured("url", "repository")
+
+
+def book_address() -> str:
+    """Where the book is published, with a slash at the end: the `baseurl` in _config.yml."""
+    return _configured("baseurl", "html")
+
+
+def _configured(key: str, part: str) -> str:
+    found = re.search(rf"^  {key}: (https://\S+)$", (ROOT / "_config.yml").read_text(encoding="utf-8"), re.MULTILINE)
     if not found:
-        sys.exit("_config.yml names no repository: its part `repository` must have a line `  url: https://…`.")
+        sys.exit(f"_config.yml lacks an address: its part `{part}` must have a line `  {key}: https://…`.")
     return found[1]
 
 
+def published(repository: str) -> str:
+    """Where the pages of a repository are: https://github.com/you/it → https://you.github.io/it/."""
+    host, owner, name = repository.removeprefix("https://").split("/")
+    if host != "github.com":
+        sys.exit(f"Only GitHub's pages are known, not those of {host}: add BOOK=https://… to say where the book will be.")
+    return f"https://{owner.lower()}.github.io/{name}/"
+
+
 def main() -> None:
-    new = sys.argv[1].removesuffix("/").removesuffix(".git") if len(sys.argv) == 2 else ""
+    new, *book = [argument.removesuffix("/").removesuffix(".git") for argument in sys.argv[1:3]] or [""]
     if not re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", new):
         sys.exit(f"An address like https://github.com/you/your-copy is needed, not {new!r}: make repository URL=…")
-    old = address()
-    files = subprocess.run(["git", "grep", "-lF", old], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    if book and not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)*", book[0]):
+        sys.exit(f"BOOK must be an address like https://you.github.io/your-copy, but is {book[0]!r}.")
+    moves = {address(): new, book_address(): f"{book[0]}/" if book else published(new)}
+    files = subprocess.run(
+        ["git", "grep", "-lF", *(f"-e{old}" for old in moves)], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
     for name in files.split():
         path = ROOT / name
-        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        for old, moved in moves.items():
+            text = text.replace(old, moved)
+        path.write_text(text, encoding="utf-8")
         print(name)
 
 

@@ -1,7 +1,7 @@
 """BertViz (Jesse Vig, 2019, https://arxiv.org/abs/1906.05714) for our models, in a notebook and in the static book.
 
 BertViz draws; this module hands it our attention and makes its page safe to keep: its numbers are there once, no token
-can end the script, d3 and jQuery come in fixed versions that the browser checks, and nothing changes between two runs.
+can end the script, d3 and jQuery come with it instead of from a server, and nothing changes between two runs.
 """
 
 from __future__ import annotations
@@ -10,45 +10,34 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
 
-# BertViz needs d3 5: with later versions it draws, but does not react.
-LIBRARIES = {
-    "https://cdn.jsdelivr.net/npm/d3@5.16.0/dist/d3.min.js": (
-        "sha384-M06Cb6r/Yrkprjr7ngOrJlzgekrkkdmGZDES/SUnkUpUol0/qjsaQWQfLzq0mcfg"
-    ),
-    "https://cdn.jsdelivr.net/npm/jquery@3.7.1/dist/jquery.min.js": (
-        "sha384-1H217gwSVyLSIfaLxHbE7dRb3v4mYCKbpQvzx0cegeju1MVsGrX5xXxAvs/HgeFs"
-    ),
-}
+LIBRARIES = files("gpt2_course") / "assets" / "bertviz"  # d3 and jQuery
 MOST_TOKENS = 64  # a page of n tokens holds n² numbers for every head
 
-# Loads both libraries, once a page however many views it has, and then draws.
+# Draws with the libraries that came with a cell's output or, in the book, lie beside the page. They are loaded once per
+# page, however many views it has. Where neither is there (a saved notebook that was not run), the note stays.
 LOADER = """
 (function () {
-  const libraries = %s;
-  const fetched = ([src, integrity]) => new Promise((done, fail) => {
+  const { content_root } = document.documentElement.dataset;
+  const load = (file) => new Promise((onload, onerror) => {
     const script = document.createElement("script");
-    Object.assign(script, { src, integrity, crossOrigin: "anonymous", onload: done, onerror: fail });
-    document.head.append(script);
+    document.head.append(Object.assign(script, { src: `${content_root}_static/bertviz/${file}`, onload, onerror }));
   });
-  if (!window.bertvizLibraries) {
-    const { define } = window; // where a page has require.js, it would keep the libraries to itself
-    window.define = undefined;
-    window.bertvizLibraries = Promise.all(Object.entries(libraries).map(fetched));
-    window.bertvizLibraries.finally(() => { window.define = define; }).catch(() => {});
+  if (content_root !== undefined && !window.bertvizLibraries) {
+    const both = Promise.all([load("d3.min.js"), load("jquery.min.js")]);
+    window.bertvizLibraries = both.then(() => [window.d3, window.jQuery]);
   }
   // The same view may stand twice in a page, and the drawing goes by the id.
   const root = document.querySelector(`[id="${%s}"]:not([data-drawn])`);
   root.dataset.drawn = "";
   root.id += `-${document.querySelectorAll("[data-drawn]").length}`;
-  window.bertvizLibraries.then(() => draw(window.jQuery, window.d3), () => {
-    const sentence = "This picture needs d3 and jQuery from cdn.jsdelivr.net, which cannot be reached.";
-    root.querySelector("p").textContent = sentence;
-  });
+  window.bertvizLibraries?.then(([d3, $]) => draw($, d3), () => {});
   function draw($, d3) {
     root.querySelector("p").remove();
 %s
@@ -57,15 +46,30 @@ LOADER = """
 """
 
 
+@cache
+def libraries() -> str:
+    """The script with d3 and jQuery that a cell's output begins with; no other script of the page gets to see them."""
+
+    def module(file: str) -> str:
+        code = (LIBRARIES / file).read_text(encoding="utf-8")
+        return (
+            "(function (module) { const { exports } = module, define = undefined;\n"
+            f"{code}\nreturn module.exports; }})({{ exports: {{}} }})"
+        )
+
+    both = f"[{module('d3.min.js')},\n{module('jquery.min.js')}]"
+    return f"<script>window.bertvizLibraries = window.bertvizLibraries ?? Promise.resolve({both});</script>"
+
+
 @dataclass(frozen=True)
 class View:
-    """A BertViz picture that a notebook shows in place."""
+    """A BertViz picture that a notebook shows in place; `page` is what is kept of it in the book."""
 
     page: str
     words: str
 
     def _repr_html_(self) -> str:
-        return self.page
+        return libraries() + self.page
 
     def __repr__(self) -> str:
         return self.words
@@ -120,9 +124,8 @@ def _repaired(page: str, kind: str, text: str) -> View:
     code = f"const params = {payload}; params.root_div_id = root.id;" + re.sub(
         r"console\.log\(.*?\);?", "", found["code"]
     )
-    note = "<p>The picture is being drawn. (It needs scripts, and two libraries from cdn.jsdelivr.net.)</p>"
+    note = "<p>This picture is drawn by a script. In a notebook, run the cell to see it.</p>"
     body = div[0].strip().replace(div[1], name).replace(">", f">{note}", 1)
-    if kind == "head view":  # the other one brings its own white ground
-        body = f"<style>[id^={name}] svg text {{ fill: currentColor }}</style>{body}"
-    script = LOADER % (json.dumps(LIBRARIES), json.dumps(name), code)
-    return View(f"{body}<script>{script}</script>", f"BertViz’s {kind} of the attention in “{text}”.")
+    ground = f"<style>[id^={name}] svg {{ background: white }}</style>"  # its text is black, in a dark page too
+    script = LOADER % (json.dumps(name), code)
+    return View(f"{ground}{body}<script>{script}</script>", f"BertViz’s {kind} of the attention in “{text}”.")
