@@ -34,7 +34,7 @@ def published(repository: str) -> str:
     """Where the pages of a repository are: https://github.com/you/it → https://you.github.io/it/."""
     host, owner, name = repository.removeprefix("https://").split("/")
     if host != "github.com":
-        sys.exit(f"Only GitHub's pages are known, not those of {host}: add BOOK=https://… to say where the book will be.")
+        sys.exit(f"Where {host} publishes pages is not known: add BOOK=https://… to say where the book will be.")
     return f"https://{owner.lower()}.github.io/{name}/"
 
 
@@ -49,11 +49,10 @@ def main() -> None:
         ["git", "grep", "-lF", *(f"-e{old}" for old in moves)], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout
     for name in files.split():
-        path = ROOT / name
-        text = path.read_text(encoding="utf-8")
+        content = (ROOT / name).read_bytes()
         for old, moved in moves.items():
-            text = text.replace(old, moved)
-        path.write_text(text, encoding="utf-8")
+            content = content.replace(old.encode(), moved.encode())
+        (ROOT / name).write_bytes(content)
         print(name)
 
 

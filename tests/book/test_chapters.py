@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from book.refresh import refresh, sources_hash
+from book.refresh import NOTEBOOKS, refresh, sources_hash
+from book.repository import book_address
+from gpt2_course import exercises
+from gpt2_course.bertviz_views import libraries
+from gpt2_course.exercises.check import Feedback, check
 from gpt2_course.exercises.registry import EXERCISES
 from gpt2_course.wall import CHAPTERS, wall
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER_FILES = sorted((ROOT / "chapters").glob("*.ipynb"))
+# A solution is text: folded wherever a notebook is read, with no output that stands beside an unsolved exercise.
+SOLUTION = re.compile(
+    r'<details class="solution"><summary>Solution</summary>\n\n```python\n(.*)\n```\n\n</details>', re.DOTALL
+)
+
+
+def solutions(notebook: Any) -> dict[str, str]:
+    """The code of each solution, by its cell's id."""
+    found = {cell.id: SOLUTION.fullmatch(cell.source) for cell in notebook.cells if cell.cell_type == "markdown"}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+def definitions(notebook: Any, code: str) -> ast.Module:
+    """What code needs of a chapter and can be had without running it: imports, and the functions that it calls."""
+    cells = [c.source for c in notebook.cells if c.cell_type == "code" and "setup" not in c.metadata.get("tags", [])]
+    needed = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    kept: list[ast.stmt] = []
+    for statement in reversed(ast.parse("\n".join(cells)).body):  # what a function calls stands above it
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name in needed:
+            needed |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+            kept.insert(0, statement)
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            kept.insert(0, statement)
+    return ast.Module(kept, [])
 
 
 def read(path: Path) -> Any:
@@ -57,11 +88,11 @@ def test_a_chapter_was_run_as_it_stands(path: Path) -> None:
 def test_a_chapter_has_what_every_chapter_has(path: Path) -> None:
     number = int(path.stem[:2])
     code = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
-    exercises = [n for n in EXERCISES if n.startswith(f"{number}.")]
-    assert len(exercises) >= 3
-    for exercise in exercises:
+    numbers = [n for n in EXERCISES if n.startswith(f"{number}.")]
+    assert len(numbers) >= 3
+    for exercise in numbers:
         asked = [source for source in code if f'check("{exercise}"' in source]
-        assert len(asked) == 2, f"{exercise}: a stub and a solution"
+        assert len(asked) == 1, f"{exercise}: one cell to write in"
     assert re.search(rf"wall\([\d, ]*\b{number}\)", "".join(code))
     assert f"quiz({number})" in "".join(code)
     # the cell that ties it to the package
@@ -69,12 +100,61 @@ def test_a_chapter_has_what_every_chapter_has(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CHAPTER_FILES, ids=lambda path: path.stem)
-def test_stubs_are_not_written_and_solutions_are_correct(path: Path) -> None:
+def test_no_exercise_is_shown_as_solved(path: Path) -> None:
     for cell in read(path).cells:
+        shown = "".join(output.data["text/plain"] for output in cell.get("outputs", []) if "data" in output)
+        assert ": correct." not in shown
         if cell.cell_type == "code" and re.search(r'^check\("', cell.source, re.MULTILINE):
-            (text,) = [output.data["text/plain"] for output in cell.outputs if "data" in output]
-            wanted = ": correct." if "solution" in cell.metadata.get("tags", []) else ": not written yet."
-            assert wanted in text
+            assert ": not written yet." in shown
+
+
+@pytest.mark.parametrize("path", CHAPTER_FILES, ids=lambda path: path.stem)
+def test_every_solution_is_correct_with_what_the_chapter_has_defined(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Feedback] = []
+    monkeypatch.setattr(exercises, "check", lambda number, answer: said.append(check(number, answer, remember=False)))
+    written = solutions(read(path)).values()
+    names: dict[str, Any] = {"__name__": path.stem}
+    exec(compile(definitions(read(path), "\n".join(written)), path.name, "exec"), names)
+    for solution in written:
+        exec(solution, names)
+    assert [feedback for feedback in said if feedback.state != "correct"] == []
+    number = int(path.stem[:2])
+    assert [feedback.exercise.number for feedback in said] == [n for n in EXERCISES if n.startswith(f"{number}.")]
+
+
+def test_solutions_are_as_tidy_as_other_code(tmp_path: Path) -> None:
+    for path in CHAPTER_FILES:
+        for name, code in solutions(read(path)).items():
+            (tmp_path / f"{name}.py").write_text(code + "\n", encoding="utf-8")
+    # F821: they use what their chapter has defined; the others are off for all notebooks
+    for command in (["check", "--ignore=F821,B905,E402,E501"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, f"--config={ROOT / 'pyproject.toml'}", str(tmp_path)]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_in_a_notebook_lead_somewhere_from_colab_too(path: Path) -> None:
+    for cell in read(path).cells:
+        assert not cell.get("attachments")
+        pages = [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
+        links = re.findall(r"<(?:a|img)\b[^>]*?\b(?:href|src)=[\"']([^\"']*)", "\n".join([cell.source, *pages]))
+        if cell.cell_type == "markdown":
+            links += re.findall(r"\]\(([^)\s]*)", cell.source)
+        assert [link for link in links if not link.startswith(("https://", "data:"))] == []
+
+
+def test_chapters_link_to_pages_of_the_published_book() -> None:
+    assert sum(path.read_text(encoding="utf-8").count(f"]({book_address()}") for path in CHAPTER_FILES) > 80
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_not_swollen_by_libraries(path: Path) -> None:
+    for cell in read(path).cells:
+        for output in cell.get("outputs", []):
+            assert libraries() not in output.get("data", {}).get("text/html", "")
 
 
 @pytest.mark.parametrize(
@@ -101,11 +181,13 @@ def test_faults_are_found(spoil: Any, message: str) -> None:
 
 def test_refreshing_twice_gives_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "01_small.ipynb"
-    cells = ["import sys\nfor i in range(50):\n    print(i, end=' ', flush=True)", "{'a': 1}"]
+    view = "from gpt2_course.bertviz_views import View\nView('<p>lines</p>', 'lines')"
+    cells = ["import sys\nfor i in range(50):\n    print(i, end=' ', flush=True)", "{'a': 1}", view]
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
     refresh(path)
     first = path.read_bytes()
     assert len(read(path).cells[0].outputs) == 1  # however it was cut on the way
+    assert read(path).cells[2].outputs[0].data["text/html"] == "<p>lines</p>"  # without d3 and jQuery
     refresh(path)
     assert path.read_bytes() == first
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+
+from book.refresh import NOTEBOOKS
+from book.repository import book_address
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +34,37 @@ def test_links_inside_the_site_lead_somewhere(site: Path, pages: dict[Path, Beau
                 dead.append((path.name, tag["href"]))
     assert n > 50
     assert dead == []
+
+
+def test_links_of_notebooks_lead_to_pages_and_places_that_are_published(
+    site: Path, pages: dict[Path, BeautifulSoup]
+) -> None:
+    links = {
+        link
+        for path in NOTEBOOKS
+        for link in re.findall(rf"{re.escape(book_address())}[^\s)\"'\\]*", path.read_text(encoding="utf-8"))
+    }
+    assert len(links) > 50
+    dead = []
+    for link in links:
+        page, _, anchor = link.removeprefix(book_address()).partition("#")
+        found = pages.get(site / page)
+        if found is None or (anchor and found.find(id=anchor) is None):
+            dead.append(link)
+    assert dead == []
+
+
+def test_the_built_book_links_to_its_own_pages_at_any_address(pages: dict[Path, BeautifulSoup]) -> None:
+    outside = f"a[href^='{book_address().removesuffix('/')}']"
+    assert {path.name: tags for path, page in pages.items() if (tags := page.select(outside))} == {}
+    attention = next(page for path, page in pages.items() if path.name == "04_attention.html")
+    assert attention.select("a.internal[href='../book/glossary.html#query']")
+
+
+def test_the_book_brings_what_bertviz_draws_with(site: Path) -> None:
+    for library in ("d3", "jquery"):
+        assert (site / f"_static/bertviz/{library}.min.js").stat().st_size > 80_000
+        assert (site / f"_static/bertviz/{library}.LICENSE.txt").exists()
 
 
 def test_every_picture_says_what_it_shows(pages: dict[Path, BeautifulSoup]) -> None:

@@ -1,13 +1,9 @@
-"""BertViz's pictures in a plain page, with its two libraries served from the npm packages in place of the CDN."""
+"""BertViz's pictures: alive in a notebook's output and in the book, and neither fetches anything from elsewhere."""
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import subprocess
-import tarfile
-from pathlib import Path
+import base64
+import hashlib
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -23,44 +19,26 @@ def model() -> GPT2:
     return GPT2.from_pretrained()
 
 
-@pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of the CDN, by address."""
-    folder = tmp_path_factory.mktemp("npm")
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs npm, to fetch d3 and jQuery from its registry")
-    files = {}
-    for url in LIBRARIES:
-        found = re.fullmatch(r"https://cdn\.jsdelivr\.net/npm/((\w+)@[\d.]+)/(.+)", url)
-        assert found
-        package, _, path = found.groups()
-        done = subprocess.run(
-            [npm, "pack", "--json", package], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-        )
-        if done.returncode:
-            pytest.skip(f"needs npm's registry, which cannot be reached: {done.stderr[-200:]}")
-        with tarfile.open(folder / json.loads(done.stdout)[0]["filename"]) as tar:
-            member = tar.extractfile(f"package/{path}")
-            assert member
-            files[url] = member.read()
-    return files
+def show(page: Page, body: str, html: str = "<html>") -> list[str]:
+    """Opens a page with this body; returns a list to which the address of everything that it fetches is added."""
+    fetched: list[str] = []
 
-
-def show(page: Page, html: str, libraries: dict[str, bytes]) -> None:
     def answer(route: Route) -> None:
-        cors = {"Access-Control-Allow-Origin": "*"}
-        route.fulfill(body=libraries[route.request.url], content_type="text/javascript", headers=cors)
+        fetched.append(route.request.url)
+        folder, _, file = route.request.url.rpartition("/")
+        if folder == "http://book/_static/bertviz":
+            route.fulfill(path=LIBRARIES / file, content_type="text/javascript")  # type: ignore[arg-type]
+        else:
+            route.fulfill(body=f"<!doctype html>{html}<body>{body}</body>", content_type="text/html; charset=utf-8")
 
-    page.route("https://cdn.jsdelivr.net/**", answer)
-    page.route("http://book/", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"))
+    page.route("**/*", answer)
     page.goto("http://book/")
+    fetched.remove("http://book/")
+    return fetched
 
 
-def test_the_head_view_draws_lines_and_answers_to_the_mouse(
-    page: Page, model: GPT2, libraries: dict[str, bytes]
-) -> None:
-    show(page, f"<!doctype html><body>{head_view(model, TEXT)._repr_html_()}</body>", libraries)
+def test_the_head_view_draws_lines_and_answers_to_the_mouse(page: Page, model: GPT2) -> None:
+    show(page, head_view(model, TEXT)._repr_html_())
     lines = page.locator("#attention line")
     expect(lines).not_to_have_count(0)
     page.locator("#left text", has_text="·fox").hover()
@@ -73,8 +51,8 @@ def test_the_head_view_draws_lines_and_answers_to_the_mouse(
     assert lines.evaluate_all(shown) != before
 
 
-def test_the_model_view_draws_every_head(page: Page, model: GPT2, libraries: dict[str, bytes]) -> None:
-    show(page, f"<!doctype html><body>{model_view(model, TEXT)._repr_html_()}</body>", libraries)
+def test_the_model_view_draws_every_head(page: Page, model: GPT2) -> None:
+    show(page, model_view(model, TEXT)._repr_html_())
     c = model.config
     assert model.tokenizer is not None
     n = len(model.tokenizer.encode(TEXT))
@@ -83,33 +61,61 @@ def test_the_model_view_draws_every_head(page: Page, model: GPT2, libraries: dic
     expect(page.locator("#vis text.detail").first).to_have_text("Layer 0, Head 1")
 
 
-def test_two_views_on_a_page_load_the_libraries_once(page: Page, model: GPT2, libraries: dict[str, bytes]) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    views = head_view(model, TEXT)._repr_html_() + head_view(model, "The witch")._repr_html_()
-    show(page, f"<!doctype html><body>{views}</body>", libraries)
+def test_an_output_brings_its_libraries_and_hides_them_from_other_scripts(page: Page, model: GPT2) -> None:
+    taken = "<script>$ = 'theirs'; define = () => { throw new Error('not for you') }; define.amd = {}</script>"
+    fetched = show(page, taken + head_view(model, TEXT)._repr_html_())
+    expect(page.locator("#attention line")).not_to_have_count(0)
+    assert fetched == []
+    assert page.evaluate("[window.$, window.jQuery, window.d3]") == ["theirs", None, None]
+
+
+def test_the_book_loads_the_libraries_once_from_beside_its_pages(page: Page, model: GPT2) -> None:
+    views = head_view(model, TEXT).page + head_view(model, TEXT).page + model_view(model, "The witch").page
+    fetched = show(page, views, '<html data-content_root="./">')
     expect(page.locator("svg #attention")).to_have_count(2)
-    assert sorted(url for url in asked if "jsdelivr" in url) == sorted(LIBRARIES)
+    expect(page.locator("#vis .attn_background")).not_to_have_count(0)
+    assert sorted(fetched) == [f"http://book/_static/bertviz/{name}.min.js" for name in ("d3", "jquery")]
 
 
-def test_markup_in_a_token_stays_text(page: Page, model: GPT2, libraries: dict[str, bytes]) -> None:
+def test_a_saved_notebook_says_how_to_see_the_picture(page: Page, model: GPT2) -> None:
+    assert show(page, head_view(model, TEXT).page) == []
+    expect(page.locator("p")).to_have_text("This picture is drawn by a script. In a notebook, run the cell to see it.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_black_on_white(page: Page, model: GPT2, scheme: str) -> None:
+    dark = "<style>:root { color-scheme: dark; background: black; color: white }</style>" if scheme == "dark" else ""
+    show(page, dark + head_view(model, TEXT)._repr_html_() + model_view(model, TEXT)._repr_html_())
+    expect(page.locator("#vis svg")).to_have_count(2)
+    for ground in page.locator("#vis svg").all():
+        expect(ground).to_have_css("background-color", "rgb(255, 255, 255)")
+    for text in page.locator("#vis svg text").all():
+        expect(text).to_have_css("fill", "rgb(0, 0, 0)")
+
+
+def test_markup_in_a_token_stays_text(page: Page, model: GPT2) -> None:
     text = "</script><script>window.hacked = 1</script>"
-    show(page, f"<!doctype html><body>{head_view(model, text)._repr_html_()}</body>", libraries)
+    show(page, head_view(model, text)._repr_html_())
     expect(page.locator("#attention line")).not_to_have_count(0)
     assert page.evaluate("window.hacked") is None
 
 
-def test_changed_libraries_are_refused(browser: object, model: GPT2, libraries: dict[str, bytes]) -> None:
-    page: Page = browser.new_page()  # type: ignore[attr-defined]
-    changed = {url: body + b" " for url, body in libraries.items()}
-    show(page, f"<!doctype html><body>{head_view(model, TEXT)._repr_html_()}</body>", changed)
-    expect(page.locator("p")).to_contain_text("cannot be reached")
-    page.close()
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("d3", "M06Cb6r/Yrkprjr7ngOrJlzgekrkkdmGZDES/SUnkUpUol0/qjsaQWQfLzq0mcfg"),
+        ("jquery", "1H217gwSVyLSIfaLxHbE7dRb3v4mYCKbpQvzx0cegeju1MVsGrX5xXxAvs/HgeFs"),
+    ],
+)
+def test_the_libraries_are_those_that_npm_publishes(name: str, published: str) -> None:
+    content = (LIBRARIES / f"{name}.min.js").read_bytes()
+    assert base64.b64encode(hashlib.sha384(content).digest()).decode() == published
 
 
-def test_a_view_is_small_and_the_same_every_time(model: GPT2, tmp_path: Path) -> None:
-    first, again = (head_view(model, TEXT)._repr_html_() for _ in range(2))
+def test_a_view_is_small_and_the_same_every_time(model: GPT2) -> None:
+    first, again = (head_view(model, TEXT).page for _ in range(2))
     assert first == again
+    assert len(first) < 40_000
     assert first.count('"attn"') == 1  # its numbers are there once
     assert "require.min.js" not in first
     with pytest.raises(ValueError, match="shows 1 to 64"):

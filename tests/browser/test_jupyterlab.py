@@ -1,4 +1,4 @@
-"""The notebook of all labs in a real JupyterLab: what one types and clicks is answered by the kernel."""
+"""Notebooks in a real JupyterLab: labs are answered by the kernel, exercises stand unsolved, BertViz draws."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from urllib.request import urlopen
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "only-for-this-test"
 # What a learner does from Python: read what was typed and written, and set a trait.
 READ = "print([playground.prompt, playground.texts[0][:16], tokenizer_lab.text])\ntraining_replay.report = 0"
+# A picture that needs d3 and jQuery.
+VIEW = """from gpt2_course import GPT2
+from gpt2_course.bertviz_views import head_view
+
+head_view(GPT2.from_pretrained(), "Once upon a time")"""
 
 
 def address(server: subprocess.Popen[bytes], runtime: Path) -> str:
@@ -34,21 +39,25 @@ def address(server: subprocess.Popen[bytes], runtime: Path) -> str:
     raise AssertionError("JupyterLab did not answer within a minute")
 
 
-@pytest.fixture
-def jupyter(tmp_path: Path) -> Iterator[str]:
-    """The address of a JupyterLab whose folder holds the notebook, with one cell more."""
-    notebook = nbformat.read(ROOT / "book/labs.ipynb", as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell(READ))
-    nbformat.write(notebook, tmp_path / "labs.ipynb")
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a JupyterLab whose folder holds the labs with two cells more, and the exercises of a chapter."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    labs = nbformat.read(ROOT / "book/labs.ipynb", as_version=4)
+    labs.cells += map(nbformat.v4.new_code_cell, (VIEW, READ))
+    nbformat.write(labs, folder / "labs.ipynb")
+    chapter = nbformat.read(ROOT / "chapters/04_attention.ipynb", as_version=4)
+    chapter.cells = chapter.cells[next(i for i, cell in enumerate(chapter.cells) if "## Exercises" in cell.source) :]
+    nbformat.write(chapter, folder / "exercises.ipynb")
+    runtime = folder / "runtime"
     arguments = ["lab", "--no-browser", "--allow-root", "--ServerApp.port=0", f"--IdentityProvider.token={TOKEN}"]
-    runtime = tmp_path / "runtime"
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyter", *arguments],
-        cwd=tmp_path,
+        cwd=folder,
         env={
             **os.environ,
             "JUPYTER_RUNTIME_DIR": str(runtime),
-            "JUPYTER_CONFIG_DIR": str(tmp_path / "c"),
+            "JUPYTER_CONFIG_DIR": str(folder / "c"),
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -60,15 +69,26 @@ def jupyter(tmp_path: Path) -> Iterator[str]:
         server.wait(20)
 
 
-def test_labs_in_jupyterlab_are_answered_by_the_kernel(browser: Browser, jupyter: str) -> None:
+def opened(browser: Browser, jupyter: str, notebook: str) -> Page:
     page = browser.new_page(viewport={"width": 1280, "height": 4000})  # all outputs in view: Lab draws only those
-    page.goto(f"{jupyter}lab/tree/labs.ipynb?token={TOKEN}")
+    page.goto(f"{jupyter}lab/workspaces/{notebook}/tree/{notebook}.ipynb?token={TOKEN}")
     page.locator(".jp-Notebook").wait_for(timeout=90_000)
     page.get_by_text("Python 3 (ipykernel) | Idle").or_(page.get_by_title("Kernel status: Idle")).first.wait_for(
         timeout=90_000
     )
+    return page
+
+
+def run_all(page: Page) -> None:
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def test_labs_and_bertviz_work_in_jupyterlab_with_the_kernel_and_nothing_else(browser: Browser, jupyter: str) -> None:
+    page = opened(browser, jupyter, "labs")
+    elsewhere: list[str] = []
+    page.on("request", lambda request: elsewhere.append(request.url) if "://127.0.0.1" not in request.url else None)
+    run_all(page)
     expect(page.locator(".jp-OutputArea .lab textarea")).to_have_count(5, timeout=90_000)
     expect(page.locator(".jp-OutputArea .lab")).to_have_count(6)
 
@@ -89,4 +109,25 @@ def test_labs_in_jupyterlab_are_answered_by_the_kernel(browser: Browser, jupyter
         "['A rain song for', 'A rain song for ', 'The fox <b>']", timeout=30_000
     )
     expect(page.locator(".lab", has=page.get_by_label("Training so far"))).to_contain_text("Step 0:")
+    expect(page.locator(".jp-OutputArea #attention line")).not_to_have_count(0)  # BertViz's
+    assert [url for url in elsewhere if url.startswith("http")] == []
+    page.close()
+
+
+def test_an_unsolved_exercise_has_no_tick_beneath_it_and_its_solution_opens(browser: Browser, jupyter: str) -> None:
+    page = opened(browser, jupyter, "exercises")
+    ticks = page.get_by_text("✓").filter(visible=True)
+    unsolved = page.locator(".exercise-card", has_text="not written yet")
+    expect(unsolved).to_have_count(4)  # as committed
+    expect(ticks).to_have_count(0)
+    run_all(page)
+    expect(page.locator(".jp-InputPrompt", has_text="[5]")).to_be_visible(timeout=90_000)  # four exercises and the quiz
+    expect(unsolved).to_have_count(4)  # as run by who has solved nothing
+    expect(ticks).to_have_count(0)
+
+    solution = page.locator("details.solution", has_text='check("4.2", mask)')
+    expect(solution.get_by_text("masked_fill")).to_be_hidden()
+    solution.get_by_text("Solution").click()
+    expect(solution.get_by_text("masked_fill")).to_be_visible()
+    expect(page.locator("details.solution[open]")).to_have_count(1)
     page.close()

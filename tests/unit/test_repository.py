@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from book.refresh import sources_hash
-from book.repository import address
+from book.repository import address, book_address
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,19 +41,38 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_one_command_changes_the_address_everywhere_and_back(copy: Path) -> None:
-    old, new = address(), "https://github.com/someone/" + "another-place"  # in two, or this file would change, too
+    old, new = address(), "https://github.com/Someone/" + "another-place"  # in two, or this file would change, too
+    old_book, new_book = book_address(), "https://someone.github.io/" + "another-place/"
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and ".git" not in path.parts}
     done = move(copy, new + ".git")
     assert done.returncode == 0, done.stderr
     assert {"_config.yml", "chapters/01_language_models.ipynb"} <= set(done.stdout.split())
-    holding = [path for path in before if old.encode() in path.read_bytes()]
+    holding = [path for path in before if any(moved.encode() in path.read_bytes() for moved in (old, old_book))]
     assert holding == []
-    for path in (copy / "chapters").glob("*.ipynb"):  # only the set-up has changed: nothing has to be run again
+    assert f"]({new_book}book/glossary.html#query)" in (copy / "chapters/04_attention.ipynb").read_text(
+        encoding="utf-8"
+    )
+    for path in (copy / "chapters").glob(
+        "*.ipynb"
+    ):  # only the set-up and links have changed: nothing has to be run again
         notebook = nbformat.read(path, as_version=4)
         assert notebook.metadata["sources"] == sources_hash(notebook)
     subprocess.run(["git", "add", "-A"], cwd=copy, check=True)
     assert move(copy, old).returncode == 0
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_book_may_be_published_elsewhere(copy: Path) -> None:
+    done = move(copy, "https://forge.example/someone/" + "it")
+    assert done.returncode == 1
+    assert "Where forge.example publishes pages is not known: add BOOK=https://…" in done.stderr
+    assert address() in (copy / "_config.yml").read_text(encoding="utf-8")
+
+    done = move(copy, "https://forge.example/someone/" + "it", "https://gpt2.example")
+    assert done.returncode == 0, done.stderr
+    config = (copy / "_config.yml").read_text(encoding="utf-8")
+    assert "url: https://forge.example/someone/it\n" in config
+    assert "baseurl: https://gpt2.example/\n" in config
 
 
 @pytest.mark.parametrize("wrong", ["", "github.com/me/it", "https://github.com/me", "https://a.b/c/d e"])
