@@ -290,7 +290,7 @@ class GPT2(nn.Module):
             with self.evaluating():
                 rows = sampling.continue_ids(self, rows, config, limit, end, use_cache)
             return torch.tensor(rows if prompt.ndim == 2 else rows[0], dtype=prompt.dtype, device=prompt.device)
-        texts = [prompt] if isinstance(prompt, str) else list(prompt)
+        texts = list(prompt) if isinstance(prompt, (list, tuple)) else [prompt]
         with self.evaluating():
             pieces = list(sampling.write(self, self.require_tokenizer(), texts, config, limit, stop, use_cache))
         written = [text + "".join(step[row] for step in pieces) for row, text in enumerate(texts)]

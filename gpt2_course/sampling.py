@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import codecs
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from gpt2_course.tokenizer import Tokenizer
+
+# What rounding may take from a sum of probabilities: 0.5 + 0.3 reaches a top_p of 0.8.
+ROUNDING = 1e-6
 
 
 class NextTokenModel(Protocol):
@@ -57,18 +62,35 @@ class SamplingConfig:
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a setting that has no meaning."""
-        if not (self.temperature >= 0 and math.isfinite(self.temperature)):
-            raise ValueError(f"temperature must be 0 (greedy) or above, but it is {self.temperature!r}.")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k must be at least 1, or None for no limit, but it is {self.top_k!r}.")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must be above 0 and at most 1, or None for no limit, but it is {self.top_p!r}.")
-        if self.seed is not None and not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed must be from 0 up to below 2**63, but it is {self.seed!r}.")
-        if not (self.repetition_penalty > 0 and math.isfinite(self.repetition_penalty)):
-            raise ValueError(
-                f"repetition_penalty must be above 0, and 1 for none, but it is {self.repetition_penalty!r}."
-            )
+        t, k, p, penalty, seed = self.temperature, self.top_k, self.top_p, self.repetition_penalty, self.seed
+        for name, is_right, wanted in (
+            ("temperature", is_number(t) and t >= 0, "a number of at least 0 (0 is greedy)"),
+            ("top_k", k is None or (is_integer(k) and k >= 1), "an integer of at least 1, or None for no limit"),
+            ("top_p", p is None or (is_number(p) and 0 < p <= 1), "above 0 and at most 1, or None for no limit"),
+            ("repetition_penalty", is_number(penalty) and penalty > 0, "a number above 0 (1 is no penalty)"),
+            (
+                "seed",
+                seed is None or (is_integer(seed) and 0 <= seed < 2**63),
+                "an integer from 0 up to below 2**63, or None for a fresh one",
+            ),
+        ):
+            check(name, getattr(self, name), is_right, wanted)
+
+
+def check(name: str, value: object, is_right: bool, wanted: str) -> None:
+    """Raises `ValueError` for a setting whose value is not what is wanted."""
+    if not is_right:
+        raise ValueError(f"{name} must be {wanted}; got {value!r:.60}.")
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite number, NumPy's too; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def is_integer(value: object) -> bool:
+    """Whether it is a whole number by type, NumPy's too; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -79,10 +101,11 @@ class Limit:
     max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("max_length", "max_new_tokens"):
+            value = getattr(self, name)
+            check(name, value, value is None or (is_integer(value) and value >= 0), "an integer of at least 0, or None")
         if self.max_length is not None and self.max_new_tokens is not None:
             raise ValueError("Give max_length (prompt included) or max_new_tokens (prompt not counted), not both.")
-        if self.max_new_tokens is not None and self.max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens must be 0 or more, but it is {self.max_new_tokens}.")
 
     def new_tokens(self, prompt_length: int) -> int:
         """How many tokens may follow a prompt of that many; 100 where nothing was said."""
@@ -101,9 +124,11 @@ def next_token_probabilities(
 ) -> Tensor:
     """Probabilities (B, V) from logits (B, V): tempered, then cut to the top k, then to the top p, adding up to 1.
 
-    `temperature` must be above 0. Tokens as likely as the k-th stay in.
+    Tokens as likely as the k-th stay in. A temperature of 0 leaves the likeliest token, and its equals.
     """
+    SamplingConfig(temperature, top_k, top_p)  # raises for what has no meaning
     logits = logits.float()
+    temperature = max(temperature, torch.finfo(torch.float32).tiny)  # below, float32 would divide by 0
     logits = (logits - logits.amax(dim=-1, keepdim=True)) / temperature  # the largest is 0: no overflow
     if top_k is not None and top_k < logits.shape[-1]:
         kth = logits.topk(top_k).values[:, -1:]  # (B, 1)
@@ -111,11 +136,19 @@ def next_token_probabilities(
     probabilities = logits.softmax(dim=-1)
     if top_p is not None and top_p < 1:
         ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
-        before = ordered.cumsum(dim=-1) - ordered  # what the likelier tokens already cover
-        ordered = ordered.masked_fill(before >= top_p, 0)
+        covered = ordered.cumsum(dim=-1)[:, :-1]  # by the tokens likelier than the second, the third …
+        ordered[:, 1:] = ordered[:, 1:].masked_fill(covered >= top_p - ROUNDING, 0)
         probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
         probabilities = probabilities / probabilities.sum(dim=-1, keepdim=True)
     return probabilities
+
+
+def penalized(logits: Tensor, penalty: float) -> Tensor:
+    """Logits of tokens already in the text, made smaller: divided by `penalty`, or multiplied where below 0."""
+    scores = logits.cpu().double()  # in which no penalty overflows
+    scores = torch.where(scores > 0, scores / penalty, scores * penalty)
+    largest = torch.finfo(logits.dtype).max / 4  # so that the difference of two is finite too
+    return scores.clamp(-largest, largest).to(logits)
 
 
 class Sampler:
@@ -128,20 +161,18 @@ class Sampler:
         if config.seed is None:
             self.random.seed()
         else:
-            self.random.manual_seed(config.seed)
+            self.random.manual_seed(int(config.seed))
 
     def __call__(self, logits: Tensor) -> Tensor:
         """(B, V) logits to (B,) tokens."""
         config = self.config
+        if not math.isfinite(logits.sum()):
+            raise ValueError("The model gives scores that are not numbers (NaN or infinite): its weights are broken.")
         if config.repetition_penalty != 1:
             logits = logits.clone()
             for row, tokens in zip(logits, self.rows, strict=True):
                 seen = torch.tensor(sorted(set(tokens)), device=logits.device)
-                row[seen] = torch.where(
-                    row[seen] > 0, row[seen] / config.repetition_penalty, row[seen] * config.repetition_penalty
-                )
-        if not math.isfinite(logits.sum()):
-            raise ValueError("The model gives scores that are not numbers (NaN or infinite): its weights are broken.")
+                row[seen] = penalized(row[seen], config.repetition_penalty)
         if config.temperature == 0:
             return logits.argmax(dim=-1)
         candidates = None
@@ -270,7 +301,10 @@ def write(
     use_cache: bool = True,
 ) -> Iterator[list[str]]:
     """Continues every prompt; yields, token by token, the new piece of text of each (often empty, as it ends)."""
-    stop = [stop] if isinstance(stop, str) else list(stop)
+    if isinstance(stop, str):
+        stop = [stop]
+    texts_only = isinstance(stop, Sequence) and all(isinstance(text, str) for text in stop)
+    check("stop", stop, texts_only, "a text or a list of texts")
     if "" in stop:
         raise ValueError("A stop string is empty, and would stop every text before it begins: leave it out.")
     encoded = tokenizer.encode_batch(prompts)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
-from gpt2_course.sampling import SamplingConfig, TextStream, next_token_probabilities
+from gpt2_course.sampling import Sampler, SamplingConfig, TextStream, next_token_probabilities
 
 TEXT = "The fox and the owl shared a plum. " * 20 + "Þórr drank tea 🍵 at home, né à Paris! " * 20
 
@@ -238,21 +240,84 @@ def test_tensors_keep_their_rank_and_type(model: GPT2) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": -1}, "temperature must be 0 .greedy. or above, but it is -1"),
-        ({"temperature": math.nan}, "temperature must be 0"),
-        ({"top_k": 0}, "top_k must be at least 1, or None for no limit, but it is 0"),
-        ({"top_p": 0}, "top_p must be above 0 and at most 1"),
-        ({"top_p": 1.5}, "top_p must be above 0 and at most 1, or None for no limit, but it is 1.5"),
-        ({"repetition_penalty": 0}, "repetition_penalty must be above 0"),
+        ({"temperature": -1}, "temperature must be a number of at least 0 (0 is greedy); got -1."),
+        ({"temperature": math.nan}, "temperature must be a number of at least 0 (0 is greedy); got nan."),
+        ({"temperature": math.inf}, "temperature must be a number of at least 0 (0 is greedy); got inf."),
+        ({"temperature": 10**400}, "temperature must be a number of at least 0 (0 is greedy); got 1000"),
+        ({"temperature": "0.7"}, "temperature must be a number of at least 0 (0 is greedy); got '0.7'."),
+        ({"temperature": None}, "temperature must be a number of at least 0 (0 is greedy); got None."),
+        ({"temperature": True}, "temperature must be a number of at least 0 (0 is greedy); got True."),
+        ({"top_k": 0}, "top_k must be an integer of at least 1, or None for no limit; got 0."),
+        ({"top_k": 5.5}, "top_k must be an integer of at least 1, or None for no limit; got 5.5."),
+        ({"top_k": "5"}, "top_k must be an integer of at least 1, or None for no limit; got '5'."),
+        ({"top_p": 0}, "top_p must be above 0 and at most 1, or None for no limit; got 0."),
+        ({"top_p": 1.5}, "top_p must be above 0 and at most 1, or None for no limit; got 1.5."),
+        ({"top_p": "0.9"}, "top_p must be above 0 and at most 1, or None for no limit; got '0.9'."),
+        ({"repetition_penalty": 0}, "repetition_penalty must be a number above 0 (1 is no penalty); got 0."),
+        ({"repetition_penalty": None}, "repetition_penalty must be a number above 0 (1 is no penalty); got None."),
+        ({"seed": -1}, "seed must be an integer from 0 up to below 2**63, or None for a fresh one; got -1."),
+        ({"seed": 1.0}, "seed must be an integer from 0 up to below 2**63, or None for a fresh one; got 1.0."),
         ({"max_length": 5, "max_new_tokens": 5}, "not both"),
         ({"max_length": 1}, "max_length=1 leaves no room, because the prompt alone has"),
-        ({"max_new_tokens": -1}, "max_new_tokens must be 0 or more, but it is -1"),
+        ({"max_length": 5.0}, "max_length must be an integer of at least 0, or None; got 5.0."),
+        ({"max_length": "5"}, "max_length must be an integer of at least 0, or None; got '5'."),
+        ({"max_new_tokens": -1}, "max_new_tokens must be an integer of at least 0, or None; got -1."),
+        ({"max_new_tokens": 2.5}, "max_new_tokens must be an integer of at least 0, or None; got 2.5."),
+        ({"stop": None}, "stop must be a text or a list of texts; got None."),
+        ({"stop": ["a", 5]}, "stop must be a text or a list of texts; got ['a', 5]."),
+        ({"stop": b"a"}, "stop must be a text or a list of texts; got b'a'."),
         ({"stop": [""]}, "A stop string is empty"),
     ],
 )
 def test_meaningless_settings_are_refused(model: GPT2, options: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        model.generate("The fox and the owl", **options)
+    for write in (model.generate, lambda *args, **options: list(model.stream(*args, **options))):
+        with pytest.raises(ValueError, match=re.escape(message)) as caught:
+            write("The fox and the owl", **options)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("prompt", [None, 5, b"The fox", [None], [5]])
+def test_a_prompt_that_is_no_text_is_refused(model: GPT2, prompt: object) -> None:
+    with pytest.raises(TypeError, match=r"^A text must be a str, but got .*\.$"):
+        model.generate(prompt)
+
+
+def test_numbers_of_numpy_are_settings_too(model: GPT2) -> None:
+    plain = {"temperature": 0.5, "top_k": 5, "top_p": 0.5, "seed": 3, "max_new_tokens": 9}
+    numpys = {name: np.asarray(value)[()] for name, value in plain.items()}
+    assert model.generate("The fox", **numpys) == model.generate("The fox", **plain)
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 1e-50}, {"top_p": 1e-320}, {"temperature": 5e-324, "top_k": 9}])
+def test_settings_close_to_0_leave_the_likeliest_token(model: GPT2, settings: dict[str, float]) -> None:
+    assert model.generate("The fox", **settings) == model.generate("The fox", temperature=0)
+
+
+def test_the_highest_temperature_makes_all_tokens_alike() -> None:
+    torch.testing.assert_close(next_token_probabilities(torch.tensor([[9.0, 1, 0, -9]]), 1e308), torch.full((1, 4), 0.25))
+
+
+@pytest.mark.parametrize("penalty", [1e300, 1.7e308])
+def test_with_the_highest_penalty_a_token_comes_back_only_when_all_have_been_used(model: GPT2, penalty: float) -> None:
+    logits = torch.tensor([[3.0, -2, 0, 1], [-4, -3, -2, -1]])
+    sampler = Sampler(SamplingConfig(temperature=0, repetition_penalty=penalty), [[0, 1], [0, 1, 2, 3]])
+    assert int(sampler(logits)[0]) == 3
+    sampler = Sampler(SamplingConfig(temperature=1, repetition_penalty=penalty, seed=1), [[0, 1, 3], [0, 1, 2, 3]])
+    assert 0 <= int(sampler(logits)[1]) < 4
+    assert model.generate("The fox", temperature=0, repetition_penalty=penalty).startswith("The fox")
+
+
+@pytest.mark.parametrize("penalty", [5e-324, 1e-300])
+def test_the_lowest_penalty_repeats(penalty: float) -> None:
+    logits = torch.tensor([[3.0, -2, 0, 1]])
+    assert int(Sampler(SamplingConfig(temperature=0, repetition_penalty=penalty), [[3]])(logits)) == 3
+
+
+@pytest.mark.parametrize("order", [[0.3, 0.1, 0.1, 0.5], [0.5, 0.3, 0.1, 0.1], [0.1, 0.5, 0.1, 0.3]])
+def test_top_p_is_reached_where_a_sum_is_rounded(order: list[float]) -> None:
+    for top_p, kept in ((0.5, 1), (0.8, 2), (0.9, 3), (0.81, 3)):
+        p = next_token_probabilities(torch.tensor([order]).log(), top_p=top_p)
+        assert int((p > 0).sum()) == kept, top_p
 
 
 def test_bad_prompts_are_refused(model: GPT2) -> None:

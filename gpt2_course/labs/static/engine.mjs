@@ -12,6 +12,45 @@
  *   is shown every activation, in the order in which they are computed; copy what you keep
  */
 
+// As transformers reads them.
+const ALIASES = {
+  hidden_size: "n_embd",
+  max_position_embeddings: "n_positions",
+  num_attention_heads: "n_head",
+  num_hidden_layers: "n_layer",
+};
+
+/** The shape of a model, from the text of its config.json.
+ * @param {string} json
+ * @returns {Config} */
+export function readConfig(json) {
+  const config = { layer_norm_epsilon: 1e-5, ...JSON.parse(json) };
+  for (const [alias, name] of Object.entries(ALIASES)) {
+    if (!(alias in config)) continue;
+    config[name] ??= config[alias];
+    if (config[name] !== config[alias]) {
+      throw new Error(`config.json says ${name}=${config[name]} and ${alias}=${config[alias]}, but both mean the same.`);
+    }
+  }
+  for (const name of ["vocab_size", "n_positions", "n_embd", "n_layer", "n_head"]) {
+    if (!(Number.isInteger(config[name]) && config[name] > 0)) {
+      throw new Error(`config.json must say ${name}, a whole number of at least 1, but says ${config[name] ?? "nothing"}.`);
+    }
+  }
+  return config;
+}
+
+/** The numbers of a tensor's bytes, by the name of their type. */
+const READERS = {
+  F32: (bytes) => new Float32Array(bytes),
+  F16: (bytes) => Float32Array.from(new Uint16Array(bytes), fromHalf),
+  BF16: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes), (half) => half << 16).buffer), // cut in half
+};
+
+// What PyTorch puts before or into a name: of a compiled model, one on several cards, one with a head.
+const WRAPPERS = ["_orig_mod", "module", "transformer"];
+const NOT_WEIGHTS = /\.attn\.(bias|masked_bias)$/; // older folders also store the causal mask
+
 /** The tensors of a safetensors file: a header in JSON with each one's type, shape and place, then the numbers.
  * @param {ArrayBuffer} file
  * @returns {Map<string, {shape: number[], values: Float32Array}>} */
@@ -21,13 +60,23 @@ export function readSafetensors(file) {
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(file, 8, headerLength)));
   const tensors = new Map();
   delete header.__metadata__;
-  for (const [name, { dtype, shape, data_offsets: [start, end] }] of Object.entries(header)) {
+  for (const [written, { dtype, shape, data_offsets: [start, end] }] of Object.entries(header)) {
+    const name = written.split(".").filter((part) => !WRAPPERS.includes(part)).join(".");
+    if (NOT_WEIGHTS.test(name)) continue;
     const bytes = file.slice(8 + headerLength + start, 8 + headerLength + end);
     const n = shape.reduce((a, b) => a * b, 1);
-    if (dtype !== "F32" && dtype !== "F16") throw new Error(`${name} has numbers of type ${dtype}; F32 and F16 can be read.`);
+    if (!READERS[dtype]) throw new Error(`${name} has numbers of type ${dtype}; ${Object.keys(READERS).join(", ")} can be read.`);
     if (bytes.byteLength !== n * (dtype === "F32" ? 4 : 2)) throw new Error("The weights are cut short: fetch them again.");
-    const values = dtype === "F32" ? new Float32Array(bytes) : Float32Array.from(new Uint16Array(bytes), fromHalf);
-    tensors.set(name.replace(/^transformer\./, ""), { shape, values });
+    tensors.set(name, { shape, values: READERS[dtype](bytes) });
+  }
+  const head = tensors.get("lm_head.weight");
+  if (head) { // the token embedding once more, or in its place
+    tensors.delete("lm_head.weight");
+    const table = tensors.get("wte.weight") ?? head;
+    if (!head.values.every((v, i) => v === table.values[i])) {
+      throw new Error("The weights have an output head of their own, but GPT-2's head is its token embedding.");
+    }
+    tensors.set("wte.weight", table);
   }
   return tensors;
 }
@@ -109,9 +158,14 @@ const sum = (a, b) => a.map((v, i) => v + b[i]);
 export class GPT2 {
   /** @param {Config} config
    *  @param {ReturnType<typeof readSafetensors>} tensors
-   *  @param {typeof plain} innerLoop */
-  constructor(config, tensors, { linear, keep } = plain) {
+   *  @param {typeof plain} innerLoop
+   *  @param {number} known  how many tokens the tokenizer knows; rows beyond them only make the table a round size */
+  constructor(config, tensors, { linear, keep } = plain, known = config.vocab_size) {
+    if (known > config.vocab_size) {
+      throw new Error(`The tokenizer knows ${known} tokens, but the model ${config.vocab_size}: they do not belong together.`);
+    }
     this.config = config;
+    this.known = known;
     const { n_embd: C, n_layer, vocab_size: V, n_positions } = config;
     const take = (name, ...shape) => {
       const tensor = tensors.get(name);
@@ -160,7 +214,8 @@ export class GPT2 {
   }
 
   /**
-   * The scores of every token to come after the last of `ids`, (V); after each of them, (T, V), if `everywhere`.
+   * The scores of every known token to come after the last of `ids`, (V); after each of them, (T, V), if `everywhere`,
+   * and then those of unknown ones too.
    * `ids` go on from what the cache has seen. Heads named in `without`, as [layer, head], contribute nothing.
    * @param {number[]} ids
    * @param {{cache?: Cache, look?: Look, without?: number[][], everywhere?: boolean}} options
@@ -192,7 +247,8 @@ export class GPT2 {
     const rows = everywhere ? x : x.subarray((T - 1) * C);
     const normed = this.finalNorm(rows);
     look("final_norm", null, normed);
-    const logits = this.head(normed);
+    const scores = this.head(normed);
+    const logits = everywhere ? scores : scores.subarray(0, this.known);
     look("logits", null, logits);
     return logits;
   }

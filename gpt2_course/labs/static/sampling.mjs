@@ -5,6 +5,9 @@
  * @typedef {{temperature: number, top_k: number | null, top_p: number | null}} Settings  temperature 0 is greedy
  */
 
+/** What rounding may take from a sum of probabilities: 0.5 + 0.3 reaches a top_p of 0.8. As in `gpt2_course.sampling`. */
+const ROUNDING = 1e-6;
+
 /** A number in [0, 1) for each seed and place: a counter, scrambled until it looks like chance (MurmurHash3's finalizer,
  * Austin Appleby, 2011). `gpt2_course.labs.kernel.uniform` gives the same. */
 export function uniform(seed, place) {
@@ -58,7 +61,7 @@ export function probabilities(logits, { temperature, top_k, top_p }) {
     const kept = new Float64Array(p.length);
     let before = 0; // what the likelier tokens already cover
     for (const id of likeliestFirst(p)) {
-      if (before >= top_p) break;
+      if (before > 0 && before >= top_p - ROUNDING) break; // the likeliest is always kept
       kept[id] = p[id];
       before += p[id];
     }

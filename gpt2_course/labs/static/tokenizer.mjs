@@ -23,13 +23,14 @@ const NONE = Infinity; // the rank of two tokens that no merge joins
 const pairOf = (left, right) => left * 0x20000 + right;
 
 export class Tokenizer {
-  /** @param {string} merges  the text of a `merges.txt` */
+  /** @param {string} merges  the text of a `merges.txt`, with line ends of any system */
   constructor(merges) {
     this.bytes = BYTE_OF_ID.map((byte) => [byte]); // of each token, by id
     this.ranks = new Map(); // two ids -> which merge joins them
     const ids = new Map(ID_OF_SPELLING);
-    for (const line of merges.split("\n")) {
-      if (line.startsWith("#version") || !line) continue;
+    const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // a byte order mark is no text
+    for (const [number, line] of lines.entries()) {
+      if ((number === 0 && line.startsWith("#version")) || !line) continue;
       const [left, right] = line.split(" ");
       if (!ids.has(left) || !ids.has(right)) throw new Error(`merges.txt has a line that is no merge: ${line}`);
       ids.set(left + right, this.bytes.length);

@@ -3,7 +3,7 @@
  * {id, part} any number of times, then {id, done} or {id, error}. {cancel: id} ends a call early: what it has done so far
  * is its answer. `gpt2_course/labs/kernel.py` answers the same calls in Jupyter.
  */
-import { GPT2, readSafetensors } from "./engine.mjs";
+import { GPT2, readConfig, readSafetensors } from "./engine.mjs";
 import { draw, likeliestFirst, probabilities, softmax, uniform } from "./sampling.mjs";
 import { simd } from "./simd.mjs";
 import { Tokenizer } from "./tokenizer.mjs";
@@ -44,10 +44,11 @@ const once = (make) => {
 
 const tokenizerOf = once(async (name) => new Tokenizer(text(await read(`${name}/merges.txt`))));
 const model = once(async () => {
-  const config = JSON.parse(text(await read(`${MODEL}/config.json`)));
+  const config = readConfig(text(await read(`${MODEL}/config.json`)));
+  const { bytes } = await tokenizerOf(MODEL); // of each token it knows
   let loaded = 0;
   const file = await read(`${MODEL}/model.safetensors`, (n) => postMessage({ loaded: (loaded += n) }));
-  return new GPT2(config, readSafetensors(file.buffer), await simd(await read("linear.wasm"), config));
+  return new GPT2(config, readSafetensors(file.buffer), await simd(await read("linear.wasm"), config), bytes.length);
 });
 const kept = once(read); // files that more than one call may need
 const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await model() });
