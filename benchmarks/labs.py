@@ -28,6 +28,7 @@ from gpt2_course.labs.lab import STATIC
 ONNXRUNTIME = "onnxruntime-web@1.30.0"
 ITS_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 OUR_FILES = (
+    "checkpoint.mjs",
     "engine.mjs",
     "simd.mjs",
     "linear.wasm",
@@ -41,7 +42,8 @@ TOKENS = 200
 
 PAGE = """
 async ([prompt, tokens, rounds]) => {
-  const { GPT2, readSafetensors } = await import("/engine.mjs");
+  const { readSafetensors } = await import("/checkpoint.mjs");
+  const { GPT2 } = await import("/engine.mjs");
   const { simd } = await import("/simd.mjs");
   const read = async (path) => (await fetch(path)).arrayBuffer();
   const config = await (await fetch("/config.json")).json();

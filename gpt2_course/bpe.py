@@ -62,3 +62,25 @@ def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes
         for new_pair in new_pairs:
             heappush(heap, (-pair_counts[new_pair], new_pair))
     return merges
+
+
+def lost_token(merges: list[tuple[bytes, bytes]]) -> bytes | None:
+    """A token that no text is ever merged to, because earlier merges come between; None if there is none.
+
+    Training leaves none. With one, it would matter whether a tokenizer looks for the pair of its list that comes first,
+    or for the pair that makes the first token of its vocabulary, as tiktoken does.
+    """
+    ids = {token: i for i, token in enumerate([*BYTES, *map(b"".join, merges)])}
+    halves = {256 + i: (ids[left], ids[right]) for i, (left, right) in enumerate(merges)}
+    made = {pair: token for token, pair in halves.items()}
+    for token, (left, right) in halves.items():
+        before = token  # which merges would come before the one that joins left and right
+        while made.get((left, right), before) >= before and max(left, right) >= 256:
+            # Undo the later of the two merges that made left and right, and see whether another pair would be joined.
+            if left > right:
+                before, left = left, halves[left][1]
+            else:
+                before, right = right + 1, halves[right][0]
+        if made.get((left, right), before) < before:
+            return b"".join(merges[token - 256])
+    return None

@@ -36,11 +36,25 @@ NAMES = {
 TURNED = re.compile(r"(c_attn|c_proj|c_fc)\.weight$")
 # Older folders also store the causal mask, which is no weight.
 NOT_WEIGHTS = re.compile(r"\.attn\.(bias|masked_bias)$")
+# What PyTorch puts into names: of a model with a head, a compiled one, one on several cards.
+WRAPPERS = {"transformer", "_orig_mod", "module"}
 
-HUB = {name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")}
+# What config.json must say, and other names that transformers reads for it.
+SHAPE = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
+ALIASES = {
+    "hidden_size": "n_embd",
+    "max_position_embeddings": "n_positions",
+    "num_attention_heads": "n_head",
+    "num_hidden_layers": "n_layer",
+}
+
+HUB = {
+    **{name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")},
+    "distilgpt2": "distilbert/distilgpt2",
+}
 SHIPPED = {"tiny-world": Path(__file__).parent / "pretrained" / "tiny-world"}  # comes with the package
 WEIGHTS = "model.safetensors"
-FILES = ("config.json", WEIGHTS, "vocab.json", "merges.txt")
+INDEX = "model.safetensors.index.json"  # which file holds which weight, where there are several
 
 
 def gpt2_name(name: str) -> str:
@@ -55,83 +69,96 @@ def gpt2_name(name: str) -> str:
 
 
 def find(name_or_folder: str | Path) -> Path:
-    """The folder of a model: itself, the one that comes with the package (`tiny-world`), or, for OpenAI's names, the
-    hub's copy of it in the local cache.
+    """The folder of a model: itself, the one that comes with the package (`tiny-world`), or, for OpenAI's names and any
+    OWNER/NAME, the hub's copy of it in the local cache, downloaded where it is not there yet.
 
-    Raises `FileNotFoundError` where there is no such folder, `ConnectionError` where the hub cannot be reached.
+    Raises `FileNotFoundError` where there is no such model, `ConnectionError` where the hub cannot be reached.
     """
-    repository = HUB.get(str(name_or_folder))
-    folder = Path(name_or_folder)
-    if not folder.is_dir():
-        folder = SHIPPED.get(str(name_or_folder), folder)
-    if repository is None or folder.is_dir():
-        if not folder.is_dir():
-            raise FileNotFoundError(
-                f"There is no model folder {str(folder)!r}: give a folder that holds {WEIGHTS}, or one of "
-                f"{', '.join([*SHIPPED, *HUB])}."
-            )
+    name, folder = str(name_or_folder), Path(name_or_folder)
+    if folder.is_dir():
         return folder
-    from huggingface_hub import hf_hub_download, logging  # here: few runs need the hub, and it takes long to import
+    if name in SHIPPED:
+        return SHIPPED[name]
+    # runs/laptop, or a name that begins with a folder that is here, means a folder
+    owner = re.fullmatch(r"(\w[\w.-]*)/[\w.-]+", name)
+    if name in HUB or (owner and owner[1] != "runs" and not Path(owner[1]).exists()):
+        from gpt2_course import hub  # here: few runs need it, and it takes long to import
 
-    # it would tell of every try to reach a hub that is not there
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        paths = [Path(hf_hub_download(repository, name)) for name in FILES]
-    except Exception as error:  # the library hands through the errors of whatever it downloads with
-        reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-        raise ConnectionError(
-            f"{repository} could not be downloaded from the Hugging Face hub ({reason}): connect to the internet "
-            f"and try again, or give the path of a model folder that is already here."
-        ) from error
-    return paths[0].parent
+        return hub.download(HUB.get(name, name))
+    raise FileNotFoundError(
+        f"There is no model folder {name!r}: give a folder that holds {WEIGHTS}, one of {', '.join([*SHIPPED, *HUB])}, "
+        f"or OWNER/NAME of a GPT-2 on the Hugging Face hub."
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` as a dictionary; `FileNotFoundError` or `ValueError` where there is none that can be read."""
+    """`config.json` as a dictionary, in which the shape has GPT-2's names for it, and lacks nothing.
+
+    Raises `FileNotFoundError` or `ValueError` where there is none, or none that can be read.
+    """
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no model folder: it has no config.json.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # broken JSON, or not UTF-8
-        raise ValueError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{path} must hold a JSON object, but it holds a {type(config).__name__}.")
+    config = _read_json(path)
+    for alias, name in ALIASES.items():
+        if alias in config and config.setdefault(name, config[alias]) != config[alias]:
+            raise ValueError(
+                f"{path} says {name}={config[name]!r} and {alias}={config[alias]!r}, which mean the same: remove one."
+            )
+    missing = [name for name in SHAPE if name not in config]
+    if missing and config.get("model_type", "gpt2") == "gpt2":  # what another model's lacks is not of interest
+        raise ValueError(f"{path} does not say {missing[0]}, without which the model's shape is unknown: add it.")
     return config
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a folder's weights: one, or those of its index. Raises `ValueError` for a broken index."""
+    index = folder / INDEX
+    if (folder / WEIGHTS).is_file() or not index.is_file():
+        return [folder / WEIGHTS]
+    names = _read_json(index).get("weight_map")
+    if not isinstance(names, dict) or not all(isinstance(n, str) and Path(n).name == n for n in names.values()):
+        raise ValueError(f"{index} does not say in its weight_map which file of the folder holds which weight.")
+    return [folder / name for name in sorted(set(names.values()))]
+
+
 def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The weights of `model.safetensors` under our names, in float32, each of the shape asked for.
+    """The weights of `model.safetensors`, or of the files of its index, under our names, in float32, each of the shape
+    asked for.
 
     Raises `FileNotFoundError` where there is no such file, and `ValueError` for a file that is broken, or whose
     tensors are not exactly those of `shapes`.
     """
-    path = folder / WEIGHTS
-    if not path.is_file():
-        pickles = sorted(p.name for p in folder.glob("*") if p.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"})
-        if pickles:
-            raise FileNotFoundError(
-                f"{folder} has no {WEIGHTS}, only {pickles[0]}, a pickle, which could run code when it is opened: "
-                f"convert it to safetensors where you trust it."
-            )
-        raise FileNotFoundError(f"{folder} has no {WEIGHTS}.")
-    try:
-        stored = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a complete safetensors file ({error}): download or save it again.") from error
-    # the hub's own gpt2 leaves the prefix out, transformers writes it
-    stored = {f"transformer.{name.removeprefix('transformer.')}": tensor for name, tensor in stored.items()}
-    stored = {name: tensor for name, tensor in stored.items() if not NOT_WEIGHTS.search(name)}
+    stored: dict[str, Tensor] = {}
+    for path in weight_files(folder):
+        _check_is_there(path)
+        try:
+            tensors = load_file(path)
+        except SafetensorError as error:
+            raise ValueError(
+                f"{path} is not a complete safetensors file ({error}): download or save it again."
+            ) from error
+        for name, tensor in tensors.items():
+            name = ".".join(["transformer", *(part for part in name.split(".") if part not in WRAPPERS)])
+            if NOT_WEIGHTS.search(name):
+                continue
+            if name in stored:
+                raise ValueError(f"{folder} holds {name} twice, under different prefixes or in different files.")
+            if not tensor.is_floating_point():
+                raise ValueError(f"{path} holds {name} as {tensor.dtype}: only floating-point weights can be read.")
+            stored[name] = tensor
     head = stored.pop("transformer.lm_head.weight", None)
     table = stored.get("transformer.wte.weight")
-    if head is not None and table is not None and not torch.equal(head, table):
+    if head is not None and table is None:
+        stored["transformer.wte.weight"] = head  # they are the same, and were saved under the other name
+    elif head is not None and table is not None and not torch.equal(head, table):
         raise ValueError(f"{path} has an output head of its own, but GPT-2's head is its token embedding.")
     weights = {}
-    for name, shape in shapes.items():
-        theirs = gpt2_name(name)
-        tensor = stored.pop(theirs, None)
-        if tensor is None:
+    for ours, shape in shapes.items():
+        theirs = gpt2_name(ours)
+        if theirs not in stored:
             raise ValueError(f"{path} lacks {theirs}, or config.json asks for more layers than it holds.")
+        tensor = stored.pop(theirs)
         if TURNED.search(theirs):
             tensor = tensor.T if tensor.ndim == 2 else tensor
         if tuple(tensor.shape) != shape:
@@ -140,10 +167,33 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
                 f"PyTorch writes it): the two files do not belong together."
             )
         # a copy, because what was loaded is still mapped to the file, which may be replaced while the model is in use
-        weights[name] = tensor.to(torch.float32, copy=True).contiguous()
+        weights[ours] = tensor.to(torch.float32, copy=True).contiguous()
     if stored:
         raise ValueError(f"{path} holds {sorted(stored)[0]}, which no GPT-2 of its config.json has.")
     return weights
+
+
+def _check_is_there(path: Path) -> None:
+    if path.is_file():
+        return
+    folder = path.parent
+    pickles = sorted(p.name for p in folder.glob("*") if p.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"})
+    if pickles:
+        raise FileNotFoundError(
+            f"{folder} has no {path.name}, only {pickles[0]}, a pickle, which could run code when it is opened: "
+            f"convert it to safetensors where you trust it."
+        )
+    raise FileNotFoundError(f"{folder} has no {path.name}.")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # with a byte order mark or without
+    except (ValueError, RecursionError) as error:  # broken JSON, or not UTF-8
+        raise ValueError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object, but it holds a {type(content).__name__}.")
+    return content
 
 
 def write(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], end_of_text: int | None) -> None:

@@ -23,6 +23,7 @@ from gpt2_course.inference import KVCache, SingleTokenDecoder
 from gpt2_course.loss import linear_cross_entropy
 from gpt2_course.sampling import SamplingConfig
 from gpt2_course.tokenizer import Tokenizer
+from gpt2_course.tokenizer_files import has_tokenizer
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,12 @@ class GPT2Config:
     """The standard deviation of fresh weights."""
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
+        for name, most in MOST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, but it is {value!r}.")
+            if value > most:
+                raise ValueError(f"{name} can be {most:,} at most, but it is {value:,}.")
         if self.n_embd % self.n_head:
             raise ValueError(
                 f"n_embd={self.n_embd} does not divide into n_head={self.n_head} equal heads: "
@@ -69,7 +72,7 @@ class GPT2Config:
                     f"{name} is a share of values to drop, from 0 up to below 1, but it is {getattr(self, name)!r}."
                 )
         for name in ("layer_norm_epsilon", "initializer_range"):
-            if not (isinstance(getattr(self, name), (int, float)) and getattr(self, name) > 0):
+            if not (isinstance(getattr(self, name), (int, float)) and 0 < getattr(self, name) < math.inf):
                 raise ValueError(f"{name} must be above 0, but it is {getattr(self, name)!r}.")
 
     @classmethod
@@ -82,22 +85,25 @@ class GPT2Config:
     @classmethod
     def from_dict(cls, config: dict[str, Any]) -> GPT2Config:
         """The shape that a `config.json` describes; `ValueError` where it asks for what GPT-2 does not have."""
-        fixed = {
-            "model_type": "gpt2",
-            "activation_function": "gelu_new",
-            "scale_attn_weights": True,
-            "scale_attn_by_inverse_layer_idx": False,
-            "tie_word_embeddings": True,
-            "add_cross_attention": False,
+        fixed: dict[str, tuple[Any, ...]] = {
+            "model_type": ("gpt2",),
+            "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # two names of the same function
+            "scale_attn_weights": (True,),
+            "scale_attn_by_inverse_layer_idx": (False,),
+            "tie_word_embeddings": (True,),
+            "add_cross_attention": (False,),
         }
-        for name, needed in fixed.items():
-            if config.get(name, needed) != needed:
-                raise ValueError(f"config.json says {name}={config[name]!r}, but this GPT-2 has {needed!r} only.")
+        for name, known in fixed.items():
+            if config.get(name, known[0]) not in known:
+                raise ValueError(f"config.json says {name}={config[name]!r}, but this GPT-2 has {known[0]!r} only.")
         shape = cls(**{f.name: config[f.name] for f in fields(cls) if f.name in config})
         if config.get("n_inner") not in (None, 4 * shape.n_embd):
             raise ValueError(f"config.json says n_inner={config['n_inner']!r}, but this GPT-2 has 4 × n_embd only.")
         return shape
 
+
+# Beyond, memory or time would run out before anything is said; GPT-3, the largest of this kind, has 96 layers.
+MOST = {"vocab_size": 10**7, "n_positions": 10**7, "n_embd": 10**5, "n_layer": 1000, "n_head": 10**5}
 
 # Sizes by name. OpenAI's four are those of the paper's table 2; the first two are this course's own.
 PRESETS = {
@@ -330,14 +336,25 @@ class GPT2(nn.Module):
         )
 
     def next_token_logits(self, tokens: Tensor, cache: KVCache) -> Tensor:
-        """Logits (B, V) for what follows `tokens` (B, T), which join the cache; call it without gradients."""
+        """Logits (B, V) for what follows `tokens` (B, T), which join the cache; call it without gradients.
+
+        V is the number of tokens that there are (`n_tokens`), so no other row of the embedding is ever chosen.
+        """
         if cache.decoder is not None and tokens.shape == (1, 1):
-            return cache.decoder(tokens[0], cache)
-        return self.hidden(tokens, cache)[:, -1] @ self.token_embedding.weight.T
+            logits = cache.decoder(tokens[0], cache)
+        else:
+            logits = self.hidden(tokens, cache)[:, -1] @ self.token_embedding.weight.T
+        return logits[:, : self.n_tokens]
 
     @property
     def n_positions(self) -> int:
         return self.config.n_positions
+
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens there are: as many as the tokenizer has, even where the embedding has more rows, because
+        50,304 of them, say, are faster to compute with than 50,257."""
+        return self.tokenizer.vocab_size if self.tokenizer else self.config.vocab_size
 
     @property
     def device(self) -> torch.device:
@@ -357,8 +374,8 @@ class GPT2(nn.Module):
         """The tokenizer; `ValueError` for a model that has none."""
         if self.tokenizer is None:
             raise ValueError(
-                "This model has no tokenizer and cannot read text: give GPT2(config, tokenizer) one, "
-                "or generate from a tensor of token ids."
+                "This model has no tokenizer and cannot read text: give GPT2(config, tokenizer) one, or set "
+                "model.tokenizer to its own, or generate from a tensor of token ids."
             )
         return self.tokenizer
 
@@ -368,9 +385,9 @@ class GPT2(nn.Module):
                 f"A prompt of token ids must be whole numbers of shape (T,) or (B, T) with T at least 1, but it is "
                 f"{ids.dtype} of shape {tuple(ids.shape)}."
             )
-        if int(ids.min()) < 0 or int(ids.max()) >= self.config.vocab_size:
+        if int(ids.min()) < 0 or int(ids.max()) >= self.n_tokens:
             raise ValueError(
-                f"Token ids go from 0 to {self.config.vocab_size - 1}, but the prompt holds {int(ids.min())} to "
+                f"Token ids go from 0 to {self.n_tokens - 1}, but the prompt holds {int(ids.min())} to "
                 f"{int(ids.max())}."
             )
         rows: list[list[int]] = (ids if ids.ndim == 2 else ids[None]).tolist()
@@ -381,17 +398,24 @@ class GPT2(nn.Module):
     @classmethod
     def from_pretrained(cls, name_or_folder: str | Path = "tiny-world") -> GPT2:
         """A trained model: the one that comes with the package where no name is given; `"gpt2"`, `"gpt2-medium"`,
-        `"gpt2-large"`, `"gpt2-xl"` (OpenAI's, downloaded once from the Hugging Face hub); or a folder that training,
-        `save_pretrained` or `transformers` has written.
+        `"gpt2-large"`, `"gpt2-xl"` (OpenAI's), `"distilgpt2"` or any `"OWNER/NAME"` of a GPT-2, downloaded once from
+        the Hugging Face hub; or a folder that training, `save_pretrained` or `transformers` has written.
 
-        Raises `FileNotFoundError`, `ConnectionError` or `ValueError`, in one sentence, for what cannot be had, read
-        or built. Only safetensors are read: nothing in the folder can run code.
+        Its tokenizer is the folder's, or None if the folder has none. Raises `FileNotFoundError`, `ConnectionError` or
+        `ValueError`, in one sentence, for what cannot be had, read or built. Only safetensors are read: nothing in the
+        folder can run code.
         """
         folder = checkpoint.find(name_or_folder)
         config = GPT2Config.from_dict(checkpoint.read_config(folder))
-        tokenizer = Tokenizer.load(folder) if (folder / "merges.txt").exists() else None
+        tokenizer = Tokenizer.load(folder) if has_tokenizer(folder) else None
+        if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
+            raise ValueError(
+                f"The tokenizer in {folder} knows {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: they "
+                f"do not belong together."
+            )
         with torch.device("meta"):  # shapes without memory: the weights come from the file, not from chance
-            model = cls(config, tokenizer)
+            model = cls(config)
+        model.tokenizer = tokenizer  # never guessed from the size of the vocabulary
         shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
         model.load_state_dict(checkpoint.read_weights(folder, shapes), assign=True)
         for parameter in model.parameters():

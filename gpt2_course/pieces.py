@@ -78,3 +78,30 @@ def check_text(text: str, position: int = 0) -> None:
 
 def special_pattern(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile(f"({'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})")
+
+
+def split_at(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[bool, str]]:
+    """Cuts "".join(texts) at every name in it; yields its parts, each with whether it is a name.
+
+    Whatever the cuts between the texts, a name is found, and of several that begin at one place, the longest.
+    """
+    names = list(names)
+    pattern, longest = special_pattern(names), max(map(len, names))
+    held, position = "", 0
+    for text in texts:
+        check_text(text, position)
+        position += len(text)
+        held += text
+        certain = len(held) - longest  # a name that begins here, or before, cannot become a longer one
+        start = 0
+        for name in pattern.finditer(held):
+            if name.start() > certain:
+                break
+            yield False, held[start : name.start()]
+            yield True, name.group()
+            start = name.end()
+        cut = max(start, certain + 1)
+        yield False, held[start:cut]
+        held = held[cut:]
+    for i, part in enumerate(pattern.split(held)):
+        yield i % 2 == 1, part  # text and names alternate

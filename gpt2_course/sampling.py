@@ -83,9 +83,10 @@ def check(name: str, value: object, is_right: bool, wanted: str) -> None:
         raise ValueError(f"{name} must be {wanted}; got {value!r:.60}.")
 
 
-def is_number(value: object) -> bool:
+def is_number(value: Any) -> bool:
     """Whether it is a finite number, NumPy's too; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    is_real = isinstance(value, Real) and not isinstance(value, bool)
+    return is_real and -sys.float_info.max <= value <= sys.float_info.max
 
 
 def is_integer(value: object) -> bool:

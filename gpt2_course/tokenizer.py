@@ -26,25 +26,29 @@ from __future__ import annotations
 import codecs
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gpt2_course.bpe import BYTE_OF_ID, BYTES, VISIBLE, learn_merges
+from gpt2_course import tokenizer_files
+from gpt2_course.bpe import BYTES, learn_merges, lost_token
 from gpt2_course.files import replacing
-from gpt2_course.pieces import BLOCK, LONG_SPACE, SPLIT_PATTERN, check_text, count_pieces, safe_blocks, special_pattern
+from gpt2_course.pieces import (
+    BLOCK,
+    LONG_SPACE,
+    SPLIT_PATTERN,
+    check_text,
+    count_pieces,
+    safe_blocks,
+    special_pattern,
+    split_at,
+)
+from gpt2_course.tokenizer_files import END_OF_TEXT, spell, unspell
 
 if TYPE_CHECKING:  # regex and tiktoken double the time of this import, so they are imported where they are needed
     import tiktoken
-
-END_OF_TEXT = "<|endoftext|>"
-
-# In files each byte is spelled as a visible character: the letter A as "A", but a space as "Ġ". Bytes that are visible
-# by themselves come first; the other 68 take the characters from U+0100 on.
-_SPELLINGS = [chr(byte) for byte in VISIBLE] + [chr(0x100 + i) for i in range(256 - len(VISIBLE))]
-_SPELLING_OF_BYTE = dict(zip(BYTE_OF_ID, _SPELLINGS, strict=True))
-_BYTE_OF_SPELLING = dict(zip(_SPELLINGS, BYTE_OF_ID, strict=True))
 
 
 class Token(NamedTuple):
@@ -58,28 +62,51 @@ class Token(NamedTuple):
 class Tokenizer:
     """A vocabulary, and the way from text to ids and back. Made by `train`, `load` or `gpt2`, and not changed again.
 
-    `merges` lists the pairs of tokens, as bytes, in the order in which they are merged; `special_tokens` maps each
-    special token to its id. Raises `ValueError` for merges that cannot be done in that order, and for special tokens
-    that are empty, come twice or could be mistaken for an ordinary token.
+    `merges` lists the pairs of tokens, as bytes, in the order in which they are merged. Ids follow that order: bytes,
+    merges, special tokens. A dictionary gives `special_tokens` other ids, around which the rest is numbered. `words`
+    are those of them that are looked for in every text, as transformers does with tokens from `add_tokens`; `end` is
+    the one that ends a document.
+
+    Raises `ValueError` for merges that cannot be done in that order, and for special tokens that are empty, come twice,
+    have ids that are not free, or could be mistaken for an ordinary token.
     """
 
-    def __init__(self, merges: Iterable[tuple[bytes, bytes]], special_tokens: Iterable[str] = (END_OF_TEXT,)) -> None:
+    def __init__(
+        self,
+        merges: Iterable[tuple[bytes, bytes]],
+        special_tokens: Iterable[str] | Mapping[str, int] = (END_OF_TEXT,),
+        words: Iterable[str] = (),
+        end: str = END_OF_TEXT,
+    ) -> None:
         self.merges = list(merges)
-        self._tokens = list(BYTES)  # the bytes of each token, by id
-        ordinary = set(BYTES)
+        ordinary = dict.fromkeys(BYTES)
         for number, (left, right) in enumerate(self.merges, start=1):
             merged = left + right
             if left not in ordinary or right not in ordinary or merged in ordinary:
                 why = "makes a token that is already there" if merged in ordinary else "needs a token that is not there"
                 raise ValueError(f"Merge {number}, {left!r} with {right!r}, {why}: give merges as they were learned.")
-            self._tokens.append(merged)
-            ordinary.add(merged)
+            ordinary[merged] = None
         names = _check_special_tokens(special_tokens)
         for name in names:
-            if _BYTE_OF_SPELLING.keys() >= set(name) and _unspell(name) in ordinary:
+            if unspell(name) in ordinary:
                 raise ValueError(f"{name!r} is the name of an ordinary token: call the special token <|{name}|>, say.")
-        self.special_tokens = {name: len(self._tokens) + i for i, name in enumerate(names)}
-        self._tokens += [name.encode() for name in names]
+        size = len(ordinary) + len(names)
+        at_the_end = dict(zip(names, range(len(ordinary), size), strict=True))
+        self.special_tokens = dict(special_tokens) if isinstance(special_tokens, Mapping) else at_the_end
+        taken = {i: name for name, i in self.special_tokens.items()}
+        if len(taken) < len(names) or not taken.keys() <= set(range(size)):
+            raise ValueError(
+                f"special_tokens must have ids of their own from 0 to {size - 1}; got {special_tokens!r:.60}."
+            )
+        self.words = frozenset(words)
+        if unknown := self.words - self.special_tokens.keys():
+            raise ValueError(f"The word {min(unknown)!r} is not among the special tokens: add it to them.")
+        self._end = end
+        self.ordinary = dict(zip(ordinary, (i for i in range(size) if i not in taken), strict=True))
+        """The ids of the bytes and of what the merges make, by the bytes of each token."""
+        self._tokens = list(ordinary)  # the bytes of each token, by id
+        for i in sorted(taken):
+            self._tokens.insert(i, taken[i].encode())
 
     @classmethod
     def train(
@@ -110,69 +137,57 @@ class Tokenizer:
     @classmethod
     def gpt2(cls) -> Tokenizer:
         """GPT-2's own tokenizer, of 50,257 tokens, from the merge table that comes with the package."""
-        return cls(_read_merges(Path(__file__).parent / "assets" / "gpt2" / "merges.txt"))
+        return cls(tokenizer_files.read_merges(Path(__file__).parent / "assets" / "gpt2" / "merges.txt"))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Tokenizer:
-        """The tokenizer of a folder in Hugging Face's layout: `vocab.json` and `merges.txt`.
+        """The tokenizer of a folder in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`.
 
-        Special tokens are those that no merge makes. All but `<|endoftext|>` have to be named in
-        `tokenizer_config.json`, since otherwise the tokens of a truncated `merges.txt` would pass for special ones.
-        Raises `FileNotFoundError` for a missing file, and `ValueError` for damaged ones or such as do not fit together.
+        Special tokens are those that no merge makes. All but `<|endoftext|>` have to be named as such in one of the
+        files, since otherwise the tokens of a truncated `merges.txt` would pass for special ones. Raises
+        `FileNotFoundError` for a missing file, and `ValueError` for damaged ones, for files that do not fit together,
+        and for a tokenizer that does not work as GPT-2's does.
         """
-        vocab_file, merges_file, config_file = _files(folder)
-        vocab = _read_json(vocab_file)
-        seen = set()
-        for token, i in vocab.items():
-            if type(i) is not int or not 0 <= i < len(vocab) or i in seen:
-                raise ValueError(
-                    f"{vocab_file} gives {token!r} the id {i!r}, but its {len(vocab)} tokens must have the ids 0 to "
-                    f"{len(vocab) - 1}, each of them once: get a fresh copy."
-                )
-            seen.add(i)
-        merges = _read_merges(merges_file)
-        ordinary = [_spell(token) for token in BYTES] + [_spell(left + right) for left, right in merges]
-        for i, token in enumerate(ordinary):
-            if vocab.get(token) != i:
-                has = f"gives it {vocab[token]}" if token in vocab else "does not have it"
-                raise ValueError(
-                    f"{merges_file} gives {token!r} the id {i}, but {vocab_file.name} {has}: take both files from one "
-                    "tokenizer, with its ids in GPT-2's order (bytes, merges, special tokens)."
-                )
-        special_tokens = sorted(vocab.keys() - set(ordinary), key=lambda token: vocab[token])
-        config = _read_json(config_file) if config_file.exists() else {}
-        if unknown := set(special_tokens) - _strings_in(config) - {END_OF_TEXT}:
+        tokenizer = cls(*tokenizer_files.read(Path(folder)))
+        if (lost := lost_token(tokenizer.merges)) is not None:
             raise ValueError(
-                f"{vocab_file} has the token {min(unknown)!r}, which neither {merges_file.name} makes nor "
-                f"{config_file.name} calls a special token: get a fresh copy of all three files."
+                f"The merges in {folder} never make {lost!r}, because earlier ones come between: take the files of a "
+                "tokenizer as it was trained."
             )
-        return cls(merges, special_tokens)
+        return tokenizer
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes `vocab.json`, `merges.txt` and `tokenizer_config.json`, and the folder, if it is not there.
 
         `transformers.GPT2TokenizerFast.from_pretrained(folder)` reads them too. No file is ever seen half written.
+        Files in which transformers has kept another tokenizer there are removed, since it would go on reading those.
         """
-        if Path(folder).is_file():
+        folder = Path(folder)
+        if folder.is_file():
             raise NotADirectoryError(f"{folder} is a file, so no tokenizer can be saved in it: give a folder's path.")
-        vocab = {_spell(token): i for i, token in enumerate(self._ordinary)}
-        merges = [f"{_spell(left)} {_spell(right)}" for left, right in self.merges]
-        end = END_OF_TEXT if END_OF_TEXT in self.special_tokens else None
+        vocab = {spell(token): i for token, i in self.ordinary.items()} | self.special_tokens
+        merges = [f"{spell(left)} {spell(right)}" for left, right in self.merges]
+        end = self._end if self._end in self.special_tokens else None
         config = {
             "tokenizer_class": "GPT2Tokenizer",
             # Where these three are not set, transformers adds an <|endoftext|> of its own.
             **dict.fromkeys(("bos_token", "eos_token", "unk_token"), end),
-            "additional_special_tokens": [name for name in self.special_tokens if name != END_OF_TEXT],
+            "additional_special_tokens": [name for name in self.special_tokens if name not in {end, *self.words}],
             "clean_up_tokenization_spaces": False,  # decoding is to give back " ." as it was
         }
-        contents = (
-            json.dumps(vocab | self.special_tokens, ensure_ascii=False),
-            "\n".join(["#version: 0.2", *merges, ""]),
-            json.dumps(config, ensure_ascii=False, indent=2),
-        )
-        for file, content in zip(_files(folder), contents, strict=True):
-            with replacing(file) as unfinished:
+        if self.words:
+            words = {self.special_tokens[name]: {"content": name, "special": False} for name in sorted(self.words)}
+            config["added_tokens_decoder"] = words
+        contents = {
+            tokenizer_files.VOCAB: json.dumps(vocab, ensure_ascii=False),
+            tokenizer_files.MERGES: "\n".join(["#version: 0.2", *merges, ""]),
+            tokenizer_files.CONFIG: json.dumps(config, ensure_ascii=False, indent=2),
+        }
+        for name, content in contents.items():
+            with replacing(folder / name) as unfinished:
                 unfinished.write_bytes(content.encode())
+        for name in (tokenizer_files.WHOLE, tokenizer_files.SPECIAL, tokenizer_files.ADDED):
+            (folder / name).unlink(missing_ok=True)
 
     def encode(self, text: str, allow_special: bool = False) -> list[int]:
         """The ids of a text, in time proportional to its length.
@@ -181,10 +196,11 @@ class Tokenizer:
         set. Raises `TypeError` for anything but a `str`, and `ValueError` for a lone surrogate, which has no UTF-8.
         """
         check_text(text)
-        if not (allow_special and self.special_tokens):
+        names = self._looked_for(allow_special)
+        if not names:
             return self._encode_ordinary(text)
         ids: list[int] = []
-        for i, part in enumerate(special_pattern(self.special_tokens).split(text)):
+        for i, part in enumerate(special_pattern(names).split(text)):
             ids += [self.special_tokens[part]] if i % 2 else self._encode_ordinary(part)  # text and tokens alternate
         return ids
 
@@ -194,13 +210,19 @@ class Tokenizer:
             raise TypeError(f"encode_batch takes a list of texts, but got the text {texts[:40]!r}: use encode.")
         return [self.encode(text, allow_special) for text in texts]
 
-    def encode_iterable(self, texts: Iterable[str]) -> Iterator[int]:
-        """Yields the ids of `encode("".join(texts))`, for texts too long for memory: an open file, say.
+    def encode_iterable(self, texts: Iterable[str], allow_special: bool = False) -> Iterator[int]:
+        """Yields the ids of `encode("".join(texts), allow_special)`, for texts too long for memory: an open file, say.
 
         However it is cut, only its last word or so is kept until it is clear where that ends. Raises as `encode` does.
         """
-        for block in safe_blocks(texts):
-            yield from self._encode_ordinary(block)
+        names = self._looked_for(allow_special)
+        parts = split_at(names, texts) if names else ((False, text) for text in texts)
+        for is_special, group in groupby(parts, key=lambda part: part[0]):
+            if is_special:
+                yield from (self.special_tokens[name] for _, name in group)
+            else:
+                for block in safe_blocks(text for _, text in group):
+                    yield from self._encode_ordinary(block)
 
     def tokens_of(self, text: str, allow_special: bool = False) -> list[Token]:
         """The tokens of a text, for people to look at."""
@@ -244,8 +266,8 @@ class Tokenizer:
 
     @property
     def end_of_text(self) -> int | None:
-        """The id of `<|endoftext|>`, or None where the vocabulary does not have it."""
-        return self.special_tokens.get(END_OF_TEXT)
+        """The id of `<|endoftext|>`, or what a folder says instead; None where the vocabulary does not have it."""
+        return self.special_tokens.get(self._end)
 
     def __len__(self) -> int:
         return self.vocab_size
@@ -253,18 +275,17 @@ class Tokenizer:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tokenizer):
             return NotImplemented
-        return self.merges == other.merges and self.special_tokens == other.special_tokens
+        return self.__reduce__() == other.__reduce__()
 
     def __repr__(self) -> str:
         return f"Tokenizer(vocab_size={self.vocab_size}, special_tokens={list(self.special_tokens)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies are built anew from what defines them, without tiktoken's tables.
-        return type(self), (self.merges, list(self.special_tokens))
+        return type(self), (self.merges, self.special_tokens, self.words, self._end)
 
-    @property
-    def _ordinary(self) -> list[bytes]:
-        return self._tokens[: 256 + len(self.merges)]
+    def _looked_for(self, allow_special: bool) -> Iterable[str]:
+        return self.special_tokens if allow_special else self.words
 
     @cached_property
     def _encoding(self) -> tiktoken.Encoding:
@@ -273,7 +294,7 @@ class Tokenizer:
         return tiktoken.Encoding(
             "gpt2_course",
             pat_str=SPLIT_PATTERN,
-            mergeable_ranks={token: i for i, token in enumerate(self._ordinary)},
+            mergeable_ranks=self.ordinary,
             special_tokens=self.special_tokens,
         )
 
@@ -297,63 +318,3 @@ def _check_special_tokens(names: Iterable[str]) -> list[str]:
         if not name or names.count(name) > 1:
             raise ValueError(f"The special token {name!r} {'comes twice' if name else 'is empty'}: leave it out.")
     return names
-
-
-def _files(folder: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
-    return Path(folder, "vocab.json"), Path(folder, "merges.txt"), Path(folder, "tokenizer_config.json")
-
-
-def _spell(token: bytes) -> str:
-    return token.decode("latin-1").translate(_SPELLING_OF_BYTE)
-
-
-def _unspell(spelling: str) -> bytes:
-    return bytes(map(_BYTE_OF_SPELLING.__getitem__, spelling))
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(f"{file} is missing: give a folder that a tokenizer was saved in.") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 at byte {error.start}: get a fresh copy.") from None
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    text = _read(file)
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not JSON ({error}): get a fresh copy.") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold a JSON object, but it is {content!s:.60}: get a fresh copy.")
-    return content
-
-
-def _read_merges(file: Path) -> list[tuple[bytes, bytes]]:
-    merges = []
-    for number, line in enumerate(_read(file).splitlines(), start=1):
-        if number == 1 and line.startswith("#version"):
-            continue
-        try:
-            left, right = map(_unspell, line.split())
-        except (ValueError, KeyError):
-            raise ValueError(
-                f"Line {number} of {file} must be two tokens with a space between them, but it is {line!r:.60}: get a "
-                "fresh copy."
-            ) from None
-        merges.append((left, right))
-    return merges
-
-
-def _strings_in(document: dict[str, Any]) -> set[str]:
-    """Every string among the values of a JSON document, however deep."""
-    found, unseen = set(), [document]
-    while unseen:
-        value: Any = unseen.pop()
-        if isinstance(value, str):
-            found.add(value)
-        elif isinstance(value, (dict, list)):
-            unseen += value.values() if isinstance(value, dict) else value
-    return found

@@ -12,7 +12,6 @@ import regex  # type: ignore[import-untyped]
 import torch
 from torch import Tensor
 
-from gpt2_course.bpe import ID_OF_BYTE
 from gpt2_course.checkpoint import find
 from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
@@ -100,7 +99,7 @@ class Kernel:
         tokenizer = self._vocabulary(vocabulary)
         spelled = tokenizer.decode_bytes
         ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
-        ids = [ID_OF_BYTE[byte] for byte in piece.encode()]
+        ids = [tokenizer.ordinary[bytes([byte])] for byte in piece.encode()]
         steps: list[dict[str, Any]] = [{"tokens": [self._token(i, tokenizer) for i in ids], "rank": None, "at": None}]
         while True:
             pairs = [ranks.get((spelled([a]), spelled([b]))) for a, b in pairwise(ids)]
@@ -108,7 +107,7 @@ class Kernel:
             if not possible:
                 return steps
             rank, at = min(possible)
-            ids[at : at + 2] = [256 + rank]
+            ids[at : at + 2] = [tokenizer.ordinary[b"".join(tokenizer.merges[rank])]]
             steps.append({"tokens": [self._token(i, tokenizer) for i in ids], "rank": rank, "at": at})
 
     def next(self, prompt: str, added: list[int], settings: dict[str, Any], number: float, count: int) -> Answer:
@@ -132,7 +131,7 @@ class Kernel:
             "tokens": [self._token(i) for i in ids],
             "left_out": left_out,
             "weights": [found["attention", layer].flatten().tolist() for layer in range(self.model.config.n_layer)],
-            "next": self._bars(found["logits", None][-1], plain, 10),
+            "next": self._bars(found["logits", None][-1, : self.model.n_tokens], plain, 10),
         }
 
     def activation(self, text: str, name: str, layer: int | None, most: int) -> Answer:
@@ -144,6 +143,8 @@ class Kernel:
         values = found[name, layer]
         if name in ("final_norm", "logits"):
             values = values[-1:]  # the newest token's is all that is needed
+        if name == "logits":
+            values = values[:, : self.model.n_tokens]
         shown = [self._token(i) for i in ids]
         return {"tokens": shown, "left_out": left_out, "values": values.flatten().tolist()}
 

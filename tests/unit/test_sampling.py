@@ -294,7 +294,9 @@ def test_settings_close_to_0_leave_the_likeliest_token(model: GPT2, settings: di
 
 
 def test_the_highest_temperature_makes_all_tokens_alike() -> None:
-    torch.testing.assert_close(next_token_probabilities(torch.tensor([[9.0, 1, 0, -9]]), 1e308), torch.full((1, 4), 0.25))
+    torch.testing.assert_close(
+        next_token_probabilities(torch.tensor([[9.0, 1, 0, -9]]), 1e308), torch.full((1, 4), 0.25)
+    )
 
 
 @pytest.mark.parametrize("penalty", [1e300, 1.7e308])

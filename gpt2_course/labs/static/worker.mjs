@@ -3,7 +3,8 @@
  * {id, part} any number of times, then {id, done} or {id, error}. {cancel: id} ends a call early: what it has done so far
  * is its answer. `gpt2_course/labs/kernel.py` answers the same calls in Jupyter.
  */
-import { GPT2, readConfig, readSafetensors } from "./engine.mjs";
+import { readConfig, readSafetensors } from "./checkpoint.mjs";
+import { GPT2 } from "./engine.mjs";
 import { draw, likeliestFirst, probabilities, softmax, uniform } from "./sampling.mjs";
 import { simd } from "./simd.mjs";
 import { Tokenizer } from "./tokenizer.mjs";

@@ -1,0 +1,202 @@
+"""Tokenizers in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`, and what goes with them.
+
+In these files each byte is spelled as a visible character: the letter A as "A", but a space as "Ġ".
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gpt2_course.bpe import BYTE_OF_ID, BYTES, VISIBLE
+
+END_OF_TEXT = "<|endoftext|>"
+
+# transformers 5 writes a single file. Before, it was written beside the other two, which GPT-2 began with.
+WHOLE, VOCAB, MERGES = "tokenizer.json", "vocab.json", "merges.txt"
+CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+
+# What a tokenizer.json may say, if its tokenizer is to work as GPT-2's does. None: nothing is said.
+_GPT2S: dict[str, tuple[Any, ...]] = {
+    "model.type": ("BPE", None),
+    "model.dropout": (None, 0),
+    "model.continuing_subword_prefix": (None, ""),
+    "model.end_of_word_suffix": (None, ""),
+    "model.byte_fallback": (None, False),
+    "model.ignore_merges": (None, False),
+    "normalizer.type": (None,),
+    "pre_tokenizer.type": ("ByteLevel",),
+    "pre_tokenizer.add_prefix_space": (False,),
+    "pre_tokenizer.use_regex": (True, None),
+    "post_processor.type": (None, "ByteLevel", "TemplateProcessing"),
+    "post_processor.special_tokens": (None, {}),
+    "decoder.type": ("ByteLevel", None),
+}
+
+# Bytes that are visible by themselves come first; the other 68 take the characters from U+0100 on.
+_SPELLINGS = [chr(byte) for byte in VISIBLE] + [chr(0x100 + i) for i in range(256 - len(VISIBLE))]
+_SPELLING_OF_BYTE = dict(zip(BYTE_OF_ID, _SPELLINGS, strict=True))
+_BYTE_OF_SPELLING = dict(zip(_SPELLINGS, BYTE_OF_ID, strict=True))
+
+Merges = list[tuple[bytes, bytes]]
+
+
+class Vocabulary(NamedTuple):
+    """What a folder says of its tokenizer: the arguments of `gpt2_course.Tokenizer`."""
+
+    merges: Merges
+    special_tokens: dict[str, int]
+    words: set[str]
+    end: str
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder has any of the files that a GPT-2 tokenizer can be read from."""
+    return any((folder / name).exists() for name in (WHOLE, VOCAB, MERGES))
+
+
+def read(folder: Path) -> Vocabulary:
+    """The vocabulary that a folder holds; raises as `Tokenizer.load` does."""
+    config = _read_json_if_there(folder / CONFIG)
+    for setting in ("add_prefix_space", "add_bos_token", "add_eos_token"):
+        if config.get(setting):
+            raise ValueError(f"{folder / CONFIG} says {setting}=true, but GPT-2's tokenizer adds nothing to a text.")
+    added = [{"id": int(i), **token} for i, token in config.pop("added_tokens_decoder", {}).items()]
+    settings = {**_read_json_if_there(folder / SPECIAL), **config}
+    named = _strings_in(settings)  # all special tokens are among them
+    if (folder / WHOLE).exists():
+        vocab_file = merges_file = folder / WHOLE
+        vocab, merges, more = _read_whole(vocab_file)
+        added += more
+    else:
+        vocab_file, merges_file = folder / VOCAB, folder / MERGES
+        vocab, merges = _read_json(vocab_file), read_merges(merges_file)
+        names = _read_json_if_there(folder / ADDED)
+        added += [{"id": i, "content": name, "special": name in named} for name, i in names.items()]
+    words = set()
+    for token in added:
+        name = token["content"]
+        if flag := next((flag for flag in ("lstrip", "rstrip", "single_word") if token.get(flag)), None):
+            raise ValueError(f"The token {name!r} in {folder} has {flag}=true, which GPT-2's tokens do not have.")
+        if vocab.setdefault(name, token["id"]) != token["id"]:
+            raise ValueError(f"{folder} gives {name!r} the ids {vocab[name]} and {token['id']}: get a fresh copy.")
+        if not token.get("special", True) and name not in named:
+            words.add(name)
+    special_tokens = _special_tokens(vocab_file, vocab, merges_file, merges)
+    if unknown := special_tokens.keys() - named - {token["content"] for token in added} - {END_OF_TEXT}:
+        raise ValueError(
+            f"{vocab_file} has the token {min(unknown)!r}, which neither {merges_file.name} makes nor {CONFIG} calls a "
+            "special token: get a fresh copy of all its files."
+        )
+    end = settings.get("eos_token")
+    end = end.get("content") if isinstance(end, dict) else end
+    return Vocabulary(merges, special_tokens, words, end if end in special_tokens else END_OF_TEXT)
+
+
+def _special_tokens(vocab_file: Path, vocab: dict[str, Any], merges_file: Path, merges: Merges) -> dict[str, int]:
+    """The tokens that are neither bytes nor made by merges, with their ids; the others must be in GPT-2's order."""
+    seen = set()
+    for token, i in vocab.items():
+        if type(i) is not int or not 0 <= i < len(vocab) or i in seen:
+            raise ValueError(
+                f"{vocab_file} gives {token!r} the id {i!r}, but its {len(vocab)} tokens must have the ids 0 to "
+                f"{len(vocab) - 1}, each of them once: get a fresh copy."
+            )
+        seen.add(i)
+    ordinary = [spell(token) for token in BYTES] + [spell(left + right) for left, right in merges]
+    special = sorted(vocab.keys() - set(ordinary), key=vocab.__getitem__)
+    places = [i for i in range(len(vocab)) if i not in {vocab[token] for token in special}]
+    if len(places) < len(ordinary):  # some are missing: name the first
+        places = list(range(len(ordinary)))
+    for token, i in zip(ordinary, places, strict=False):
+        if vocab.get(token) != i:
+            has = f"gives it {vocab[token]}" if token in vocab else "does not have it"
+            raise ValueError(
+                f"{merges_file} gives {token!r} the id {i}, but {vocab_file.name} {has}: take both from one "
+                "tokenizer, with its ids in GPT-2's order (bytes, merges, and special tokens before, after or between)."
+            )
+    return {token: vocab[token] for token in special}
+
+
+def spell(token: bytes) -> str:
+    return token.decode("latin-1").translate(_SPELLING_OF_BYTE)
+
+
+def unspell(spelling: str) -> bytes | None:
+    """The bytes of a token as files spell it; None for what is no such spelling."""
+    return bytes(map(_BYTE_OF_SPELLING.__getitem__, spelling)) if _BYTE_OF_SPELLING.keys() >= set(spelling) else None
+
+
+def read_merges(file: Path) -> Merges:
+    """The merges of a `merges.txt`, with line ends of any system."""
+    lines = _read(file).splitlines()
+    if lines and lines[0].startswith("#version"):
+        return [_merge(file, f"Line {number}", line) for number, line in enumerate(lines[1:], start=2)]
+    return [_merge(file, f"Line {number}", line) for number, line in enumerate(lines, start=1)]
+
+
+def _merge(file: Path, place: str, pair: Any) -> tuple[bytes, bytes]:
+    halves = pair.split() if isinstance(pair, str) else pair
+    if isinstance(halves, list) and len(halves) == 2 and all(isinstance(half, str) for half in halves):
+        left, right = map(unspell, halves)
+        if left and right:
+            return left, right
+    raise ValueError(
+        f"{place} of {file} must be two tokens with a space between them, but it is {pair!r:.60}: get a fresh copy."
+    )
+
+
+def _read_whole(file: Path) -> tuple[dict[str, Any], Merges, list[dict[str, Any]]]:
+    """Vocabulary, merges and added tokens of a `tokenizer.json`; `ValueError` for another kind than GPT-2's."""
+    whole = _read_json(file)
+    for path, allowed in _GPT2S.items():
+        value: Any = whole
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value not in allowed:
+            raise ValueError(
+                f"{file} is no tokenizer like GPT-2's, which alone can be read: it has {path}={value!r:.60}, not "
+                f"{allowed[0]!r}."
+            )
+    model, added = whole.get("model"), whole.get("added_tokens") or []
+    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict) or "merges" not in model:
+        raise ValueError(f"{file} has no vocabulary with merges: get a fresh copy.")
+    merges = [_merge(file, f"Merge {number}", pair) for number, pair in enumerate(model["merges"], start=1)]
+    return model["vocab"], merges, added
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")  # with a byte order mark or without
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"{file} is missing: give a folder that a tokenizer was saved in.") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not UTF-8 at byte {error.start}: get a fresh copy.") from None
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    text = _read(file)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is not JSON ({error}): get a fresh copy.") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} must hold a JSON object, but it is {content!s:.60}: get a fresh copy.")
+    return content
+
+
+def _read_json_if_there(file: Path) -> dict[str, Any]:
+    return _read_json(file) if file.exists() else {}
+
+
+def _strings_in(document: dict[str, Any]) -> set[str]:
+    """Every string among the values of a JSON document, however deep."""
+    found, unseen = set(), [document]
+    while unseen:
+        value: Any = unseen.pop()
+        if isinstance(value, str):
+            found.add(value)
+        elif isinstance(value, (dict, list)):
+            unseen += value.values() if isinstance(value, dict) else value
+    return found
