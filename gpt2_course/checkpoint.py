@@ -117,7 +117,7 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file() or not index.is_file():
         return [folder / WEIGHTS]
     names = _read_json(index).get("weight_map")
-    if not isinstance(names, dict) or not all(isinstance(n, str) and Path(n).name == n for n in names.values()):
+    if not names or not isinstance(names, dict) or not all(Path(str(name)).name == name for name in names.values()):
         raise ValueError(f"{index} does not say in its weight_map which file of the folder holds which weight.")
     return [folder / name for name in sorted(set(names.values()))]
 
@@ -130,13 +130,15 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
     tensors are not exactly those of `shapes`.
     """
     stored: dict[str, Tensor] = {}
-    for path in weight_files(folder):
-        _check_is_there(path)
+    files = weight_files(folder)
+    path = files[0] if len(files) == 1 else folder / INDEX  # to be named, if something is wrong
+    for file in files:
+        _check_is_there(file)
         try:
-            tensors = load_file(path)
+            tensors = load_file(file)
         except SafetensorError as error:
             raise ValueError(
-                f"{path} is not a complete safetensors file ({error}): download or save it again."
+                f"{file} is not a complete safetensors file ({error}): download or save it again."
             ) from error
         for name, tensor in tensors.items():
             name = ".".join(["transformer", *(part for part in name.split(".") if part not in WRAPPERS)])
@@ -145,7 +147,7 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
             if name in stored:
                 raise ValueError(f"{folder} holds {name} twice, under different prefixes or in different files.")
             if not tensor.is_floating_point():
-                raise ValueError(f"{path} holds {name} as {tensor.dtype}: only floating-point weights can be read.")
+                raise ValueError(f"{file} holds {name} as {tensor.dtype}: only floating-point weights can be read.")
             stored[name] = tensor
     head = stored.pop("transformer.lm_head.weight", None)
     table = stored.get("transformer.wte.weight")

@@ -20,7 +20,7 @@ from huggingface_hub import (
     logging,
     try_to_load_from_cache,
 )
-from huggingface_hub.utils import (
+from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
     HFValidationError,
@@ -49,7 +49,7 @@ def download(repository: str) -> Path:
         return patiently(lambda: _fetch_all(repository), lambda: _size(cache), constants.ENDPOINT)
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise FileNotFoundError(
-            f"There is no model {repository!r}, neither a folder here nor one on the Hugging Face hub that everyone may "
+            f"There is no model {repository!r}, neither a folder here nor one on the Hugging Face hub that all may "
             f"read: check the name."
         ) from error
     except FileNotFoundError as error:
@@ -122,15 +122,11 @@ def _fetch_all(repository: str) -> Path:
             return None
 
     config = fetch("config.json")
-    whole = fetch(WHOLE)
-    for name in (CONFIG, SPECIAL) if whole else (VOCAB, MERGES, ADDED, CONFIG, SPECIAL):
+    for name in (CONFIG, SPECIAL) if fetch(WHOLE) else (CONFIG, SPECIAL, VOCAB, MERGES, ADDED):
         fetch(name)
     # the weights last: where they are here, so is all the rest
-    if (
-        config is None
-        or not (fetch(WEIGHTS) or fetch(INDEX))
-        or not all(fetch(p.name) for p in weight_files(config.parent))
-    ):
+    found = config and (fetch(WEIGHTS) or fetch(INDEX))
+    if not config or not found or not all(fetch(path.name) for path in weight_files(config.parent)):
         raise FileNotFoundError(
             f"{repository} on the Hugging Face hub is no GPT-2 that can be read: config.json and {WEIGHTS} are needed."
         )

@@ -410,8 +410,8 @@ class GPT2(nn.Module):
         tokenizer = Tokenizer.load(folder) if has_tokenizer(folder) else None
         if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
             raise ValueError(
-                f"The tokenizer in {folder} knows {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: they "
-                f"do not belong together."
+                f"The tokenizer in {folder} knows {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: "
+                f"they do not belong together."
             )
         with torch.device("meta"):  # shapes without memory: the weights come from the file, not from chance
             model = cls(config)

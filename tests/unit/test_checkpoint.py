@@ -6,16 +6,21 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import ByteLevelBPETokenizer
 from transformers import GPT2Config as TheirConfig
 from transformers import GPT2LMHeadModel, GPT2TokenizerFast
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.checkpoint import gpt2_name
+from gpt2_course.labs.kernel import Kernel
+from gpt2_course.tokenizer import END_OF_TEXT
 
 TEXT = "The fox and the owl shared a plum. " * 20
 SHAPES = [(300, 32, 24, 3, 4), (311, 17, 64, 1, 1), (1000, 64, 48, 2, 6)]
@@ -134,6 +139,194 @@ def test_every_parameter_has_its_gpt2_name() -> None:
     names = {gpt2_name(name) for name, _ in ours(*SHAPES[0]).named_parameters()}
     theirs = GPT2LMHeadModel(TheirConfig(n_embd=24, n_layer=3, n_head=4))
     assert names == {name for name, _ in theirs.named_parameters()}
+
+
+# ---- any folder ------------------------------------------------------------------------------------------------
+
+
+def theirs_with_tokenizer(folder: Path, **sizes: int) -> tuple[GPT2LMHeadModel, GPT2TokenizerFast]:
+    """A random GPT-2 of transformers with a tokenizer that the library tokenizers has trained, as it saves both."""
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator([TEXT], vocab_size=275, special_tokens=[END_OF_TEXT])
+    trained.save(str(folder / "trained.json"))
+    tokenizer = GPT2TokenizerFast(tokenizer_file=str(folder / "trained.json"))
+    (folder / "trained.json").unlink()
+    config = TheirConfig(
+        **{"vocab_size": len(tokenizer), "n_positions": 32, "n_embd": 24, "n_layer": 3, "n_head": 4, **sizes},
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = GPT2LMHeadModel(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model, tokenizer
+
+
+def same_logits(model: GPT2, theirs: GPT2LMHeadModel) -> None:
+    tokens = torch.randint(theirs.config.vocab_size, (2, 32))
+    with torch.no_grad():
+        torch.testing.assert_close(model(tokens), theirs(tokens).logits, rtol=0, atol=1e-5)
+
+
+def test_a_folder_of_transformers_brings_its_tokenizer(tmp_path: Path) -> None:
+    theirs, tokenizer = theirs_with_tokenizer(tmp_path)
+    assert (tmp_path / "tokenizer.json").exists()
+    model = GPT2.from_pretrained(tmp_path)
+    same_logits(model, theirs)
+    text = "The owl, alone: 42 plums! 🍵"
+    assert model.require_tokenizer().encode(text) == tokenizer(text).input_ids
+    assert model.require_tokenizer().end_of_text == tokenizer.eos_token_id == 0
+    assert model.generate("The fox", max_new_tokens=5, temperature=0).startswith("The fox")
+    model.save_pretrained(tmp_path / "ours")
+    assert GPT2.from_pretrained(tmp_path / "ours").tokenizer == model.tokenizer
+    again = GPT2TokenizerFast.from_pretrained(tmp_path / "ours")
+    assert again(text).input_ids == tokenizer(text).input_ids
+    assert again.eos_token_id == 0
+
+
+def test_a_tokenizer_is_never_guessed_from_the_size_of_the_vocabulary(tmp_path: Path) -> None:
+    model = GPT2(GPT2Config(50257, 8, 4, 1, 1))
+    model.save_pretrained(tmp_path)
+    assert GPT2.from_pretrained(tmp_path).tokenizer == Tokenizer.gpt2()
+    other = Tokenizer(Tokenizer.gpt2().merges, {END_OF_TEXT: 0})
+    other.save(tmp_path)
+    assert GPT2.from_pretrained(tmp_path).tokenizer == other
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+        (tmp_path / name).unlink()
+    model = GPT2.from_pretrained(tmp_path)
+    assert model.tokenizer is None
+    with pytest.raises(ValueError, match=r"has no tokenizer .* model\.tokenizer"):
+        model.generate("The fox")
+
+
+def test_weights_in_several_files_are_read(tmp_path: Path) -> None:
+    theirs, _ = theirs_with_tokenizer(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    theirs.save_pretrained(tmp_path, max_shard_size="20KB")
+    shards = sorted(tmp_path.glob("model-*.safetensors"))
+    assert len(shards) > 2
+    same_logits(GPT2.from_pretrained(tmp_path), theirs)
+    shards[1].unlink()
+    assert f"has no {shards[1].name}" in sentence(tmp_path, FileNotFoundError)
+    for index in ({}, {"weight_map": {}}, {"weight_map": {"wte.weight": "../elsewhere.safetensors"}}):
+        (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+        assert "does not say in its weight_map" in sentence(tmp_path, ValueError)
+
+
+@pytest.mark.parametrize("prefix", ["", "_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module.transformer."])
+def test_prefixes_of_compiled_and_distributed_models_are_read(folder: Path, prefix: str) -> None:
+    expected = load_file(folder / "model.safetensors")
+    model = GPT2.from_pretrained(folder)
+    tensors = {prefix + name.removeprefix("transformer."): tensor for name, tensor in expected.items()}
+    tensors[f"{prefix}h.0.attn.bias"] = torch.ones(1, 1, 32, 32, dtype=torch.bool)
+    tensors[f"{prefix}h.0.attn.masked_bias"] = torch.tensor(-1e4)
+    tensors[f"{prefix}lm_head.weight"] = tensors[f"{prefix}wte.weight"].clone()
+    save_file(tensors, folder / "model.safetensors")
+    assert GPT2.from_pretrained(folder).state_dict().keys() == model.state_dict().keys()
+    for ours, again in zip(model.parameters(), GPT2.from_pretrained(folder).parameters(), strict=True):
+        assert torch.equal(ours, again)
+
+
+def test_a_head_without_a_table_is_the_table(folder: Path) -> None:
+    model = GPT2.from_pretrained(folder)
+    table = load_file(folder / "model.safetensors")["transformer.wte.weight"]
+    change(folder, **{"transformer.wte.weight": None, "lm_head.weight": table})
+    assert torch.equal(GPT2.from_pretrained(folder).token_embedding.weight, model.token_embedding.weight)
+
+
+def test_a_weight_under_two_names_and_integers_are_refused(folder: Path) -> None:
+    change(folder, **{"ln_f.bias": torch.zeros(24)})
+    assert "holds transformer.ln_f.bias twice" in sentence(folder, ValueError)
+    change(folder, **{"ln_f.bias": None, "transformer.ln_f.bias": torch.zeros(24, dtype=torch.int8)})
+    assert "holds transformer.ln_f.bias as torch.int8" in sentence(folder, ValueError)
+
+
+def test_bfloat16_is_read(folder: Path, tmp_path: Path) -> None:
+    model = GPT2.from_pretrained(folder)
+    model.save_pretrained(tmp_path / "short", torch.bfloat16)
+    weight = GPT2.from_pretrained(tmp_path / "short").token_embedding.weight
+    assert torch.equal(weight, model.token_embedding.weight.bfloat16().float())
+
+
+def test_rows_beyond_the_vocabulary_are_never_written(tmp_path: Path) -> None:
+    theirs, tokenizer = theirs_with_tokenizer(tmp_path, vocab_size=304)
+    with torch.no_grad():  # as likely as can be
+        theirs.transformer.ln_f.weight.zero_()
+        theirs.transformer.ln_f.bias.fill_(1)
+        theirs.transformer.wte.weight[len(tokenizer) :] = 5
+        theirs.transformer.wte.weight[tokenizer.eos_token_id] = -5  # so that nothing ends early
+    theirs.save_pretrained(tmp_path)
+    model = GPT2.from_pretrained(tmp_path)
+    same_logits(model, theirs)
+    assert model.n_tokens == len(tokenizer) < model.config.vocab_size == 304
+    for choice in ({"temperature": 0}, {"temperature": 2.0}, {"top_k": 5}, {"top_p": 0.5}, {"use_cache": False}):
+        ids = model.generate(torch.tensor([[1, 2], [3, 4]]), max_new_tokens=40, **choice)
+        assert ids.shape == (2, 42)
+        assert int(ids.max()) < len(tokenizer)
+    assert len(model.generate("The fox", max_new_tokens=9)) > len("The fox")
+    with pytest.raises(ValueError, match=f"Token ids go from 0 to {len(tokenizer) - 1}"):
+        model.generate(torch.tensor([303]))
+    kernel = Kernel(model, "padded")
+    assert len(kernel.attention("The fox", [], 9)["next"]) == 10
+    assert len(kernel.activation("The fox", "logits", None, 9)["values"]) == len(tokenizer)
+    parts: list[Any] = []
+    kernel.generate("The", {"temperature": 1.0, "top_k": None, "top_p": None}, 1, 9, parts.append)
+    assert len(parts) == 10
+    steps = kernel.merge_steps(" plum", "model")
+    assert [token["id"] for token in steps[-1]["tokens"]] == tokenizer.encode(" plum")
+
+
+def test_a_tokenizer_of_more_tokens_than_the_model_has_is_refused(folder: Path) -> None:
+    Tokenizer(Tokenizer.load(folder).merges, [END_OF_TEXT, "<a>", "<b>"]).save(folder)
+    assert "do not belong together" in sentence(folder, ValueError)
+
+
+def rewrite(folder: Path, changed: Callable[[dict[str, Any]], object]) -> None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    changed(config)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+ALIASES = {
+    "n_embd": "hidden_size",
+    "n_positions": "max_position_embeddings",
+    "n_head": "num_attention_heads",
+    "n_layer": "num_hidden_layers",
+}
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_the_shape_is_read_by_the_names_that_transformers_reads(folder: Path, name: str) -> None:
+    config = GPT2.from_pretrained(folder).config
+    rewrite(folder, lambda settings: settings.update({ALIASES[name]: settings.pop(name)}))
+    assert getattr(TheirConfig.from_pretrained(folder), name) == getattr(config, name)
+    assert GPT2.from_pretrained(folder).config == config
+    rewrite(folder, lambda settings: settings.update({name: 7}))
+    assert f"says {name}=7 and {ALIASES[name]}=" in sentence(folder, ValueError)
+
+
+@pytest.mark.parametrize("name", ["vocab_size", *ALIASES])
+def test_a_config_without_a_shape_is_refused(folder: Path, name: str) -> None:
+    rewrite(folder, lambda settings: settings.pop(name))
+    assert f"does not say {name}" in sentence(folder, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("n_embd", 10**12), ("n_layer", 10**9), ("vocab_size", 10**15), ("n_positions", 10**30)]
+)
+def test_a_config_of_an_absurd_size_is_refused(folder: Path, name: str, value: int) -> None:
+    rewrite(folder, lambda settings: settings.update({name: value}))
+    assert f"{name} can be " in (message := sentence(folder, ValueError))
+    assert f"{value:,}" in message
+
+
+def test_a_config_may_begin_with_a_byte_order_mark_and_name_gelu_otherwise(folder: Path) -> None:
+    rewrite(folder, lambda settings: settings.update(activation_function="gelu_pytorch_tanh"))
+    path = folder / "config.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert GPT2.from_pretrained(folder).config.n_embd == 24
 
 
 # ---- what is not right -----------------------------------------------------------------------------------------
