@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from pathlib import Path
+from time import monotonic, sleep
 
 from huggingface_hub import (
     constants,
@@ -82,11 +82,11 @@ def patiently(work: Callable[[], Path], progress: Callable[[], object], whom: st
             result.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()  # a daemon does not keep the program from ending
-    before, since, said = progress(), time.monotonic(), False
+    before, since, said = progress(), monotonic(), False
     while not wait([result], timeout=TICK).done:
         if (now := progress()) != before:
-            before, since, said = now, time.monotonic(), False
-        waited = time.monotonic() - since
+            before, since, said = now, monotonic(), False
+        waited = monotonic() - since
         if waited >= GIVE_UP:
             raise TimeoutError(f"no answer from {whom} for {GIVE_UP:g} seconds")
         if waited >= SAY_SO and not said:
@@ -158,4 +158,4 @@ def _ask(repository: str) -> None:
         except Exception:  # of whatever the library connects with
             if not try_again:
                 raise
-        time.sleep(0.5)
+        sleep(0.5)

@@ -6,6 +6,7 @@ In these files each byte is spelled as a visible character: the letter A as "A",
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,12 +67,12 @@ def read(folder: Path) -> Vocabulary:
     settings = {**_read_json_if_there(folder / SPECIAL), **config}
     named = _strings_in(settings)  # all special tokens are among them
     if (folder / WHOLE).exists():
-        vocab_file = merges_file = folder / WHOLE
+        vocab_file, maker = folder / WHOLE, f"The order of merges in {folder / WHOLE}"
         vocab, merges, more = _read_whole(vocab_file)
         added += more
     else:
-        vocab_file, merges_file = folder / VOCAB, folder / MERGES
-        vocab, merges = _read_json(vocab_file), read_merges(merges_file)
+        vocab_file, maker = folder / VOCAB, str(folder / MERGES)
+        vocab, merges = _read_json(vocab_file), read_merges(folder / MERGES)
         names = _read_json_if_there(folder / ADDED)
         added += [{"id": i, "content": name, "special": name in named} for name, i in names.items()]
     words = set()
@@ -83,18 +84,19 @@ def read(folder: Path) -> Vocabulary:
             raise ValueError(f"{folder} gives {name!r} the ids {vocab[name]} and {token['id']}: get a fresh copy.")
         if not token.get("special", True) and name not in named:
             words.add(name)
-    special_tokens = _special_tokens(vocab_file, vocab, merges_file, merges)
+    special_tokens = _special_tokens(vocab_file, vocab, maker, merges)
     if unknown := special_tokens.keys() - named - {token["content"] for token in added} - {END_OF_TEXT}:
+        by = MERGES if vocab_file.name == VOCAB else "a merge"
         raise ValueError(
-            f"{vocab_file} has the token {min(unknown)!r}, which neither {merges_file.name} makes nor {CONFIG} calls a "
-            "special token: get a fresh copy of all its files."
+            f"{vocab_file} has the token {min(unknown)!r}, which neither {by} makes nor {CONFIG} calls a special "
+            "token: get a fresh copy of all files."
         )
     end = settings.get("eos_token")
     end = end.get("content") if isinstance(end, dict) else end
     return Vocabulary(merges, special_tokens, words, end if end in special_tokens else END_OF_TEXT)
 
 
-def _special_tokens(vocab_file: Path, vocab: dict[str, Any], merges_file: Path, merges: Merges) -> dict[str, int]:
+def _special_tokens(vocab_file: Path, vocab: dict[str, Any], maker: str, merges: Merges) -> dict[str, int]:
     """The tokens that are neither bytes nor made by merges, with their ids; the others must be in GPT-2's order."""
     seen = set()
     for token, i in vocab.items():
@@ -104,16 +106,15 @@ def _special_tokens(vocab_file: Path, vocab: dict[str, Any], merges_file: Path, 
                 f"{len(vocab) - 1}, each of them once: get a fresh copy."
             )
         seen.add(i)
-    ordinary = [spell(token) for token in BYTES] + [spell(left + right) for left, right in merges]
-    special = sorted(vocab.keys() - set(ordinary), key=vocab.__getitem__)
-    places = [i for i in range(len(vocab)) if i not in {vocab[token] for token in special}]
-    if len(places) < len(ordinary):  # some are missing: name the first
-        places = list(range(len(ordinary)))
-    for token, i in zip(ordinary, places, strict=False):
-        if vocab.get(token) != i:
+    ordinary = dict.fromkeys(spell(token) for token in [*BYTES, *map(b"".join, merges)])
+    special = sorted(vocab.keys() - ordinary.keys(), key=vocab.__getitem__)
+    complete = ordinary.keys() <= vocab.keys()
+    taken = {vocab[token] for token in special} if complete else set()
+    for token, i in zip(ordinary, (i for i in count() if i not in taken), strict=False):
+        if token not in vocab or (complete and vocab[token] != i):
             has = f"gives it {vocab[token]}" if token in vocab else "does not have it"
             raise ValueError(
-                f"{merges_file} gives {token!r} the id {i}, but {vocab_file.name} {has}: take both from one "
+                f"{maker} gives {token!r} the id {i}, but {vocab_file.name} {has}: take both from one "
                 "tokenizer, with its ids in GPT-2's order (bytes, merges, and special tokens before, after or between)."
             )
     return {token: vocab[token] for token in special}

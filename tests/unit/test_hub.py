@@ -1,8 +1,11 @@
-"""OpenAI's weights come from the hub. Here a hub on this very machine hands out a small repository."""
+"""Models come from the hub. Here a hub on this very machine hands out a small repository, or does not answer."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -14,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course import GPT2, GPT2Config, Tokenizer, checkpoint, hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -23,6 +26,7 @@ class Hub(ThreadingHTTPServer):
     """Speaks as much of the hub's protocol as downloading a file takes; `broken` cuts a file's transfer short."""
 
     files: dict[str, bytes]
+    repository = "openai-community/gpt2"
     broken: str | None = None
     served: list[str]
 
@@ -41,12 +45,13 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(body=True)
 
     def answer(self, body: bool) -> None:
-        prefix = "/openai-community/gpt2/resolve/main/"
+        prefix = f"/{self.server.repository}/resolve/main/"
         data = self.server.files.get(self.path.removeprefix(prefix)) if self.path.startswith(prefix) else None
         name = self.path.rsplit("/", 1)[-1]
         if data is None:
             self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("X-Error-Code", "EntryNotFound" if self.path.startswith(prefix) else "RepoNotFound")
+            self.send_header("X-Repo-Commit", COMMIT)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
@@ -70,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
+def server(tmp_path: Path) -> Iterator[Hub]:
     torch.manual_seed(1)
     tokenizer = Tokenizer.train("The fox and the owl shared a plum. " * 20, 300)
     GPT2(GPT2Config(tokenizer.vocab_size, 32, 24, 2, 2), tokenizer).save_pretrained(tmp_path / "repository")
@@ -84,60 +89,242 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     server.server_close()
 
 
-def load(endpoint: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """`GPT2.from_pretrained("gpt2")` in a process of its own, because the hub's address is read at import."""
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, and no hub."""
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    use(monkeypatch, "http://127.0.0.1:9")  # nobody listens there
+    return tmp_path / "cache"
+
+
+def use(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setattr(hub.constants, "ENDPOINT", endpoint)
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
+def address(server: Hub) -> str:
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def text(name: str = "gpt2") -> str:
+    return GPT2.from_pretrained(name).generate("The fox", max_new_tokens=9, temperature=0)
+
+
+def sentence(kind: type[Exception], name: str = "gpt2") -> str:
+    with pytest.raises(kind) as caught:
+        checkpoint.find(name)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+ADVICE = "connect to the internet and try again, or give the path of a model folder that is already here."
+
+
+@pytest.mark.parametrize("name", ["gpt2", "openai-community/gpt2", "distilgpt2", "some-owner/a_GPT-2.1"])
+def test_a_model_is_downloaded_once_and_then_comes_from_the_cache(
+    server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    server.repository = checkpoint.HUB.get(name, name)
+    expected = text(str(tmp_path / "repository"))
+    use(monkeypatch, address(server))
+    assert text(name) == expected
+    assert sorted(server.served) == sorted(server.files)
+    assert server.served[-1] == "model.safetensors"  # if that is there, so is all the rest
+    use(monkeypatch, "http://127.0.0.1:9")
+    assert text(name) == expected
+    for file in ("tokenizer_config.json", ".no_exist"):  # a cache that an older version has filled
+        for path in [*tmp_path.glob(f"cache/*/snapshots/*/{file}"), *tmp_path.glob(f"cache/*/.no_exist/*/*")]:
+            path.unlink()
+    assert text(name) == expected
+
+
+def test_a_model_of_transformers_5_in_several_files_is_downloaded_whole(
+    server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import GPT2LMHeadModel, GPT2TokenizerFast
+
+    expected = text(str(tmp_path / "repository"))
+    GPT2LMHeadModel.from_pretrained(tmp_path / "repository").save_pretrained(tmp_path / "new", max_shard_size="20KB")
+    GPT2TokenizerFast.from_pretrained(tmp_path / "repository").save_pretrained(tmp_path / "new")
+    server.files = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
+    assert len(server.files) > 5
+    use(monkeypatch, address(server))
+    assert text() == expected
+    use(monkeypatch, "http://127.0.0.1:9")
+    assert text() == expected
+
+
+def test_a_model_without_a_tokenizer_comes_from_the_cache_too(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.files = {name: server.files[name] for name in ("config.json", "model.safetensors")}
+    use(monkeypatch, address(server))
+    assert GPT2.from_pretrained("gpt2").tokenizer is None
+    use(monkeypatch, "http://127.0.0.1:9")
+    assert GPT2.from_pretrained("gpt2").tokenizer is None
+
+
+def test_a_broken_transfer_leaves_no_half_file_and_the_next_one_succeeds(
+    server: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, address(server))
+    server.broken = "model.safetensors"
+    assert sentence(ConnectionError).startswith("openai-community/gpt2 could not be downloaded")
+    left = [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size]
+    whole = set(server.files.values())
+    assert all(path.read_bytes() in whole for path in left if "/blobs/" in str(path)), left
+    server.broken = None
+    assert text().startswith("The fox")
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence_and_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ask = hub.get_hf_file_metadata
+    monkeypatch.setattr(hub, "get_hf_file_metadata", lambda url, **settings: asked.append(url) or ask(url, **settings))
+    message = sentence(ConnectionError)
+    assert message.startswith("openai-community/gpt2 could not be downloaded from the Hugging Face hub (")
+    assert "refused" in message
+    assert message.endswith(ADVICE)
+    assert len(asked) == 2  # the library would try for half a minute
+
+
+def test_a_hub_that_fails_once_is_asked_again(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, address(server))
+    ask = hub.get_hf_file_metadata
+    answers = iter([OSError("connection reset")])
+
+    def flaky(url: str, **settings: float) -> object:
+        if (error := next(answers, None)) is not None:
+            raise error
+        return ask(url, **settings)
+
+    monkeypatch.setattr(hub, "get_hf_file_metadata", flaky)
+    assert text().startswith("The fox")
+
+
+@pytest.mark.parametrize("cut", ["connect", "answer"])
+def test_a_hub_that_does_not_answer_is_waited_for_aloud_and_then_given_up(
+    cut: str, server: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It accepts, and says nothing: at all, or after the first answer."""
+    monkeypatch.setattr(hub, "SAY_SO", 0.2)
+    monkeypatch.setattr(hub, "GIVE_UP", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        use(monkeypatch, endpoint)
+        if cut == "answer":
+            monkeypatch.setattr(hub, "_ask", lambda repository: None)
+        message = sentence(ConnectionError)
+    assert f"(no answer from {endpoint} for 0.5 seconds)" in message or "timed out" in message
+    assert message.endswith(ADVICE)
+    said = capsys.readouterr().err
+    assert f"Waiting for an answer from {endpoint}, for up to 0.5 seconds …\n" in said
+
+
+def test_within_ten_seconds_it_is_said_and_after_a_minute_given_up() -> None:
+    assert hub.SAY_SO <= 10
+    assert hub.GIVE_UP == 60
+
+
+def test_a_slow_download_is_not_given_up_while_anything_comes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a clock that goes on by a second at every look at it: none of the looks may find the progress of the last."""
+    monkeypatch.setattr(hub, "TICK", 0.001)
+    monkeypatch.setattr(hub, "SAY_SO", 1.5)
+    monkeypatch.setattr(hub, "GIVE_UP", 1.5)
+    seconds, looks = itertools.count(), itertools.count()
+    monkeypatch.setattr(hub, "monotonic", lambda: next(seconds))
+    enough = threading.Event()
+
+    def progress() -> int:
+        at = next(looks)
+        if at == 50:
+            enough.set()
+        return at
+
+    def work() -> Path:
+        assert enough.wait(60)
+        return Path("done")
+
+    assert hub.patiently(work, progress, "the hub") == Path("done")
+    assert capsys.readouterr().err == ""
+
+
+def test_what_comes_into_the_cache_is_progress(tmp_path: Path) -> None:
+    seen = [hub._size(tmp_path / "cache")]
+    for name, content in (("a", b""), ("a", b"1"), ("b/c", b"")):
+        (tmp_path / "cache" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cache" / name).write_bytes(content)
+        seen.append(hub._size(tmp_path / "cache"))
+    assert len(set(seen)) == 4
+
+
+def test_offline_mode_asks_nobody(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, address(server))
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    message = sentence(ConnectionError)
+    assert "offline mode is enabled" in message
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    expected = text()
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    assert text() == expected
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "no--body/nothing"])
+def test_a_model_that_the_hub_does_not_have_is_named(server: Hub, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    use(monkeypatch, address(server))
+    message = sentence(FileNotFoundError, name)
+    assert message.startswith(f"There is no model '{name}', neither a folder here nor one on the Hugging Face hub")
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_a_repository_without_what_is_needed_is_named(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    use(monkeypatch, address(server))
+    del server.files[missing]
+    assert sentence(FileNotFoundError).startswith(
+        "openai-community/gpt2 on the Hugging Face hub is no GPT-2 that can be"
+    )
+
+
+@pytest.mark.parametrize("name", ["runs/laptop", "here/missing", "./a/b", "../a", "/a/b", "a/b/c", "gpt3"])
+def test_a_path_is_not_asked_for_at_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    assert sentence(FileNotFoundError, name).startswith(f"There is no model folder {name!r}")
+
+
+def test_a_proxy_that_is_not_there_is_one_sentence(server: Hub, tmp_path: Path) -> None:
+    """In a process of its own, because the library reads the environment once."""
     script = """
-        from gpt2_course import GPT2
+        from gpt2_course import checkpoint
         try:
-            print(GPT2.from_pretrained("gpt2").generate("The fox", max_new_tokens=9, temperature=0))
-        except (ConnectionError, FileNotFoundError, ValueError) as error:
-            print(type(error).__name__, error)
+            checkpoint.find("gpt2")
+        except ConnectionError as error:
+            print(error)
     """
-    environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "PATH": "/usr/bin:/bin", "HF_HUB_DISABLE_XET": "1"}
-    return subprocess.run(
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": "http://hub.example",
+        "HF_HOME": str(tmp_path / "home"),
+        "http_proxy": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "no_proxy": "",
+        "NO_PROXY": "",
+    }
+    result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
         check=True,
         env=environment,
         cwd=Path(__file__).parents[2],
-        timeout=120,
+        timeout=300,
     )
-
-
-def test_a_model_is_downloaded_once_and_then_comes_from_the_cache(hub: Hub, tmp_path: Path) -> None:
-    endpoint = f"http://127.0.0.1:{hub.server_port}"
-    expected = GPT2.from_pretrained(tmp_path / "repository").generate("The fox", max_new_tokens=9, temperature=0)
-    first = load(endpoint, tmp_path / "home")
-    assert first.stdout.strip() == expected.strip()
-    assert sorted(hub.served) == ["config.json", "merges.txt", "model.safetensors", "vocab.json"]
-    again = load(endpoint, tmp_path / "home")
-    assert again.stdout == first.stdout
-    assert len(hub.served) == 4
-    hub.shutdown()
-    hub.server_close()
-    assert load(endpoint, tmp_path / "home").stdout == first.stdout  # offline, from the cache
-
-
-def test_a_broken_transfer_leaves_no_half_file_and_the_next_one_succeeds(hub: Hub, tmp_path: Path) -> None:
-    endpoint = f"http://127.0.0.1:{hub.server_port}"
-    hub.broken = "model.safetensors"
-    result = load(endpoint, tmp_path / "home")
-    assert result.stdout.startswith("ConnectionError openai-community/gpt2 could not be downloaded"), result
+    assert "refused" in result.stdout
+    assert result.stdout.endswith(f"{ADVICE}\n")
     assert result.stdout.count("\n") == 1
-    left = [path for path in (tmp_path / "home").rglob("*") if path.is_file() and path.stat().st_size]
-    whole = set(hub.files.values())
-    assert all(path.read_bytes() in whole for path in left if "/blobs/" in str(path)), left
-    hub.broken = None
-    assert load(endpoint, tmp_path / "home").stdout.startswith("The fox")
-
-
-def test_offline_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
-    output = load("http://127.0.0.1:9", tmp_path / "home").stdout
-    assert output.startswith(
-        "ConnectionError openai-community/gpt2 could not be downloaded from the Hugging Face hub ("
-    )
-    assert output.endswith(
-        "connect to the internet and try again, or give the path of a model folder that is already here.\n"
-    )
-    assert output.count("\n") == 1
+    assert result.stderr == ""

@@ -8,6 +8,7 @@ import hashlib
 import json
 import pickle
 import random
+import re
 import string
 import tracemalloc
 from collections import Counter
@@ -27,6 +28,7 @@ from tiktoken_ext.openai_public import r50k_pat_str
 
 from gpt2_course import pieces as pieces_module
 from gpt2_course import tokenizer as tokenizer_module
+from gpt2_course.bpe import lost_token
 from gpt2_course.tokenizer import END_OF_TEXT, Token, Tokenizer
 
 SHAKESPEARE = Path(__file__).resolve().parents[3] / "shared/data/tinyshakespeare.txt"
@@ -444,6 +446,32 @@ def test_a_long_text_may_be_looked_at_in_blocks_of_any_size(gpt2: Tokenizer, blo
         assert Tokenizer.train(text, 270).merges == textbook_merges(documents, 13)
 
 
+@settings(max_examples=300)
+@given(text=st.lists(st.one_of(texts, st.sampled_from([*SPECIAL, "<|", "end of "]))).map("".join), data=st.data())
+def test_a_stream_finds_special_tokens_however_cut(small: Tokenizer, text: str, data: Any) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=12)))
+    pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+    ids = small.encode(text, allow_special=True)
+    assert list(small.encode_iterable(iter(pieces), allow_special=True)) == ids
+    assert list(small.encode_iterable(text, allow_special=True)) == ids
+
+
+def test_a_stream_with_special_tokens_is_never_held_as_a_whole(small: Tokenizer) -> None:
+    line = "the end<|user|>"
+    list(small.encode_iterable([line], True))  # what is built once is not counted
+    tracemalloc.start()
+    count = sum(1 for _ in small.encode_iterable((line for _ in range(50_000)), allow_special=True))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 50_000 * len(small.encode(line, True))
+    assert peak < 200_000  # bytes, of a stream of 750,000
+
+
+def test_a_stream_names_the_place_of_half_a_character_among_special_tokens(small: Tokenizer) -> None:
+    with pytest.raises(ValueError, match=r"U\+D800, at position 10, "):
+        list(small.encode_iterable(["the<|user|", "\ud800>"], allow_special=True))
+
+
 def test_a_file_streams_like_its_text(gpt2: Tokenizer, shakespeare: str) -> None:
     with SHAKESPEARE.open(encoding="utf-8") as file:
         assert list(gpt2.encode_iterable(file)) == gpt2.encode(shakespeare)
@@ -494,10 +522,17 @@ def test_gpt2_comes_back_and_its_files_are_the_originals(tmp_path: Path, gpt2: T
     assert Tokenizer.load(tmp_path) == gpt2
 
 
-def test_files_with_other_line_ends_or_no_version_line_load_too(tmp_path: Path, small: Tokenizer) -> None:
+@pytest.mark.parametrize("first", [0, 1])  # with the line of the version, or without
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_files_with_other_line_ends_a_mark_or_no_version_line_load_too(
+    tmp_path: Path, small: Tokenizer, first: int, end: bytes, mark: bytes
+) -> None:
     small.save(tmp_path)
     lines = (tmp_path / "merges.txt").read_bytes().split(b"\n")
-    (tmp_path / "merges.txt").write_bytes(b"\r\n".join(lines[1:]))
+    (tmp_path / "merges.txt").write_bytes(mark + end.join(lines[first:]))
+    for name in ("vocab.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes(mark + (tmp_path / name).read_bytes().replace(b"\n", end))
     assert Tokenizer.load(tmp_path) == small
 
 
@@ -567,6 +602,221 @@ def test_transformers_finds_the_class_by_itself(tmp_path: Path, small: Tokenizer
     assert AutoTokenizer.from_pretrained(tmp_path).encode(WORDS) == small.encode(WORDS)
 
 
+# --- Other people's files
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which transformers has saved a tokenizer that the library tokenizers has trained: its special tokens
+    come first, others have been added."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import GPT2TokenizerFast
+
+    folder = tmp_path_factory.mktemp("foreign")
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator([WORDS * 3], vocab_size=330, special_tokens=[END_OF_TEXT, "<unk>"])
+    trained.save(str(folder / "trained.json"))
+    theirs = GPT2TokenizerFast(tokenizer_file=str(folder / "trained.json"))
+    theirs.add_special_tokens({"pad_token": "<pad>"})
+    theirs.add_tokens(["zebra", "zebras "])
+    theirs.save_pretrained(folder)
+    (folder / "trained.json").unlink()
+    return folder
+
+
+def copied(folder: Path, to: Path, change: Callable[[dict[str, Any]], object] = lambda whole: None) -> Path:
+    to.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        (to / path.name).write_bytes(path.read_bytes())
+    whole = json.loads((to / "tokenizer.json").read_text("utf-8"))
+    change(whole)
+    (to / "tokenizer.json").write_text(json.dumps(whole), "utf-8")
+    return to
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.lists(st.one_of(st.text(assigned, max_size=20), st.sampled_from([END_OF_TEXT, "zebras ", "<pad>"]))))
+@example(text=["zebras", " the zebra ", "the"])
+def test_a_tokenizer_json_gives_the_ids_of_transformers(foreign: Path, text: list[str]) -> None:
+    from transformers import GPT2TokenizerFast
+
+    if foreign not in FOREIGN:
+        FOREIGN[foreign] = Tokenizer.load(foreign), GPT2TokenizerFast.from_pretrained(foreign)
+    ours, theirs = FOREIGN[foreign]
+    joined = "".join(text)
+    ids = ours.encode(joined, allow_special=True)
+    assert theirs.encode(joined) == ids
+    assert list(ours.encode_iterable(text, allow_special=True)) == ids
+    assert ours.decode(ids) == joined
+    assert len(theirs) == len(ours)
+
+
+FOREIGN: dict[Path, tuple[Tokenizer, Any]] = {}
+
+
+def test_words_that_were_added_are_found_in_any_text_special_tokens_are_not(foreign: Path) -> None:
+    ours = Tokenizer.load(foreign)
+    assert ours.special_tokens == {END_OF_TEXT: 0, "<unk>": 1} | ours.special_tokens
+    assert ours.words == {"zebra", "zebras "}
+    assert ours.end_of_text == 0
+    assert ours.encode("the zebra")[-1] == ours.special_tokens["zebra"]
+    assert list(ours.encode_iterable("the zebra")) == ours.encode("the zebra")
+    assert ours.special_tokens["<pad>"] not in ours.encode("the <pad>")
+
+
+def test_a_foreign_tokenizer_is_saved_and_comes_back_here_and_in_transformers(foreign: Path, tmp_path: Path) -> None:
+    from transformers import GPT2TokenizerFast
+
+    ours = Tokenizer.load(foreign)
+    ours.save(copied(foreign, tmp_path))
+    assert not (tmp_path / "tokenizer.json").exists()  # transformers would go on reading that
+    assert Tokenizer.load(tmp_path) == ours
+    assert pickle.loads(pickle.dumps(ours)) == ours
+    text = "the zebra's end<pad> zebras <unk>"
+    theirs = GPT2TokenizerFast.from_pretrained(tmp_path)
+    assert theirs.encode(text) == GPT2TokenizerFast.from_pretrained(foreign).encode(text)
+    assert theirs.eos_token == END_OF_TEXT
+
+
+def test_the_older_ways_to_write_a_tokenizer_json_are_read(foreign: Path, tmp_path: Path) -> None:
+    def as_in_2020(whole: dict[str, Any]) -> None:
+        whole["model"]["merges"] = [" ".join(pair) for pair in whole["model"]["merges"]]
+        for part, name in (("model", "type"), ("model", "ignore_merges"), ("pre_tokenizer", "use_regex")):
+            whole[part].pop(name, None)
+
+    assert Tokenizer.load(copied(foreign, tmp_path, as_in_2020)) == Tokenizer.load(foreign)
+
+
+def test_added_tokens_beside_merges_txt_are_read(tmp_path: Path, small: Tokenizer) -> None:
+    small.save(tmp_path)
+    n = len(small)
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"<pad>": n, "zebra": n + 1}))
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps({"pad_token": {"content": "<pad>", "lstrip": False}}))
+    ours = Tokenizer.load(tmp_path)
+    assert ours.special_tokens == {**small.special_tokens, "<pad>": n, "zebra": n + 1}
+    assert ours.words == {"zebra"}
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"<pad>": n + 1}))
+    with pytest.raises(ValueError, match=r"'<pad>' the id 308, but its 308 tokens must have the ids 0 to 307, .*\.$"):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_folder_says_which_token_ends_a_document(tmp_path: Path) -> None:
+    trained = Tokenizer.train(WORDS, 300, ["<s>", "</s>"])
+    trained.save(tmp_path)
+    assert trained.end_of_text is None
+    (tmp_path / "special_tokens_map.json").write_text('{"eos_token": "</s>"}')
+    (tmp_path / "tokenizer_config.json").write_text('{"bos_token": "<s>"}')
+    ours = Tokenizer.load(tmp_path)
+    assert ours.end_of_text == ours.special_tokens["</s>"]
+    ours.save(tmp_path)
+    assert Tokenizer.load(tmp_path) == ours
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda whole: whole["model"].update(type="WordPiece"), "model.type='WordPiece', not 'BPE'."),
+        (lambda whole: whole["model"].update(dropout=0.1), "model.dropout=0.1, not None."),
+        (lambda whole: whole["model"].update(byte_fallback=True), "model.byte_fallback=True, not None."),
+        (lambda whole: whole["model"].update(ignore_merges=True), "model.ignore_merges=True, not None."),
+        (lambda whole: whole["model"].update(end_of_word_suffix="</w>"), "model.end_of_word_suffix='</w>', not None."),
+        (lambda whole: whole.update(normalizer={"type": "NFC"}), "normalizer.type='NFC', not None."),
+        (lambda whole: whole.update(pre_tokenizer=None), "pre_tokenizer.type=None, not 'ByteLevel'."),
+        (
+            lambda whole: whole["pre_tokenizer"].update(type="Sequence"),
+            "pre_tokenizer.type='Sequence', not 'ByteLevel'.",
+        ),
+        (
+            lambda whole: whole["pre_tokenizer"].update(add_prefix_space=True),
+            "pre_tokenizer.add_prefix_space=True, not False.",
+        ),
+        (lambda whole: whole["pre_tokenizer"].update(use_regex=False), "pre_tokenizer.use_regex=False, not True."),
+        (
+            lambda whole: whole.update(post_processor={"type": "TemplateProcessing", "special_tokens": {"<s>": {}}}),
+            "post_processor.special_tokens={'<s>': {}}, not None.",
+        ),
+        (lambda whole: whole.update(decoder={"type": "Metaspace"}), "decoder.type='Metaspace', not 'ByteLevel'."),
+        (lambda whole: whole["model"].pop("vocab"), "tokenizer.json has no vocabulary with merges: get a fresh copy."),
+        (lambda whole: whole["model"].pop("merges"), "tokenizer.json has no vocabulary with merges: get a fresh copy."),
+        (
+            lambda whole: whole["model"]["merges"].append(["a", 5]),
+            "must be two tokens with a space between them, but it",
+        ),
+        (lambda whole: whole["model"]["vocab"].pop("A"), "but its "),
+        (
+            lambda whole: whole["model"]["vocab"].update(new=len(whole["model"]["vocab"]) + 3),
+            "has the token 'new', which",
+        ),
+        (
+            lambda whole: whole["added_tokens"][0].update(id=1),
+            "gives '<|endoftext|>' the ids 0 and 1: get a fresh copy.",
+        ),
+        (
+            lambda whole: whole["added_tokens"][0].update(lstrip=True),
+            "has lstrip=true, which GPT-2's tokens do not have.",
+        ),
+        (lambda whole: whole["model"]["merges"].append(["x", "q"]), "the id 303, but tokenizer.json does not have it"),
+        (
+            lambda whole: whole["model"]["merges"].append(whole["model"]["merges"][0]),
+            "makes a token that is already th",
+        ),
+    ],
+)
+def test_a_tokenizer_of_another_kind_is_refused_by_name(
+    foreign: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        Tokenizer.load(copied(foreign, tmp_path, change))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["add_prefix_space", "add_bos_token"])
+def test_a_tokenizer_that_adds_something_to_a_text_is_refused(tmp_path: Path, small: Tokenizer, setting: str) -> None:
+    small.save(tmp_path)
+    damage(tmp_path, "tokenizer_config.json", lambda text: json.dumps({**json.loads(text), setting: True}))
+    with pytest.raises(ValueError, match=f"says {setting}=true, but GPT-2's tokenizer adds nothing to a text"):
+        Tokenizer.load(tmp_path)
+
+
+def test_merges_of_which_one_can_never_be_done_are_refused(tmp_path: Path) -> None:
+    """The two ways to read merges differ there: "abc" is "ab", "c" to the one, "abc" to the other."""
+    Tokenizer([(b"a", b"b"), (b"b", b"c"), (b"a", b"bc")]).save(tmp_path)
+    with pytest.raises(ValueError, match=r"never make b'abc', because earlier ones come between: .*\.$"):
+        Tokenizer.load(tmp_path)
+
+
+@settings(max_examples=200)
+@given(text=st.text(st.sampled_from("aab' \n<1é中"), max_size=200), n_merges=st.integers(0, 60))
+def test_training_leaves_no_merge_that_can_never_be_done(text: str, n_merges: int) -> None:
+    assert lost_token(Tokenizer.train(text, 257 + n_merges).merges) is None
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_merges_that_can_all_be_done_give_the_ids_of_tokenizers(data: Any) -> None:
+    """Any list of merges, not only trained ones: either both ways to read it agree, or it is refused."""
+    from tokenizers import Tokenizer as Theirs
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    tokens = [b"a", b"b", b"c"]
+    merges: list[tuple[bytes, bytes]] = []
+    for _ in range(data.draw(st.integers(1, 8))):
+        pair = data.draw(st.tuples(st.sampled_from(tokens), st.sampled_from(tokens)))
+        if b"".join(pair) not in tokens:
+            merges.append(pair)
+            tokens.append(b"".join(pair))
+    ours = Tokenizer(merges, [])
+    spelled = {"".join(map(chr, token)): i for token, i in ours.ordinary.items() if token.isalnum() and token.isascii()}
+    theirs = Theirs(BPE(spelled, [(left.decode(), right.decode()) for left, right in merges]))
+    theirs.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    words = [token.decode() for token in tokens] + data.draw(st.lists(st.text("abc", max_size=12), max_size=5))
+    if lost_token(merges) is None:
+        assert [theirs.encode(word).ids for word in words] == ours.encode_batch(words)
+    else:
+        assert [theirs.encode(word).ids for word in words] != ours.encode_batch(words)
+
+
 # --- The object
 
 
@@ -583,6 +833,8 @@ def test_tokenizers_are_equal_where_merges_and_special_tokens_are() -> None:
     assert trained == Tokenizer(trained.merges)
     assert trained != Tokenizer(trained.merges[:-1])
     assert trained != Tokenizer(trained.merges, ["<s>"])
+    assert trained != Tokenizer(trained.merges, {END_OF_TEXT: 0})
+    assert trained != Tokenizer(trained.merges, words=[END_OF_TEXT])
     assert trained != "trained"
 
 
@@ -632,6 +884,13 @@ def test_repr_says_how_large_it_is(gpt2: Tokenizer) -> None:
             ValueError,
             r"^Merge 2, .*, makes a token that is already there: .*\.$",
         ),
+        (
+            lambda: Tokenizer([], {"<a>": 5, "<b>": 5}),
+            ValueError,
+            r"^special_tokens must have ids of their own from 0 to 257; got .*\.$",
+        ),
+        (lambda: Tokenizer([], {"<a>": 257}), ValueError, r"ids of their own from 0 to 256; got \{'<a>': 257\}\.$"),
+        (lambda: Tokenizer([], words=["x"]), ValueError, r"^The word 'x' is not among the special tokens: .*\.$"),
         (
             lambda: Tokenizer([]).encode("ab\udc00c"),
             ValueError,
