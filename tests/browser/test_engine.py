@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,9 +14,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
+from safetensors.torch import load_file, save_file
 
-from gpt2_course import GPT2, Tokenizer
+from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.introspection import activations
 from gpt2_course.labs.kernel import Kernel, draw, uniform
 from gpt2_course.labs.lab import STATIC
@@ -34,7 +36,7 @@ async () => {
     gpt2: new Tokenizer(await text("/_static/gpt2/merges.txt")),
   };
   window.weights = await read("/_static/tiny-world/model.safetensors");
-  const config = JSON.parse(await text("/_static/tiny-world/config.json"));
+  const config = readConfig(await text("/_static/tiny-world/config.json"));
   window.wasm = new Uint8Array(await read("/_static/linear.wasm"));
   window.model = new GPT2(config, readSafetensors(weights), await simd(wasm, config)); // as the worker does
   window.plainModel = new GPT2(config, readSafetensors(weights));
@@ -269,6 +271,130 @@ def test_weights_in_float32_are_read_too(engine: Page, model: GPT2, tmp_path: Pa
         }"""
     )
     assert same
+
+
+def tensors_in_the_page(engine: Page, folder: Path) -> dict[str, list[float]]:
+    """What the page reads from a folder's weights, by name."""
+    engine.route("**/some-weights", lambda route: route.fulfill(path=folder / "model.safetensors"))
+    try:
+        return engine.evaluate(
+            """async () => {
+              const tensors = readSafetensors(await (await fetch("/some-weights")).arrayBuffer());
+              return Object.fromEntries([...tensors].map(([name, { values }]) => [name, [...values]]));
+            }"""
+        )
+    finally:
+        engine.unroute("**/some-weights")
+
+
+@pytest.fixture
+def small_model() -> GPT2:
+    torch.manual_seed(4)
+    tokenizer = Tokenizer.train("The fox and the owl shared a plum. " * 20, 280)
+    config = GPT2Config(tokenizer.vocab_size + 3, n_positions=16, n_embd=8, n_layer=1, n_head=2)  # 3 rows of padding
+    small = GPT2(config).eval()
+    small.tokenizer = tokenizer
+    for parameter in small.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return small
+
+
+def test_weights_in_bfloat16_are_read_too(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
+    small_model.save_pretrained(tmp_path, torch.bfloat16)
+    found = tensors_in_the_page(engine, tmp_path)
+    wanted = small_model.token_embedding.weight.detach().bfloat16().float()
+    assert found["wte.weight"] == wanted.flatten().tolist()
+
+
+def test_prefixes_masks_and_a_head_are_no_other_weights(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
+    small_model.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    wanted = tensors_in_the_page(engine, tmp_path)
+    stored = load_file(path)
+    head = stored.pop("transformer.wte.weight")
+    stored["lm_head.weight"] = head
+    stored["transformer.h.0.attn.bias"] = torch.ones(1, 1, 16, 16, dtype=torch.bool)
+    stored["transformer.h.0.attn.masked_bias"] = torch.tensor(-1e4)
+    save_file({f"module._orig_mod.{name}": tensor for name, tensor in stored.items()}, path)
+    assert tensors_in_the_page(engine, tmp_path) == wanted
+    save_file({**stored, "transformer.wte.weight": head + 1}, path)
+    with pytest.raises(Error, match="have an output head of their own"):
+        tensors_in_the_page(engine, tmp_path)
+
+
+def test_rows_beyond_the_vocabulary_have_no_scores(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
+    small_model.save_pretrained(tmp_path)
+    engine.route("**/padded", lambda route: route.fulfill(path=tmp_path / "model.safetensors"))
+    config, ids = json.loads((tmp_path / "config.json").read_text()), [5, 9, 2]
+    got = engine.evaluate(
+        """async ([config, ids, known]) => {
+          const padded = new GPT2(config, readSafetensors(await (await fetch("/padded")).arrayBuffer()), plain, known);
+          const seen = [];
+          const scores = padded.forward(ids, { look: (name, _, values) => name === "logits" && seen.push(...values) });
+          const writer = padded.continuing(ids);
+          return [[...scores], seen, [...writer.next().value]];
+        }""",
+        [config, ids, small_model.n_tokens],
+    )
+    with torch.no_grad():
+        wanted = small_model.next_token_logits(torch.tensor([ids]), small_model.new_cache())[0]
+    for scores in got:
+        torch.testing.assert_close(torch.tensor(scores), wanted, atol=1e-4, rtol=0)
+    with pytest.raises(Error, match="The tokenizer knows 999 tokens, but the model"):
+        engine.evaluate("(config) => new GPT2(config, new Map(), plain, 999)", config)
+
+
+def test_the_config_is_read_by_the_names_that_transformers_reads(engine: Page) -> None:
+    read = "(config) => readConfig(JSON.stringify(config))"
+    shape = {"vocab_size": 300, "n_positions": 16, "n_embd": 8, "n_layer": 1, "n_head": 2}
+    for name, alias in {
+        "n_embd": "hidden_size",
+        "n_positions": "max_position_embeddings",
+        "n_head": "num_attention_heads",
+        "n_layer": "num_hidden_layers",
+    }.items():
+        renamed = {alias if key == name else key: value for key, value in shape.items()}
+        found = engine.evaluate(read, renamed)
+        assert found == {**renamed, **shape, "layer_norm_epsilon": 1e-5}
+        with pytest.raises(Error, match=f"config.json says {name}=7 and {alias}={shape[name]}, but both mean the same"):
+            engine.evaluate(read, {**renamed, name: 7})
+    for name in shape:
+        for wrong in (None, 0, 1.5, "8"):
+            with pytest.raises(Error, match=f"config.json must say {name}, a whole number of at least 1"):
+                engine.evaluate(read, {**shape, name: wrong})
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_merges_with_other_line_ends_and_a_mark_are_read(engine: Page, end: str, mark: str) -> None:
+    ids = engine.evaluate(
+        """async ([end, mark]) => {
+          const merges = await (await fetch("/_static/tiny-world/merges.txt")).text();
+          const { Tokenizer } = await import("/_static/tokenizer.mjs");
+          const read = new Tokenizer(mark + merges.replace(/\\r?\\n/g, end));
+          return [read, tokenizers["tiny-world"]].map((t) => [t.encode("Once upon a time, a fox"), t.endOfText]);
+        }""",
+        [end, mark],
+    )
+    assert ids[0] == ids[1]
+    assert ids[0][1] == 3071
+
+
+@pytest.mark.parametrize("order", [[0.3, 0.1, 0.1, 0.5], [0.5, 0.3, 0.1, 0.1], [0.1, 0.5, 0.1, 0.3]])
+def test_top_p_is_reached_where_a_sum_is_rounded_as_in_the_package(engine: Page, order: list[float]) -> None:
+    logits = torch.tensor(order).log()
+    for top_p, kept in ((0.5, 1), (0.8, 2), (0.9, 3), (0.81, 3), (1e-320, 1)):
+        asked = [logits.tolist(), {"temperature": 1, "top_k": None, "top_p": top_p}]
+        p = engine.evaluate("([logits, settings]) => [...probabilities(Float32Array.from(logits), settings)]", asked)
+        assert sum(x > 0 for x in p) == kept
+        wanted = next_token_probabilities(logits[None], top_p=top_p)[0]
+        torch.testing.assert_close(torch.tensor(p, dtype=torch.float32), wanted, atol=1e-6, rtol=0)
+
+
+def test_the_lowest_temperature_leaves_the_likeliest_token(engine: Page) -> None:
+    for temperature in (5e-324, 1e-50):
+        asked = [[1.0, 3.0, 2.0], {"temperature": temperature, "top_k": None, "top_p": None}]
+        assert engine.evaluate("([logits, settings]) => [...probabilities(logits, settings)]", asked) == [0, 1, 0]
 
 
 @pytest.mark.parametrize(

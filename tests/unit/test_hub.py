@@ -125,7 +125,7 @@ ADVICE = "connect to the internet and try again, or give the path of a model fol
 
 @pytest.mark.parametrize("name", ["gpt2", "openai-community/gpt2", "distilgpt2", "some-owner/a_GPT-2.1"])
 def test_a_model_is_downloaded_once_and_then_comes_from_the_cache(
-    server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     server.repository = checkpoint.HUB.get(name, name)
     expected = text(str(tmp_path / "repository"))
@@ -135,10 +135,9 @@ def test_a_model_is_downloaded_once_and_then_comes_from_the_cache(
     assert server.served[-1] == "model.safetensors"  # if that is there, so is all the rest
     use(monkeypatch, "http://127.0.0.1:9")
     assert text(name) == expected
-    for file in ("tokenizer_config.json", ".no_exist"):  # a cache that an older version has filled
-        for path in [*tmp_path.glob(f"cache/*/snapshots/*/{file}"), *tmp_path.glob(f"cache/*/.no_exist/*/*")]:
-            path.unlink()
-    assert text(name) == expected
+    for path in [*cache.glob("*/snapshots/*/tokenizer_config.json"), *cache.glob("*/.no_exist/*/*")]:
+        path.unlink()
+    assert text(name) == expected  # from what earlier versions of this package have downloaded
 
 
 def test_a_model_of_transformers_5_in_several_files_is_downloaded_whole(
@@ -216,7 +215,7 @@ def test_a_hub_that_does_not_answer_is_waited_for_aloud_and_then_given_up(
         if cut == "answer":
             monkeypatch.setattr(hub, "_ask", lambda repository: None)
         message = sentence(ConnectionError)
-    assert f"(no answer from {endpoint} for 0.5 seconds)" in message or "timed out" in message
+    assert f"(no answer from {endpoint} for 0.5 seconds)" in message
     assert message.endswith(ADVICE)
     said = capsys.readouterr().err
     assert f"Waiting for an answer from {endpoint}, for up to 0.5 seconds …\n" in said
