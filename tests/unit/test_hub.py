@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import file_download
+from huggingface_hub.utils import _http
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer, checkpoint, hub
 
@@ -101,6 +103,7 @@ def use(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setattr(hub.constants, "ENDPOINT", endpoint)
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)  # before 1.0
 
 
 def address(server: Hub) -> str:
@@ -261,14 +264,19 @@ def test_what_comes_into_the_cache_is_progress(tmp_path: Path) -> None:
 
 
 def test_offline_mode_asks_nobody(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(yes: bool) -> None:
+        monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", yes)
+        getattr(_http, "reset_sessions", lambda: None)()  # before 1.0, a session keeps to it
+
     use(monkeypatch, address(server))
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
-    message = sentence(ConnectionError)
-    assert "offline mode is enabled" in message
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    offline(True)
+    assert "offline mode is enabled" in sentence(ConnectionError)
+    assert not server.served
+    offline(False)
     expected = text()
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    offline(True)
     assert text() == expected
+    offline(False)
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "no--body/nothing"])
