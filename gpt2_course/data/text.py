@@ -16,6 +16,7 @@ from pathlib import Path
 from gpt2_course.data.formats import PLAIN, ROWS, Span, Text, content_size, format_of, good_cut
 from gpt2_course.files import replacing
 from gpt2_course.tiny_world import Document, Split, documents
+from gpt2_course.tokenizer_files import has_tokenizer
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _files(data: str) -> tuple[list[Path], str]:
     for path in found:
         if not path.is_dir():
             texts[path] = path.name
-        elif (path / "merges.txt").exists():
+        elif has_tokenizer(path):
             raise ValueError(f"{path} is a model's folder, not a text: give the folder or file of the text itself.")
         else:
             inside = _walk(path, skipped)
@@ -204,7 +205,7 @@ def _reason_to_skip(path: Path) -> str:
         if path.is_dir():
             if path.resolve() != path.parent.resolve() / path.name:  # it might lead around in a circle
                 return "linked folder"
-            return "a model's folder" if (path / "merges.txt").exists() else ""
+            return "a model's folder" if has_tokenizer(path) else ""
         if format_of(path) not in PLAIN + ROWS or not path.is_file():
             return "not a text"
         if not os.access(path, os.R_OK):
