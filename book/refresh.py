@@ -27,7 +27,8 @@ SECONDS = 240  # that a chapter may take, on two cores
 
 def front_page() -> dict[str, str]:
     """What the front page includes: file names and their contents."""
-    return {"wall.html": wall(*CHAPTERS).svg + "\n", "playground.html": Playground()._repr_html_() + "\n"}
+    hero = f'<div class="hero" tabindex="0">{wall(*CHAPTERS).svg}</div>\n'
+    return {"wall.html": hero, "playground.html": Playground()._repr_html_() + "\n"}
 
 
 def sources_hash(notebook: Any) -> str:

@@ -25,6 +25,7 @@ from gpt2_course.training import one_line
 # Okabe & Ito (2008): colours that people with any colour vision can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
 INK = "#010203"  # stands for the colour of the text around a picture, light or dark
+SMALLEST = 11  # pixels of a picture's letters, however narrow the screen
 
 STYLE: dict[str, Any] = {
     "axes.spines.top": False,
@@ -75,9 +76,12 @@ def picture(axes: Axes, alt: str) -> Picture:
     assert figure is not None
     for legend in figure.findobj(Legend):
         legend.set_frame_on(False)  # a white box would stay white in the dark
-    for text in figure.findobj(Text):
-        if isinstance(text, Text) and text.get_color() == "black":
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    for text in texts:
+        if text.get_color() == "black":
             text.set_color(INK)  # and black text black
+    sizes = [text.get_fontsize() for text in texts if text.get_text()]
+    narrowest = 72 * figure.get_figwidth() * SMALLEST / min(sizes, default=SMALLEST)
     file = io.StringIO()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a character the font lacks: the reader's own fonts show it
@@ -88,7 +92,8 @@ def picture(axes: Axes, alt: str) -> Picture:
     # A tenth of a point cannot be seen, and rounding differs less from machine to machine than arithmetic. Only inside
     # of tags: what stands between them is text.
     svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d\d+", lambda n: f"{float(n[0]):.1f}", tag[0]), svg)
-    svg = re.sub(r'^<svg([^>]*?) width="[^"]*"', r'<svg\1 style="max-width:100%;height:auto"', svg)
+    style = f"max-width:100%;min-width:{narrowest:.0f}px;height:auto"
+    svg = re.sub(r'^<svg([^>]*?) width="[^"]*"', rf'<svg\1 style="{style}"', svg)
     return Picture(re.sub(r"\n\s*", "\n", svg), alt)
 
 
@@ -143,12 +148,12 @@ def draw_loss_curve(history: Sequence[dict[str, Any]]) -> Axes:
             linestyle="--",
             label="the floor: no model can do better",
         )
-    axes.annotate(f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (6, 4), textcoords="offset points", color=ORANGE)
+    axes.annotate(f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (6, 4), textcoords="offset points")
     # the samples of four reports, one below the other at the right, where a falling curve leaves room
     chosen = [reports[i] for i in sorted({0, 1, len(reports) // 2, len(reports) - 1}) if i < len(reports)]
     for i, report in enumerate(chosen):
         shown = one_line(report["sample"], 44)  # an SVG file must not hold the control characters of gibberish
-        axes.text(0.3, 0.93 - 0.08 * i, f"step {report['step']}", transform=axes.transAxes, color=GREY)
+        axes.text(0.3, 0.93 - 0.08 * i, f"step {report['step']}", transform=axes.transAxes)
         axes.text(0.43, 0.93 - 0.08 * i, f"“{shown}”", transform=axes.transAxes, parse_math=False)
     axes.set_xlabel("steps")
     axes.set_ylabel("loss (nats a token; lower is better)")

@@ -1,26 +1,22 @@
 /** What the labs share: talking to the engine, and small pieces of a page. Everything typed becomes text, never markup. */
 
-/** Makes an element: attributes by name, `on…` for listeners; children are elements or text. */
-export function h(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  set(element, attributes);
-  element.append(...children.flat().filter((child) => child !== null));
-  return element;
-}
+/** Makes an element: attributes by name, `on…` for listeners; children are elements or text, in lists of any depth. */
+export const h = (name, attributes = {}, ...children) => filled(document.createElement(name), attributes, children);
 
 /** The same for a drawing. */
-export function svg(name, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  set(element, attributes);
-  element.append(...children.flat().filter((child) => child !== null));
-  return element;
-}
+export const svg = (name, attributes = {}, ...children) =>
+  filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 
-function set(element, attributes) {
+function filled(element, attributes, children) {
+  for (const child of children.flat(Infinity)) {
+    if (typeof child !== "string" && !(child instanceof Node)) throw new TypeError(`A child must be an element or text, but is ${child}.`);
+    element.append(child);
+  }
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (value !== false && value !== null) element.setAttribute(key, value === true ? "" : value);
   }
+  return element;
 }
 
 /**
