@@ -7,15 +7,26 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page
 
 LOOK = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-THEMES = ("light", "dark")
 
 
 def look_at(seen: Page | Locator) -> list[str]:
-    """The faults in what is visible of a page or of a part of it, in both themes; what they are, see `seeing.js`."""
+    """The faults in what is visible now of a page, or of a part of it: a sentence each; which, says `seeing.js`."""
     part = seen.locator("body") if isinstance(seen, Page) else seen
-    return part.evaluate(f"async (part, themes) => {{ {LOOK}; return lookAt(part, themes); }}", list(THEMES))
+    return part.evaluate(f"(part) => {{ {LOOK}; return lookAt(part); }}")
 
 
 def buttons_that_change_nothing(part: Locator) -> list[str]:
-    """Presses every button that can be seen in a part of a page and can be pressed, and names those without effect."""
-    return part.evaluate(f"async (part) => {{ {LOOK}; return pressAll(part); }}")
+    """Presses every button that can be seen in a part of a page and can be pressed; names those without effect."""
+    return part.evaluate(f"(part) => {{ {LOOK}; return pressAll(part); }}")
+
+
+def set_theme(page: Page, theme: str) -> None:
+    """Turns the page light or dark, at once."""
+    still = "*, ::before, ::after { transition: none !important; }"
+    page.evaluate(
+        """([theme, still]) => {
+          document.querySelector("#still") ?? document.head.append(Object.assign(document.createElement("style"), { id: "still", textContent: still }));
+          document.documentElement.dataset.theme = theme;
+        }""",
+        [theme, still],
+    )

@@ -23,6 +23,8 @@ function send(message) {
   worker.postMessage(message);
 }
 
+const moduleOf = (place) => import(`./${place.dataset.lab}.mjs`).then(({ default: lab }) => lab);
+
 /** Stands in for Jupyter's widget model: the lab's traits, and the line to the engine. */
 function pageModel(state) {
   const heard = new Map();
@@ -48,7 +50,7 @@ async function mount(place) {
   const note = h("p", { class: "lab-note", role: "status" }, "This lab is waking up … ", bar);
   place.prepend(note);
   try {
-    const { default: lab } = await import(`./${place.dataset.lab}.mjs`);
+    const lab = await moduleOf(place);
     const model = pageModel(JSON.parse(place.dataset.state));
     model.on("msg:custom", ({ loaded }) => { if (loaded) bar.value = loaded; });
     await connect(model)(...lab.needs);
@@ -68,4 +70,20 @@ const inView = new IntersectionObserver((entries) => {
     mount(target);
   }
 }, { rootMargin: "200px" });
-document.querySelectorAll("[data-lab]").forEach((place) => inView.observe(place));
+const places = [...document.querySelectorAll("[data-lab]")];
+places.forEach((place) => inView.observe(place));
+
+/**
+ * Fetches what the page's labs need, once the page itself is there: a reader who then loses the network finds those that
+ * are further down alive as well. Not for readers who have asked their browser to save data; and a fetch that fails now
+ * is tried again by the lab, which says so.
+ */
+async function fetchAll() {
+  if (navigator.connection?.saveData) return;
+  const ask = connect(pageModel({}));
+  for (const place of places) {
+    const lab = await moduleOf(place);
+    for (const [call, asked] of [lab.needs, ...(lab.mayNeed ?? [])]) await ask(call, asked);
+  }
+}
+if (places.length) addEventListener("load", () => fetchAll().catch(() => {}));

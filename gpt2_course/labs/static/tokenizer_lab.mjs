@@ -84,4 +84,8 @@ function render({ model, el }) {
   return refresh();
 }
 
-export default { needs: ["tokenize", { text: "", vocabulary: "model" }], render };
+export default {
+  needs: ["tokenize", { text: "", vocabulary: "model" }],
+  mayNeed: [["tokenize", { text: "", vocabulary: "gpt2" }]], // once that button is pressed
+  render,
+};

@@ -1,0 +1,326 @@
+"""Writes contact sheets of all pages and of every state of every lab, for people to look at: `make look`.
+
+Each at three widths, light and dark, as PNG files that `index.html` in the same folder shows. It needs the built book
+(`make site`) and a Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from html import escape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / "_build/html"
+WIDTHS = (360, 820, 1440)  # pixels of a phone, a tablet, a laptop
+THEMES = ("light", "dark")
+SHEET, GAP = 2400, 24  # pixels: how wide a contact sheet is, and how far apart its pictures are
+COLUMN = 2600  # pixels of a page that stand below each other, before its next column begins
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def end_headers(self) -> None:
+        # A page that is isolated from others may ask how much memory it and its workers use.
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving(site: Path) -> Iterator[str]:
+    """The address of a built book."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+
+
+def launch(playwright: Playwright) -> Browser:
+    """The computer's Chromium, or Playwright's own (`playwright install chromium`)."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return playwright.chromium.launch(
+        executable_path=found, args=["--no-sandbox", "--enable-blink-features=ForceEagerMeasureMemory"]
+    )
+
+
+def pages_of(site: Path) -> list[str]:
+    """The paths of the pages of a built book, as in their addresses."""
+    found = (path.relative_to(site) for path in site.rglob("*.html") if "_static" not in path.parts)
+    return sorted(path.as_posix() for path in found if path.as_posix() != "index.html")  # it only leads to another
+
+
+# --- every state of every lab -------------------------------------------------------------------------------------
+
+
+def wake(page: Page, name: str) -> Locator:
+    """A lab of the page, alive."""
+    page.locator(f'[data-lab="{name}"]').first.scroll_into_view_if_needed()
+    lab = page.locator(f'[data-lab="{name}"][data-alive]').first
+    lab.wait_for(timeout=60_000)
+    return lab
+
+
+def drag(lab: Locator, label: str, value: float) -> None:
+    """Moves a slider."""
+    lab.get_by_label(label).evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }", value
+    )
+
+
+def press(lab: Locator, name: str) -> None:
+    """Presses a button, wherever it is on the page."""
+    lab.get_by_role("button", name=name).first.evaluate("button => button.click()")
+
+
+def _playground(lab: Locator) -> Iterator[str]:
+    def written() -> None:
+        expect(lab.locator(".lab-samples")).to_have_attribute("aria-busy", "false", timeout=60_000)
+
+    written()  # it begins by itself
+    yield "a first text"
+    for label, value in (("Samples", 4), ("At most", 40), ("Temperature", 2)):
+        drag(lab, label, value)
+    press(lab, "A rain song for")
+    expect(lab.locator(".lab-sample")).to_have_count(4)
+    written()
+    yield "four hot texts"
+    drag(lab, "Temperature", 0)
+    drag(lab, "Samples", 1)
+    lab.get_by_label("Your prompt").fill("")
+    press(lab, "Write")
+    expect(lab.locator(".lab-sample")).to_have_count(1)
+    written()
+    yield "greedy, without a prompt"
+
+
+def _tokenizer_lab(lab: Locator) -> Iterator[str]:
+    text = "Unbelievable hedgehogs 🦔 in 1234 <b>markup</b>"
+    words = lab.locator(".lab-detail [role=status]")
+    for vocabulary in ("the model’s own", "GPT-2’s 50,257 tokens"):
+        lab.get_by_label("Your text").fill("")
+        expect(lab).to_contain_text("Type something.")
+        lab.get_by_label(vocabulary).check()
+        lab.get_by_label("Your text").fill(text)
+        expect(lab.locator(".lab-counts")).to_contain_text(f"{len(text)} characters")
+        lab.locator("[aria-label=Tokens] button").filter(has_text="·h").evaluate("button => button.click()")
+        merges = lab.get_by_label("How “ hedgehogs” came together")
+        for step in range(int(merges.get_attribute("max") or 0), -1, -1):
+            expect(words).to_contain_text(f"Step {step}:")
+            yield f"{vocabulary}, merge {step}"
+            press(lab, "Unmerge")
+    lab.get_by_label("Your text").fill("")
+    expect(lab).to_contain_text("Type something.")
+    yield "no text"
+
+
+def _next_token_lab(lab: Locator) -> Iterator[str]:
+    why, new = lab.get_by_text("can be drawn"), lab.locator("mark")
+    expect(why).to_be_visible()
+    yield "the beginning"
+    for n in range(1, 4):
+        press(lab, "Take")
+        expect(new).to_have_count(n)
+        yield f"{n} taken"
+    press(lab, "Undo")
+    expect(new).to_have_count(2)
+    yield "one undone"
+    told = why.text_content() or ""
+    press(lab, "Draw another number")
+    expect(why).not_to_have_text(told)
+    yield "another number"
+    drag(lab, "Top-k", 3)
+    expect(lab).to_contain_text("3 tokens can be drawn")
+    yield "top-k 3"
+    drag(lab, "Top-p", 0.05)
+    expect(lab).to_contain_text("1 token can be drawn")
+    yield "top-p 0.05"
+    drag(lab, "Temperature", 0)
+    expect(lab).to_contain_text("Greedy")
+    yield "greedy"
+    lab.get_by_label("Beginning").fill("")
+    expect(new).to_have_count(0)
+    yield "no beginning"
+
+
+def _attention_lab(lab: Locator) -> Iterator[str]:
+    heads = lab.locator(".lab-head")
+    expect(heads.first).to_be_visible()
+    for head in range(heads.count()):
+        label = heads.nth(head).get_attribute("aria-label") or ""
+        press(lab, label)
+        expect(lab.get_by_role("button", name=label)).to_have_attribute("aria-pressed", "true")
+        yield label
+    for token in (0, 7):
+        drag(lab, "Token to follow", token)
+        yield f"token {token}"
+    press(lab, "Switch this head off")
+    expect(lab).to_contain_text("Without those switched off")
+    yield "a head switched off"
+    press(lab, "All heads on")
+    expect(lab).to_contain_text("The model would go on with")
+    lab.get_by_label("Your sentence").fill("word " * 40)
+    expect(lab).to_contain_text("are left out")
+    yield "a long text"
+    lab.get_by_label("Your sentence").fill("")
+    expect(lab).not_to_contain_text("are left out")
+    yield "no text"
+
+
+def _walk_through_lab(lab: Locator) -> Iterator[str]:
+    title = lab.locator(".lab-title")
+    expect(title).to_contain_text("1 of ")
+    steps = int((title.text_content() or "").split()[2])
+    for step in range(1, steps + 1):
+        expect(title).to_contain_text(f"{step} of {steps} ")
+        yield title.text_content() or ""
+        press(lab, "Next")
+
+
+def _training_replay(lab: Locator) -> Iterator[str]:
+    slider = lab.get_by_label("Training so far")
+    expect(slider).to_be_visible()
+    for report in range(int(slider.get_attribute("max") or 0) + 1):
+        drag(lab, "Training so far", report)
+        yield slider.get_attribute("aria-valuetext") or ""
+
+
+# A lab's name -> what brings it, on a fresh page, into each of its states, one after the other, and names them.
+LABS: dict[str, Callable[[Locator], Iterator[str]]] = {
+    "playground": _playground,
+    "tokenizer_lab": _tokenizer_lab,
+    "next_token_lab": _next_token_lab,
+    "attention_lab": _attention_lab,
+    "walk_through_lab": _walk_through_lab,
+    "training_replay": _training_replay,
+}
+
+
+# --- contact sheets -----------------------------------------------------------------------------------------------
+
+
+def shot(seen: Page | Locator, theme: str, **how: Any) -> Image.Image:
+    page = seen if isinstance(seen, Page) else seen.page
+    page.evaluate(
+        """theme => new Promise((go) => {
+          document.documentElement.dataset.theme = theme;
+          requestAnimationFrame(() => requestAnimationFrame(go)); // labs paint their pictures in the next frame
+        })""",
+        theme,
+    )
+    return Image.open(BytesIO(seen.screenshot(animations="disabled", **how))).convert("RGB")
+
+
+def columns(long: Image.Image) -> list[Image.Image]:
+    """A long page, cut into pieces that fit beside each other."""
+    return [long.crop((0, top, long.width, min(top + COLUMN, long.height))) for top in range(0, long.height, COLUMN)]
+
+
+def sheets(pictures: list[tuple[str, Image.Image]], scale: float) -> Iterator[Image.Image]:
+    """Pictures with their names under a line, in rows, on as many sheets as are needed."""
+    font = ImageFont.load_default(16)
+    row: list[tuple[str, Image.Image]] = []
+    rows = [row]
+    for name, large in pictures:
+        picture = large.resize((int(large.width * scale), 1 + int(large.height * scale)))
+        if row and sum(p.width + GAP for _, p in row) + picture.width > SHEET:
+            row = []
+            rows.append(row)
+        row.append((name, picture))
+    heights = [max(picture.height for _, picture in row) + 2 * GAP for row in rows]
+    while rows:
+        n = 1
+        while n < len(rows) and sum(heights[: n + 1]) <= SHEET:
+            n += 1
+        sheet = Image.new("RGB", (SHEET + GAP, sum(heights[:n]) + GAP), "#808080")
+        draw = ImageDraw.Draw(sheet)
+        top = 0
+        for row, height in zip(rows[:n], heights[:n], strict=True):
+            left = GAP
+            for name, picture in row:
+                draw.text((left, top + 4), name, "white", font)
+                sheet.paste(picture, (left, top + GAP))
+                left += picture.width + GAP
+            top += height
+        yield sheet
+        rows, heights = rows[n:], heights[n:]
+
+
+def look(site: Path, folder: Path) -> int:
+    """Writes the sheets of a built book into a folder, and returns how many there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names: list[str] = []
+
+    def write(name: str, pictures: list[tuple[str, Image.Image]], width: int) -> None:
+        scale = {360: 0.75, 820: 0.6}.get(width, 0.5)
+        for n, sheet in enumerate(sheets(pictures, scale), 1):
+            names.append(f"{name}-{n}.png")
+            sheet.save(folder / names[-1])
+
+    with serving(site) as home, sync_playwright() as playwright:
+        browser = launch(playwright)
+        page = browser.new_page()
+        for path in pages_of(site):
+            print(path, flush=True)
+            page.goto(f"{home}/{path}", wait_until="networkidle")
+            for lab in page.locator("[data-lab]").all():
+                wake(page, lab.get_attribute("data-lab") or "")
+            page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+            page.evaluate("scrollTo(0, 0)")
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                for theme in THEMES:
+                    pieces = columns(shot(page, theme, full_page=True))
+                    name = re.sub(r"\W+", "_", path.removesuffix(".html"))
+                    write(f"{name}-{width}-{theme}", [("", piece) for piece in pieces], width)
+        for lab_name, walk in LABS.items():
+            for width in WIDTHS:
+                print(lab_name, width, flush=True)
+                page.set_viewport_size({"width": width, "height": 900})
+                page.goto(f"{home}/book/labs.html")
+                lab = wake(page, lab_name)
+                seen = [(state, {theme: shot(lab, theme) for theme in THEMES}) for state in walk(lab)]
+                for theme in THEMES:
+                    write(f"{lab_name}-{width}-{theme}", [(state, shots[theme]) for state, shots in seen], width)
+        browser.close()
+    figures = "".join(f'<h2>{escape(name)}</h2><img src="{name}" alt="{escape(name)}" loading="lazy">' for name in names)
+    style = "<style>img { max-width: 100% }</style>"
+    page_of_all = f"<!doctype html><meta charset='utf-8'><title>Contact sheets</title>{style}{figures}\n"
+    (folder / "index.html").write_text(page_of_all, encoding="utf-8")
+    return len(names)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m book.look", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "_build/look", help="where the sheets go")
+    folder = parser.parse_args().folder
+    if not SITE.exists():
+        sys.exit("There is no built book in _build/html: run `make site` first.")
+    try:
+        count = look(SITE, folder)
+    except Error as error:
+        sys.exit(f"The browser failed; `playwright install chromium` gets one: {str(error).splitlines()[0]}")
+    print(f"{count} sheets: open {folder / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()
