@@ -22,7 +22,7 @@ def buttons_that_change_nothing(part: Locator) -> list[str]:
 
 def set_theme(page: Page, theme: str) -> None:
     """Turns the page light or dark, at once."""
-    still = "*, ::before, ::after { transition: none !important; }"
+    still = "*, ::before, ::after { animation: none !important; transition: none !important; }"
     page.evaluate(
         """([theme, still]) => {
           document.querySelector("#still") ?? document.head.append(Object.assign(document.createElement("style"), { id: "still", textContent: still }));

@@ -81,7 +81,7 @@ async function render({ model, el }) {
     });
     const rows = tokens.map(({ text }, t) => svg("g", { class: t === token ? "lab-followed" : "", onpointerenter: () => go(t), onclick: () => go(t) },
       svg("rect", { x: 0, y: t * ROW, width, height: ROW, class: "lab-hit" }),
-      svg("rect", { x: arcs, y: t * ROW + 1, width: names - 6, height: ROW - 2, rx: 3, class: "lab-name-back", "fill-opacity": t <= token ? 0.45 * weight(layer, head, token, t) : 0 }),
+      svg("rect", { x: arcs, y: t * ROW + 1, width: names - 6, height: ROW - 2, rx: 3, class: "lab-name-back", "fill-opacity": t <= token ? 0.4 * weight(layer, head, token, t) : 0 }),
       svg("text", { x: arcs + 4, y: t * ROW + 14 }, visible(text).slice(0, width < 480 ? 10 : 14)),
       tokens.slice(0, t + 1).map((_, s) => svg("rect", { x: arcs + names + s * cell, y: t * ROW, width: cell, height: ROW, class: "lab-cell", "fill-opacity": weight(layer, head, t, s).toFixed(3) }))));
     picture.replaceChildren(svg("svg", { width, height: T * ROW, viewBox: `0 0 ${width} ${T * ROW}`, class: "lab-attention", "aria-hidden": "true" }, rows, lines));

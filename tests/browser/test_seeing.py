@@ -1,0 +1,274 @@
+"""Looks at every page and every state of every lab as a reader does; and at what looks, with a page of faults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+from seeing import buttons_that_change_nothing, look_at, set_theme
+
+from book.look import LABS, pages_of, wake
+
+GOOD = """
+  <p>Text in <sup style="font-size: 9px">small</sup> letters, and a <code>NaN</code> that is meant.</p>
+  <p style="color: #767676; font-size: 30px; opacity: 0.9">large and light</p>
+  <button aria-disabled="true" style="color: #aaa">cannot be pressed</button>
+  <table><tr><td>whole words</td></tr></table>
+  <svg width="100" height="30" viewBox="0 0 50 15"><rect width="50" height="15"/><text y="10" font-size="6" fill="white">fine</text></svg>
+  <p hidden>undefined</p><details><summary>More</summary><p>NaN</p></details>
+  <canvas id="painted" width="2" height="1" style="width: 20px"></canvas>
+  <script>painted.getContext("2d").fillRect(0, 0, 1, 1)</script>
+"""
+FAULTS = {
+    "an object as text": ("<p>a [object HTMLSpanElement]</p>", "“a \\[object HTMLSpanElement\\]” can be read"),
+    "undefined": ("<p>It weighs undefined kilos.</p>", "“It weighs undefined kilos.” can be read"),
+    "not a number": ("<svg width=9 height=20><text y=15>NaN</text></svg>", "“NaN” can be read"),
+    "infinity": ("<textarea>Infinity</textarea>", "“Infinity” stands in textarea"),
+    "a label that is no label": ('<input type="range" aria-label="step NaN">', "aria-label of input is “step NaN”"),
+    "an empty canvas": ("<canvas width=5 height=5></canvas>", "an empty canvas"),
+    "a canvas of one color": (
+        "<canvas id=c width=5 height=5></canvas><script>c.getContext('2d').fillRect(0, 0, 5, 5)</script>",
+        "an empty canvas",
+    ),
+    "an empty drawing": ("<svg width=20 height=20><rect width=0 height=0 /></svg>", "an empty drawing"),
+    "a drawing without room": ("<svg width=0 height=0><rect width=9 height=9 /></svg>", "an empty drawing"),
+    "small text": ("<p style='font-size: 10px'>tiny</p>", "“tiny” is 10.0 px small"),
+    "text of a drawing that has shrunk": (
+        "<svg width=50 viewBox='0 0 100 20'><text y=15 font-size=20>tiny</text></svg>",
+        "“tiny” is 10.0 px small",
+    ),
+    "faint text": ("<p style='color: #888'>faint</p>", "“faint” has a contrast of 3.54"),
+    "text that is faint because a box around it is": (
+        "<div style='opacity: 0.4'><p>faint</p></div>",
+        "“faint” has a contrast of 2.85",
+    ),
+    "text like its ground": ("<div style='background: #111'><p>dark</p></div>", "“dark” has a contrast of 1.1"),
+    "text of a drawing like what it stands on": (
+        "<svg width=99 height=20><circle cx=20 r=99 /><text y=15>dark</text></svg>",
+        "“dark” has a contrast of 1.00",
+    ),
+    "text of a drawing that nobody has placed on white": (
+        "<svg width=99 height=20><text y=15 fill='#888'>faint</text><rect width=99 height=20 fill=none /></svg>",
+        "“faint” has a contrast of 3.54",
+    ),
+    "a broken word": (
+        "<table style='width: 30px; table-layout: fixed; overflow-wrap: anywhere'><td>dollars</td></table>",
+        "“dollars” is broken in",
+    ),
+    "a page wider than the screen": ("<div style='width: 2000px'>wide</div>", "the page is 20\\d\\d px wide"),
+    "a request to another host": ("<img alt='' src='http://elsewhere.test/x.png'>", "a request to elsewhere.test"),
+}
+
+
+@pytest.fixture
+def blank(browser: Browser) -> Any:
+    """A page on which a test can put anything; requests to hosts that do not exist may fail there."""
+    page = browser.new_page()
+    page.route("http://elsewhere.test/**", lambda route: route.fulfill(status=204))
+    yield page
+    page.close()
+
+
+def show(page: Page, body: str) -> None:
+    html = f"<!doctype html><title>t</title><body style='background: white'>{body}</body>"
+    page.route("http://book/", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"))
+    page.goto("http://book/")
+
+
+def test_nothing_is_wrong_with_what_is_right(blank: Page) -> None:
+    show(blank, GOOD)
+    assert look_at(blank) == []
+
+
+@pytest.mark.parametrize(("body", "told"), FAULTS.values(), ids=list(FAULTS))
+def test_each_fault_is_seen(blank: Page, body: str, told: str) -> None:
+    show(blank, body)
+    faults = look_at(blank)
+    assert len(faults) == 1
+    assert re.match(told, faults[0]), faults
+
+
+def test_the_color_under_a_text_is_that_of_the_bitmap_there(blank: Page) -> None:
+    show(blank, "<canvas id=c width=2 height=1></canvas>")
+    bitmap = blank.evaluate(
+        """() => {
+          const context = c.getContext("2d");
+          context.fillRect(0, 0, 1, 1); // black on the left
+          context.fillStyle = "white";
+          context.fillRect(1, 0, 1, 1);
+          return c.toDataURL();
+        }"""
+    )
+    image = f"<image href='{bitmap}' width=200 height=20 preserveAspectRatio=none />"
+    show(blank, f"<svg width=200 height=20>{image}<text y=15 x=10>left</text><text y=15 x=150>right</text></svg>")
+    (fault,) = look_at(blank)
+    assert fault.startswith("“left” has a contrast of 1.00")
+
+
+def test_a_button_that_changes_nothing_is_seen(blank: Page) -> None:
+    show(
+        blank,
+        """<div id=scrolls style="height: 20px; overflow: auto"><p style="height: 200px">long</p></div>
+        <canvas id=c width=2 height=2></canvas><input id=field aria-label="A field">
+        <button onclick="this.textContent += '!'">changes a text</button>
+        <button onclick="scrolls.scrollTop = 50">scrolls</button>
+        <button onclick="c.getContext('2d').fillRect(0, 0, 1, 1)">paints</button>
+        <button onclick="field.value = 'x'">fills a field</button>
+        <button onclick="setTimeout(() => document.body.append('late'), 100)">takes its time</button>
+        <button onclick="this.focus()">does nothing</button>
+        <button disabled>cannot be pressed</button>""",
+    )
+    assert buttons_that_change_nothing(blank.locator("body")) == ["“does nothing” changes nothing: button"]
+
+
+def test_every_page_looks_right(page: Page, served: str, site: Path) -> None:
+    faults = {}
+    for path in pages_of(site):
+        page.goto(f"{served}/{path}")
+        page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        for width, theme in ((1280, "light"), (1280, "dark"), (820, "light"), (360, "dark")):
+            page.set_viewport_size({"width": width, "height": 800})
+            set_theme(page, theme)
+            faults[path, width, theme] = look_at(page)
+    assert {seen: found for seen, found in faults.items() if found} == {}
+    assert len(faults) > 4 * 25
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
+@pytest.mark.parametrize("name", LABS)
+def test_every_state_of_a_lab_looks_right(page: Page, served: str, name: str, width: int, theme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{served}/book/labs.html")
+    set_theme(page, theme)
+    lab = wake(page, name)
+    faults = {state: look_at(lab) for state in LABS[name](lab)}
+    assert {state: found for state, found in faults.items() if found} == {}
+    assert len(faults) >= 3
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_every_button_of_a_lab_does_something(page: Page, served: str, name: str) -> None:
+    page.context.grant_permissions(["clipboard-write"])
+    page.goto(f"{served}/book/labs.html")
+    lab = wake(page, name)
+    next(LABS[name](lab))
+    assert buttons_that_change_nothing(lab) == []
+
+
+@pytest.fixture(params=[360, 820, 1440])
+def chapter(request: pytest.FixtureRequest, page: Page, served: str) -> Page:
+    """A chapter on a phone, a tablet, and a laptop."""
+    page.set_viewport_size({"width": request.param, "height": 800})
+    page.goto(f"{served}/chapters/04_attention.html")
+    return page
+
+
+def is_in_view(part: Locator) -> bool:
+    """Whether a reader sees a part of a page: hidden ones stand beside the screen, or are invisible."""
+    return part.evaluate(
+        """(part) => {
+          const { left, right } = part.getBoundingClientRect();
+          return part.checkVisibility({ visibilityProperty: true }) && right > 0 && left < innerWidth;
+        }"""
+    )
+
+
+def eventually(page: Page, part: Locator, wanted: bool) -> None:
+    """Waits until a sidebar has slid in or out."""
+    for _ in range(200):
+        if is_in_view(part) == wanted:
+            return
+        page.evaluate("new Promise(requestAnimationFrame)")
+    raise AssertionError(f"{part} is {'not ' if wanted else ''}in view")
+
+
+def test_the_menu_button_shows_and_hides_the_contents_of_the_book(chapter: Page) -> None:
+    menu = chapter.get_by_role("button", name="Toggle primary sidebar")
+    link = chapter.locator("nav.bd-links a[href$='05_many_heads.html']")
+    if chapter.viewport_size["width"] > 992:  # type: ignore[index]
+        eventually(chapter, link, True)  # there is room: it is there at once, and the button takes it away
+        menu.click()
+        eventually(chapter, link, False)
+        menu.focus()
+        chapter.keyboard.press("Enter")
+        eventually(chapter, link, True)
+        return
+    eventually(chapter, link, False)
+    menu.click()
+    eventually(chapter, link, True)
+    chapter.keyboard.press("Escape")
+    eventually(chapter, link, False)
+    expect(menu).to_be_focused()
+    chapter.keyboard.press("Enter")
+    eventually(chapter, link, True)
+    chapter.mouse.click(chapter.viewport_size["width"] - 5, 400)  # type: ignore[index]  # beside it
+    eventually(chapter, link, False)
+    menu.click()
+    eventually(chapter, link, True)
+    link.click()
+    expect(chapter).to_have_url(re.compile("05_many_heads.html"))
+
+
+def test_the_contents_button_shows_and_hides_the_contents_of_the_page(chapter: Page) -> None:
+    button = chapter.get_by_role("button", name="Toggle secondary sidebar")
+    link = chapter.locator("nav.page-toc a").nth(2)
+    if chapter.viewport_size["width"] > 1200:  # type: ignore[index]
+        expect(button).to_be_hidden()  # the contents are always there
+        eventually(chapter, link, True)
+        return
+    eventually(chapter, link, False)
+    button.click()
+    eventually(chapter, link, True)
+    chapter.keyboard.press("Escape")
+    eventually(chapter, link, False)
+    expect(button).to_be_focused()
+    button.click()
+    link.click()
+    expect(chapter).to_have_url(re.compile("#"))
+    eventually(chapter, link, False)
+
+
+def test_every_button_of_the_bar_on_a_page_does_something(chapter: Page) -> None:
+    # what they do outside of the page, which a press by a script may not do
+    chapter.evaluate(
+        """() => {
+          window.print = () => { document.body.dataset.printed = ""; };
+          window.toggleFullScreen = () => { document.body.dataset.full = ""; };
+        }"""
+    )
+    bar = chapter.locator(".bd-header-article")
+    assert bar.locator("button:visible").count() >= 6
+    assert buttons_that_change_nothing(bar) == []
+
+
+def test_copy_buttons_can_be_seen_without_a_mouse(browser: Browser, served: str) -> None:
+    context = browser.new_context(has_touch=True, is_mobile=True, viewport={"width": 360, "height": 800})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{served}/chapters/04_attention.html")
+    button = page.locator("button.copybtn:visible").first
+    assert button.evaluate("button => getComputedStyle(button).opacity") == "1"
+    button.tap()
+    expect(button).to_have_class(re.compile("success"))
+    assert page.evaluate("navigator.clipboard.readText()")
+    context.close()
+
+
+@pytest.mark.parametrize("path", ["chapters/02_tokenizer.html", "chapters/14_bigger.html", "book/intro.html"])
+def test_a_wide_table_or_picture_scrolls_by_keyboard_and_moves_nothing_else(
+    page: Page, served: str, path: str
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"{served}/{path}")
+    moving = page.locator(".pst-scrollable-table-container, .cell_output > .output, .hero").filter(
+        has=page.locator("table, svg")
+    )
+    wide = [part for part in moving.all() if part.evaluate("part => part.scrollWidth > part.clientWidth + 20")]
+    assert wide
+    wide[0].focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("part => part.scrollLeft > 0", arg=wide[0].element_handle())
+    assert page.evaluate("scrollX") == 0
