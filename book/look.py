@@ -28,6 +28,7 @@ SITE = ROOT / "_build/html"
 WIDTHS = (360, 820, 1440)  # pixels of a phone, a tablet, a laptop
 THEMES = ("light", "dark")
 SHEET, GAP = 2400, 24  # pixels: how wide a contact sheet is, and how far apart its pictures are
+IN_FRONT = ".bd-header-article, .skip-link, #pst-back-to-top"  # what stands in front of a lab while a page is scrolled
 COLUMN = 2600  # pixels of a page that stand below each other, before its next column begins
 
 
@@ -257,6 +258,8 @@ def sheets(pictures: list[tuple[str, Image.Image]], scale: float) -> Iterator[Im
         for row, height in zip(rows[:n], heights[:n], strict=True):
             left = GAP
             for name, picture in row:
+                while name and draw.textlength(name, font) > picture.width:
+                    name = name[:-1]
                 draw.text((left, top + 4), name, "white", font)
                 sheet.paste(picture, (left, top + GAP))
                 left += picture.width + GAP
@@ -297,12 +300,15 @@ def look(site: Path, folder: Path) -> int:
                 print(lab_name, width, flush=True)
                 page.set_viewport_size({"width": width, "height": 900})
                 page.goto(f"{home}/book/labs.html")
+                page.add_style_tag(content=f"{IN_FRONT} {{ display: none !important }}")
                 lab = wake(page, lab_name)
                 seen = [(state, {theme: shot(lab, theme) for theme in THEMES}) for state in walk(lab)]
                 for theme in THEMES:
                     write(f"{lab_name}-{width}-{theme}", [(state, shots[theme]) for state, shots in seen], width)
         browser.close()
-    figures = "".join(f'<h2>{escape(name)}</h2><img src="{name}" alt="{escape(name)}" loading="lazy">' for name in names)
+    figures = "".join(
+        f'<h2>{escape(name)}</h2><img src="{name}" alt="{escape(name)}" loading="lazy">' for name in names
+    )
     style = "<style>img { max-width: 100% }</style>"
     page_of_all = f"<!doctype html><meta charset='utf-8'><title>Contact sheets</title>{style}{figures}\n"
     (folder / "index.html").write_text(page_of_all, encoding="utf-8")

@@ -80,7 +80,7 @@ def picture(axes: Axes, alt: str) -> Picture:
     for text in texts:
         if text.get_color() == "black":
             text.set_color(INK)  # and black text black
-    sizes = [text.get_fontsize() for text in texts if text.get_text()]
+    sizes = [float(text.get_fontsize()) for text in texts if text.get_text()]
     narrowest = 72 * figure.get_figwidth() * SMALLEST / min(sizes, default=SMALLEST)
     file = io.StringIO()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():

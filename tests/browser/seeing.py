@@ -20,13 +20,13 @@ def buttons_that_change_nothing(part: Locator) -> list[str]:
     return part.evaluate(f"(part) => {{ {LOOK}; return pressAll(part); }}")
 
 
+STILL = "*, ::before, ::after { animation: none !important; transition: none !important; }"
+
+
 def set_theme(page: Page, theme: str) -> None:
     """Turns the page light or dark, at once."""
-    still = "*, ::before, ::after { animation: none !important; transition: none !important; }"
-    page.evaluate(
-        """([theme, still]) => {
-          document.querySelector("#still") ?? document.head.append(Object.assign(document.createElement("style"), { id: "still", textContent: still }));
-          document.documentElement.dataset.theme = theme;
-        }""",
-        [theme, still],
-    )
+    if page.locator("#still").count() == 0:
+        page.evaluate(
+            "still => document.head.insertAdjacentHTML('beforeend', still)", f"<style id=still>{STILL}</style>"
+        )
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)

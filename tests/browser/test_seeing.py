@@ -17,7 +17,8 @@ GOOD = """
   <p style="color: #767676; font-size: 30px; opacity: 0.9">large and light</p>
   <button aria-disabled="true" style="color: #aaa">cannot be pressed</button>
   <table><tr><td>whole words</td></tr></table>
-  <svg width="100" height="30" viewBox="0 0 50 15"><rect width="50" height="15"/><text y="10" font-size="6" fill="white">fine</text></svg>
+  <svg width="100" height="30" viewBox="0 0 50 15"><rect width="50" height="15"/>
+    <text y="10" font-size="6" fill="white">fine</text></svg>
   <p hidden>undefined</p><details><summary>More</summary><p>NaN</p></details>
   <canvas id="painted" width="2" height="1" style="width: 20px"></canvas>
   <script>painted.getContext("2d").fillRect(0, 0, 1, 1)</script>
@@ -257,10 +258,17 @@ def test_copy_buttons_can_be_seen_without_a_mouse(browser: Browser, served: str)
     context.close()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_button_that_leads_back_to_the_top_can_be_read(page: Page, served: str, theme: str) -> None:
+    page.goto(f"{served}/chapters/04_attention.html")
+    set_theme(page, theme)
+    top = page.locator("#pst-back-to-top")
+    top.evaluate("(button) => { button.style.display = 'block'; }")  # as the theme does while one scrolls up
+    assert look_at(top) == []
+
+
 @pytest.mark.parametrize("path", ["chapters/02_tokenizer.html", "chapters/14_bigger.html", "book/intro.html"])
-def test_a_wide_table_or_picture_scrolls_by_keyboard_and_moves_nothing_else(
-    page: Page, served: str, path: str
-) -> None:
+def test_a_wide_table_or_picture_scrolls_by_keyboard_and_moves_nothing_else(page: Page, served: str, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"{served}/{path}")
     moving = page.locator(".pst-scrollable-table-container, .cell_output > .output, .hero").filter(
