@@ -229,7 +229,13 @@ def test_a_damaged_gzip_file_gets_a_sentence(damage: str) -> None:
 def test_a_line_says_what_is_read_and_what_is_skipped_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.txt", "b.MD", "deep/c.jsonl", "d.csv.gz", "deep/e.txt"):
         write(f"texts/{name}", '{"text": "a"}' if "json" in name else "text\na" if "csv" in name else "a")
-    for name in (".ipynb_checkpoints/a.txt", ".hidden.txt", "model/tokenizer.json", "secret/a.txt", "deep/.git/config.txt"):
+    for name in (
+        ".ipynb_checkpoints/a.txt",
+        ".hidden.txt",
+        "model/tokenizer.json",
+        "secret/a.txt",
+        "deep/.git/config.txt",
+    ):
         write(f"texts/{name}", "sneaks in")
     write("texts/empty.txt", "")
     for i in range(5):
