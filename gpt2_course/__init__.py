@@ -5,6 +5,14 @@
 >>> generated_text = model.generate("Once upon a time", max_length=100)
 """
 
+import os
+
+# Threads that wait for each other soon go to sleep. By default they keep their cores busy for several milliseconds, and
+# training beside another program takes several times as long. Sleeping at once, as in train.py, would make it faster
+# still, but writing token by token slower by half. OpenMP reads this once, when PyTorch is loaded.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 from gpt2_course.model import GPT2, GPT2Config
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.train_config import TrainConfig

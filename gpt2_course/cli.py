@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -32,13 +33,14 @@ from gpt2_course.data.stream import PROGRESS, tokens_kept
 from gpt2_course.data.text import HF, TINY_WORLD, Corpus, TinyWorld, folder_name
 from gpt2_course.evaluation import evaluate
 from gpt2_course.grades import GRADES, grade
+from gpt2_course.lock import LOCK, reserving
 from gpt2_course.model import GPT2
 from gpt2_course.plots import save_loss_curve
 from gpt2_course.sampling import SamplingConfig
 from gpt2_course.team import has_lost_a_process
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.train_config import CONFIG, TrainConfig
-from gpt2_course.training import HISTORY, Trainer
+from gpt2_course.training import HISTORY, Trainer, stops_like_ctrl_c
 
 PROMPTS = ("The future of AI is", "Once upon a time", "The secret to happiness")
 ModelName = Annotated[
@@ -48,6 +50,7 @@ ModelName = Annotated[
     ),
 ]
 DEFAULT_MODEL = "tiny-world"  # the one that comes with the package
+UNFINISHED = ".unfinished-export"
 DataName = Annotated[
     str,
     tyro.conf.arg(
@@ -67,11 +70,13 @@ class Train:
     config: tyro.conf.OmitArgPrefixes[TrainConfig]
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with the run in the output folder, with its settings."""
-    grade_samples: int = 100
-    """How many texts of each kind to grade at the end, if the text is Tiny World; 0 for none."""
 
     def run(self) -> None:
         trainer = Trainer.from_config(self.config, self.resume)
+        with reserving(self.config.folder) if trainer.team.leads else nullcontext():
+            self._train(trainer)
+
+    def _train(self, trainer: Trainer) -> None:
         team = trainer.team
         if team.leads:
             print(
@@ -92,8 +97,20 @@ class Train:
             team.leave()
             raise
         team.leave()
-        if team.leads:
-            self._show(trainer)
+        if not team.leads:
+            return
+        try:
+            with stops_like_ctrl_c():
+                self._show(trainer)
+        except KeyboardInterrupt:
+            folder, samples = self.config.folder, self.config.grade_samples
+            print(f"\nStopped; the model is saved in {folder}.")
+            if samples and _n_documents(self.config.data):
+                print(
+                    f"Grade it later with:\n"
+                    f"  python -m gpt2_course.cli evaluate --model {quote(str(folder))} --samples {samples}"
+                )
+            raise
 
     def _stopped(self, trainer: Trainer) -> None:
         saved = "nothing was saved yet" if trainer.saved_step is None else f"saved after step {trainer.saved_step}"
@@ -110,9 +127,10 @@ class Train:
             _write(trainer.model, prompt, SamplingConfig(temperature=0.8, seed=self.config.seed), 200)
             print()
         n_documents = _n_documents(self.config.data)
-        if n_documents and self.grade_samples:
-            print(f"How well it knows Tiny World, by {self.grade_samples} samples of each kind:")
-            grades = grade(trainer.model, self.grade_samples, n_documents)
+        samples = self.config.grade_samples
+        if n_documents and samples:
+            print(f"How well it knows Tiny World, by {samples} samples of each kind:")
+            grades = grade(trainer.model, samples, n_documents)
             grades.write(folder)
             print(grades.table() + "\n")
         if self.config.preset == "laptop":
@@ -165,6 +183,8 @@ class Chat:
     """How many tokens to add each time."""
 
     def run(self) -> None:
+        if sys.stdin is None:
+            raise ValueError("chat reads what you type, but its standard input is closed: start it in a terminal.")
         model = GPT2.from_pretrained(self.model)
         print("Type the beginning of a text (for example: " + " · ".join(PROMPTS) + "). An empty line ends it.")
         while True:
@@ -220,8 +240,12 @@ class Tokenize:
     """With a dataset of the hub: how many tokens to stop after (10B, 500M, 250K); if not given, all of them."""
 
     def run(self) -> None:
-        streamed = self.data.startswith(HF)
         out = Path(self.out or f"shards/{folder_name(self.data)}")
+        with reserving(out):
+            self._write(out)
+
+    def _write(self, out: Path) -> None:
+        streamed = self.data.startswith(HF)
         if (out / INDEX).exists() or (not streamed and (out / PROGRESS).exists()):
             raise FileExistsError(f"{out} already holds token shards: choose another folder with --out.")
         if self.tokens and not streamed:
@@ -312,14 +336,30 @@ class Export:
 
     def run(self) -> None:
         model = GPT2.from_pretrained(self.model)
-        if self.out.exists() and any(self.out.iterdir()):
+        with reserving(self.out):
+            size = self._write(model)
+        print(f"{self.out}: {model.num_parameters():,} parameters in {size:.1f} MB.")
+
+    def _write(self, model: GPT2) -> float:
+        """Writes the folder and returns its size in MB.
+
+        All files are written to a folder in it, and moved when they are complete. Should that be left by a process that
+        was killed, the same command may start over.
+        """
+        unfinished = self.out / UNFINISHED
+        if not unfinished.exists() and any(path.name != LOCK for path in self.out.iterdir()):
             raise FileExistsError(f"{self.out} is not empty: choose another folder with --out.")
-        model.save_pretrained(self.out, getattr(torch, self.dtype))
+        shutil.rmtree(unfinished, ignore_errors=True)
+        model.save_pretrained(unfinished, getattr(torch, self.dtype))
         for name in (CONFIG, HISTORY, GRADES):  # how it was made, and how good it is
             if (Path(self.model) / name).exists():
-                shutil.copy(Path(self.model) / name, self.out)
-        size = sum(path.stat().st_size for path in self.out.iterdir()) / 1e6
-        print(f"{self.out}: {model.num_parameters():,} parameters in {size:.1f} MB.")
+                shutil.copy(Path(self.model) / name, unfinished)
+        files = list(unfinished.iterdir())
+        size = sum(path.stat().st_size for path in files) / 1e6
+        for path in files:
+            path.replace(self.out / path.name)
+        unfinished.rmdir()
+        return size
 
 
 Command = Train | Generate | Chat | Tokenize | Evaluate | Export
@@ -360,7 +400,10 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
         resume: bool = False
 
     without_help = [a for a in arguments if a not in ("-h", "--help")]
-    first, _ = tyro.cli(First, args=without_help, return_unknown_args=True)
+    try:
+        first, _ = tyro.cli(First, args=without_help, return_unknown_args=True, console_outputs=False)
+    except SystemExit:  # a mistake among these options, which are also options of `Train`: that names it
+        return TrainConfig()
     config = TrainConfig.for_preset(first.preset)
     if not first.resume:
         return config
@@ -372,7 +415,11 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; 0 where it worked, 1 for a mistake that can be mended, 2 for a wrong option, 130 for Ctrl-C."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows another: no reason to stop
+    for closed in ("stdout", "stderr"):  # as by `2>&-`
+        if getattr(sys, closed) is None:
+            setattr(sys, closed, Path(os.devnull).open("w"))  # noqa: SIM115
+    # a terminal that lacks a character shows another, and a byte that is no text is read as "�": no reason to stop
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     name, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal
 
@@ -17,13 +18,22 @@ from gpt2_course.model import PRESETS, GPT2Config
 
 CONFIG = "train_config.json"
 SHORTEST = 64  # tokens, where sequences begin to grow
+# what a setting must be, by the type of its default
+KINDS: dict[type, tuple[type, str]] = {
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "a text"),
+}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything a training run depends on; the one place of every default.
 
-    The same settings on the same machine give the same weights, bit for bit.
+    The same settings on the same machine with the same number of threads give the same weights, bit for bit. On a CPU
+    that other programs keep busy, a run changes that number to stay fast (see `ThreadChoice`), and rounds differently
+    from then on. With `OMP_NUM_THREADS` set, it never does.
     """
 
     preset: str = "laptop"
@@ -74,7 +84,7 @@ class TrainConfig:
     seed: int = 0
     """Decides every random choice of the run."""
     device: str = "auto"
-    """auto takes the fastest there is: cuda, mps or cpu."""
+    """auto takes the fastest there is: cuda, mps or cpu. A device that computes otherwise than the CPU is not used."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16: layers compute with half the digits, weights keep all. auto takes it on cuda, where that is fast."""
     compile: Literal["auto", "on", "off"] = "auto"
@@ -95,9 +105,16 @@ class TrainConfig:
     """Steps between two entries of the loss history."""
     checkpoint_every: int = 200
     """Steps between two checkpoints: the most that can be lost."""
+    grade_samples: int = 100
+    """How many texts of each kind to grade at the end, if the text is Tiny World; 0 for none."""
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for settings that cannot work."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind, words = KINDS.get(type(field.default), (GPT2Config, "a GPT2Config"))
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise ValueError(f"{field.name} must be {words}, but it is {value!r}.")
         for name in (
             "steps",
             "batch_size",
@@ -118,6 +135,7 @@ class TrainConfig:
             "warmup_steps",
             "final_learning_rate",
             "sample_tokens",
+            "grade_samples",
         ):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name} must be 0 or more, but it is {getattr(self, name)}.")
@@ -196,8 +214,11 @@ class TrainConfig:
             raise FileNotFoundError(
                 f"There is no run to go on with in {folder}: start one without --resume, or give --out FOLDER."
             ) from None
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} holds no settings of a run ({error}).") from error
+        except (TypeError, KeyError, ValueError) as error:
+            reason = str(error).rstrip(".") if isinstance(error, ValueError) else repr(error)
+            raise ValueError(
+                f"{path} holds no settings of a run ({reason}): mend it, or start another run with another --out."
+            ) from error
 
 
 def learning_rate_factor(step: int, config: TrainConfig) -> float:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from pickle import UnpicklingError
 from time import perf_counter
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, distributed
@@ -23,10 +27,13 @@ from gpt2_course.checkpoint import WEIGHTS
 from gpt2_course.data import TokenStream, find_corpus, find_shards, read_shards, write_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_loss
-from gpt2_course.files import replacing
+from gpt2_course.files import remove_leftovers, replacing
+from gpt2_course.lock import reserving
 from gpt2_course.model import GPT2, CausalSelfAttention
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
+from gpt2_course.self_test import working_device
 from gpt2_course.team import ALONE, Team, own_device, without_sending
+from gpt2_course.threads import ThreadChoice
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.train_config import (
     TrainConfig,
@@ -39,6 +46,7 @@ from gpt2_course.train_config import (
 STATE = "training_state.pt"
 HISTORY = "history.jsonl"
 TOKENIZER_TEXT = 20_000_000  # characters a vocabulary is learned from: more would hardly change it
+LEARNING_RATES = ("learning_rate", "muon_learning_rate")
 
 
 class Trainer:
@@ -97,6 +105,9 @@ class Trainer:
         self.seconds = 0.0  # spent on them
         self.history: list[dict[str, Any]] = []  # what history.jsonl holds
         self._losses: list[Tensor] = []  # of the steps since the last entry
+        self._rates_before: list[float] = []  # the learning rates of the checkpoint that was resumed
+        self._reservation = ExitStack()  # of the folder, so that no other process writes to it
+        weakref.finalize(self, self._reservation.close)
         if team.size > 1:
             # After its first gradient, PyTorch packs gradients anew for sending, and with that the order changes in
             # which they are added up. Done here, a run that is resumed rounds every step as the undisturbed one does.
@@ -120,8 +131,8 @@ class Trainer:
         """Trains up to `config.steps` and returns the history; prints a line a report.
 
         `on_report` is called with the history so far after each report: a notebook draws its live curve there.
-        Ctrl-C (or SIGTERM) finishes the step, saves, and raises `KeyboardInterrupt`; a second one does not wait, but
-        under torchrun, which itself waits 30 seconds at most (its `--shutdown-timeout`).
+        Ctrl-C (or SIGTERM, or SIGHUP) finishes the step, saves, and raises `KeyboardInterrupt`; a second one does not
+        wait, but under torchrun, which itself waits 30 seconds at most (its `--shutdown-timeout`).
         """
         config = self.config
 
@@ -138,12 +149,23 @@ class Trainer:
             disable=None if verbose and self.team.leads else True,
             dynamic_ncols=True,
         )
-        with bar, torch.random.fork_rng(devices=[]), _stop_signals() as stop_asked:
+        threads = ThreadChoice(self._most_threads())
+        with (
+            self._reservation,
+            bar,
+            torch.random.fork_rng(devices=[]),
+            _same_threads(),
+            _stop_signals() as stop_asked,
+        ):
+            if self.folder is not None and self.team.leads:
+                self._reservation.enter_context(reserving(self.folder))
             if self.step == 0:
                 self.team.once(report)
             while self.step < config.steps:
                 began = perf_counter()
                 loss, stop = self.team.mean_loss_and_stop(self.train_step(), stop_asked.is_set())
+                if threads.due(perf_counter() - began, config.steps - self.step) and not stop:
+                    torch.set_num_threads(threads.choose(self._seconds_with(threads.options)))
                 self.seconds += perf_counter() - began
                 self._losses.append(loss)
                 bar.update(tokens_per_step)
@@ -177,6 +199,27 @@ class Trainer:
         self.step += 1
         return loss
 
+    def _most_threads(self) -> int:
+        """How many threads a step may use; 1 means that their number is not this run's to choose."""
+        alone = self.model.device.type == "cpu" and self.team.size == 1 and not self.compiled
+        told = {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys()
+        return torch.get_num_threads() if alone and not told else 1
+
+    def _seconds_with(self, numbers_of_threads: list[int]) -> dict[int, float]:
+        """The seconds that the gradients of one batch take with each number of threads; no weight is changed."""
+        rows = self._rows(torch.Generator().manual_seed(self._seed_of(self.step)))
+        seconds = dict.fromkeys(numbers_of_threads, 0.0)
+        for _ in range(3):
+            for number in numbers_of_threads:
+                torch.set_num_threads(number)
+                began = perf_counter()
+                self._backward(rows)
+                seconds[number] += perf_counter() - began
+            if sum(seconds.values()) > 2:  # long enough to tell
+                break
+        self.model.zero_grad()
+        return seconds
+
     def _backward(self, rows: Tensor) -> Tensor:
         """Adds what these rows say to the gradients; returns their share of the step's loss."""
         grows = self.compiled and rows.shape[1] <= self.config.context  # each length would be compiled anew
@@ -206,13 +249,21 @@ class Trainer:
         loss = float(torch.stack(self._losses).mean())
         self._losses.clear()
         if not math.isfinite(loss):
-            raise ValueError(self._diverged("loss"))
+            self._diverged("loss")
         self._record({"step": self.step, "loss": loss})
 
-    def _diverged(self, what: str) -> str:
-        return (
+    def _diverged(self, what: str) -> NoReturn:
+        """Raises `ValueError`; no rate above those of the checkpoint that was resumed is kept for the next resume."""
+        now = [getattr(self.config, name) for name in LEARNING_RATES]
+        kept = [min(pair) for pair in zip(now, self._rates_before or now, strict=True)]
+        back = ""
+        if kept != now:
+            back = f"; without one, --resume takes {kept[0]} (Muon's: {kept[1]}) again"
+            if self.folder is not None and self.team.leads:
+                replace(self.config, **dict(zip(LEARNING_RATES, kept, strict=True))).write(self.folder)
+        raise ValueError(
             f"The {what} of the model became infinite or not a number by step {self.step}: train with a smaller "
-            f"learning rate than {self.config.learning_rate} (Muon's: {self.config.muon_learning_rate})."
+            f"learning rate than {now[0]} (Muon's: {now[1]}){back}."
         )
 
     def _report(self, verbose: bool) -> None:
@@ -220,12 +271,12 @@ class Trainer:
         config = self.config
         val_loss, floor = self._held_out()
         if not math.isfinite(val_loss):
-            raise ValueError(self._diverged("loss"))
+            self._diverged("loss")
         sample = ""
         if self.model.tokenizer and config.sample_tokens:
             text = self.model.generate(config.sample_prompt, max_new_tokens=config.sample_tokens, seed=config.seed)
             sample = text.removeprefix(config.sample_prompt)
-        loss = self.history[-1]["loss"] if self.history else None
+        loss = self.history[-1].get("loss") if self.history else None
         self._record({"step": self.step, "loss": loss, "val_loss": val_loss, "floor": floor, "sample": sample})
         if verbose:
             train_loss = "" if floor is not None else "training      │ " if loss is None else f"training {loss:.2f} │ "
@@ -262,7 +313,7 @@ class Trainer:
         if self.folder is None:
             return
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
-            raise ValueError(self._diverged("weights"))
+            self._diverged("weights")
         state = {
             "step": self.step,
             "processes": self.team.size,
@@ -270,6 +321,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "losses": [float(loss) for loss in self._losses],
+            "learning_rates": [getattr(self.config, name) for name in LEARNING_RATES],
         }
         with replacing(self.folder / STATE) as path:
             try:
@@ -286,9 +338,6 @@ class Trainer:
         """Goes back to the state of the last checkpoint in the folder; forgets what the history says of later steps."""
         assert self.folder is not None
         path = self.folder / STATE
-        if self.team.leads:
-            for unfinished in self.folder.glob("*.[0-9]*.tmp"):  # of a save in which it was killed
-                unfinished.unlink()
         if not path.exists():  # killed before the first checkpoint: it begins again
             if self.team.leads:
                 self._rewrite_history()
@@ -303,6 +352,7 @@ class Trainer:
                 optimizer.load_state_dict(saved)
             self.step, self.seconds, losses = state["step"], state["seconds"], state["losses"]
             processes = state.get("processes", 1)
+            self._rates_before = state.get("learning_rates", [])
         except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:
             raise ValueError(
                 f"{path} is no checkpoint of this run ({type(error).__name__}): it is damaged, or the model's shape or "
@@ -335,12 +385,28 @@ class Trainer:
         With `resume`, the run in `config.folder` goes on from its last checkpoint, on the same text (`ValueError` for
         another); without it, the folder must not hold a run yet (`FileExistsError`). See `find_corpus` and
         `read_shards` for what a bad text raises. Under `torchrun`, one of the team prepares the text for all.
+
+        A device that does not compute what the CPU does is exchanged for the CPU (see `working_device`). Until the
+        training ends, no other process can write to the folder (`BlockingIOError`).
         """
+        with ExitStack() as reservation:
+            trainer = cls._from_config(config, resume, reservation)
+            trainer._reservation.push(reservation.pop_all())
+            return trainer
+
+    @classmethod
+    def _from_config(cls, config: TrainConfig, resume: bool, reservation: ExitStack) -> Trainer:
         folder = config.folder
-        device = own_device(config.device)
+        shape = config.model
+        device = working_device(own_device(config.device), config.context, shape.n_embd // shape.n_head)
         team = Team.join(device, folder)
         resume = resume or team.restarted
-        shards = team.once(lambda: _prepare(config, resume))
+
+        def prepare() -> Path:
+            reservation.enter_context(reserving(folder))
+            return _prepare(config, resume)
+
+        shards = team.once(prepare)
         if not team.all_see(shards / INDEX, folder):
             raise ValueError(
                 f"Not all processes see the same {shards / INDEX} and the same {folder}: give --out (and --data) in a "
@@ -391,15 +457,37 @@ def one_line(text: str, length: int) -> str:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The entries of a run's history, oldest first. A last line that was cut off by a kill is left out."""
+    """The entries of a run's history, oldest first. A last line that was cut off by a kill is left out.
+
+    Raises `ValueError`, naming the line, for anything else that is not an entry.
+    """
     path = folder / HISTORY
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
     entries = []
-    for line in path.read_bytes().split(b"\n") if path.exists() else []:
+    for number, line in enumerate(lines, 1):
         try:
-            entries.append(json.loads(line))
+            entry = json.loads(line)
         except ValueError:  # half an entry, or half a character; also the nothing after the last line
-            break
+            if number == len(lines):
+                break
+            entry = None
+        if not _is_entry(entry):
+            raise ValueError(
+                f"Line {number} of {path} is not an entry of a run's history: delete the line to keep the others."
+            )
+        entries.append(entry)
     return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether this is what `Trainer` writes to a history."""
+    if not isinstance(entry, dict) or type(entry.get("step")) is not int:
+        return False
+    number = (int, float)
+    if "val_loss" not in entry:
+        return isinstance(entry.get("loss"), number)
+    sound = isinstance(entry["val_loss"], number) and isinstance(entry.get("sample"), str)
+    return sound and all(isinstance(entry.get(name), (*number, type(None))) for name in ("loss", "floor"))
 
 
 def _prepare(config: TrainConfig, resume: bool) -> Path:
@@ -410,8 +498,11 @@ def _prepare(config: TrainConfig, resume: bool) -> Path:
     folder = config.folder
     if resume:
         started = TrainConfig.read(folder)
-        for name in ("data", "column", "tokenizer", "val_fraction"):  # what the tokens were made from
-            was, asked = getattr(started, name), getattr(config, name)
+        # what the tokens were made from, and what the weights mean
+        shape = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
+        fixed = [(name, started, config) for name in ("data", "column", "tokenizer", "val_fraction")]
+        for name, before, now in [*fixed, *((name, started.model, config.model) for name in shape)]:
+            was, asked = getattr(before, name), getattr(now, name)
             if was != asked:
                 raise ValueError(
                     f"The run in {folder} began with {name}={was!r}, which cannot become {asked!r} on the way: "
@@ -423,9 +514,11 @@ def _prepare(config: TrainConfig, resume: bool) -> Path:
                 f"{folder} already holds a run or a model: go on with it by --resume, or give another --out."
             )
         (folder / HISTORY).unlink(missing_ok=True)
+    shards = folder / "tokens"
+    for place in (folder, shards):
+        remove_leftovers(place)
     if given := find_shards(config.data):
         return given
-    shards = folder / "tokens"
     if not (resume and (shards / INDEX).exists()):
         corpus = find_corpus(config.data, config.val_fraction, config.column)
         if corpus.files:
@@ -455,26 +548,68 @@ def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
 
 
 @contextmanager
+def _same_threads() -> Iterator[None]:
+    """Leaves PyTorch with as many threads as it had."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Turns Ctrl-C and SIGTERM into an event, so that a step is never cut in two; the second one is not waited for."""
+    """Turns what asks the program to stop into an event, so that a step is never cut in two; a second Ctrl-C or SIGTERM
+    is not waited for."""
     stop_asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
-        yield stop_asked
-        return
     # A cluster that stops a job signals all of its processes, and torchrun hands the signal on to them once more.
+    # A terminal that closes may send SIGHUP twice as well, once itself and once through the shell.
     once_more = distributed.is_torchelastic_launched()
 
-    def ask(number: int, _: object) -> None:
+    def ask(number: int, _: FrameType | None) -> None:
         stop_asked.set()
-        if not once_more:
-            signal.signal(number, before[signal.Signals(number)])
+        if not once_more and number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, before[number])
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, ask)
+    before = _handle_stops(ask)
     try:
         yield stop_asked
     finally:
         if not (once_more and stop_asked.is_set()):
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def stops_like_ctrl_c() -> Iterator[None]:
+    """Raises `KeyboardInterrupt` in the block for whatever asks the program to stop."""
+    before = _handle_stops(signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handle_stops(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
+    """Has `handler` called for Ctrl-C, SIGTERM and a terminal that closes; returns the handlers before.
+
+    `nohup` makes a program ignore that its terminal closes: it goes on ignoring it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
+        return {}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, handler)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream is not None and stream.isatty()]
+
+        def hang_up(number: int, frame: FrameType | None) -> None:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            for terminal in terminals:  # to write to one that is closed fails
+                os.dup2(nothing, terminal)
+            os.close(nothing)
+            handler(number, frame)
+
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
+    return before

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from torch.distributed import DistBackendError
 from transformers import GPT2LMHeadModel
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
-from gpt2_course.cli import COMMANDS, _again, main
+from gpt2_course.cli import COMMANDS, UNFINISHED, _again, main
 from gpt2_course.data import read_shards
+from gpt2_course.lock import LOCK
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "The fox and the owl shared a plum. The hen and the mole ran home.\n" * 200
@@ -119,6 +122,53 @@ def test_a_run_goes_on_where_it_lies() -> None:
     assert TrainConfig.read(Path("runs/laptop")).steps == 3
 
 
+def test_the_number_of_graded_samples_survives_a_resume() -> None:
+    assert main([*TRAIN, "--steps", "1", "--data", "text.txt", "--out", "run", "--grade-samples", "7"]) == 0
+    assert main(["train", "--resume", "--steps", "2", "--out", "run"]) == 0
+    assert TrainConfig.read(Path("run")).grade_samples == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *([] if sys.platform == "win32" else [signal.SIGTERM])])
+def test_stopped_while_grading_it_says_where_the_model_is_and_how_to_grade_it(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpt2_course.cli.grade", lambda *_: signal.raise_signal(number))
+    monkeypatch.setattr("gpt2_course.cli._write", lambda *_: None)
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    few = [*TRAIN, "--steps", "2", "--data", "tiny-world:200", "--out", "my run", "--grade-samples", "7"]
+    assert main(few) == 130
+    output = capsys.readouterr().out
+    assert "\nStopped; the model is saved in my run.\nGrade it later with:\n" in output
+    assert output.splitlines()[-1].endswith(".cli evaluate --model 'my run' --samples 7")
+    assert handlers == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    assert GPT2.from_pretrained("my run").config.n_embd == 32
+    assert not (Path("my run") / LOCK).exists()
+
+
+def test_an_export_that_was_killed_can_be_made_again(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = GPT2.save_pretrained
+
+    def is_killed(self: GPT2, folder: Path, dtype: object) -> None:
+        save(self, folder)
+        (folder / "merges.txt").unlink()
+        raise SystemExit
+
+    command = ["export", "--model", model, "--out", "shared"]
+    monkeypatch.setattr(GPT2, "save_pretrained", is_killed)
+    with pytest.raises(SystemExit):
+        main(command)
+    Path("shared", LOCK).touch()  # of a killed process, it stays
+    assert (Path("shared") / UNFINISHED / "model.safetensors").exists()
+    monkeypatch.setattr(GPT2, "save_pretrained", save)
+    assert main(command) == 0
+    assert sorted(path.name for path in Path("shared").iterdir()) == sorted(path.name for path in Path(model).iterdir())
+    GPT2.from_pretrained("shared")
+    capsys.readouterr()
+    assert "shared is not empty: choose another folder with --out" in error_of(capsys, *command)
+
+
 def test_a_preset_changes_the_defaults_and_options_override_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--preset", "gpt2", "--batch-size", "4", "--help"])
@@ -163,6 +213,81 @@ def test_every_option_of_training_is_explained(capsys: pytest.CaptureFixture[str
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def busy() -> Iterator[tuple[str, int]]:
+    """A folder that another process writes to, and that process."""
+    script = (
+        "import sys; from pathlib import Path; from gpt2_course.lock import reserving\n"
+        "with reserving(Path('busy')):\n    print('reserved', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "reserved\n"
+    yield "busy", process.pid
+    process.kill()
+    process.communicate()
+
+
+def test_two_processes_do_not_write_to_one_folder(
+    model: str, busy: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, pid = busy
+    TrainConfig(data="text.txt", out=folder).write(Path(folder))
+    for command in (
+        [*TRAIN, "--data", "text.txt"],
+        ["train", "--resume"],
+        ["tokenize", "--data", "text.txt"],
+        ["export", "--model", model],
+    ):
+        said = error_of(capsys, *command, "--out", folder)
+        assert f"error: busy is in use by process {pid}: wait until it ends, or give another" in said
+    assert sorted(path.name for path in Path(folder).iterdir()) == [LOCK, "train_config.json"]
+
+
+def test_a_command_that_fails_leaves_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    error_of(capsys, "train", "--data", "nosuch.txt")
+    error_of(capsys, "tokenize", "--data", "nosuch.txt")
+    error_of(capsys, "export", "--model", "nosuch", "--out", "a/b")
+    assert [path.name for path in Path().iterdir()] == ["text.txt"]
+
+
+def test_streams_that_are_closed_are_no_traceback(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # chat <&-
+    said = error_of(capsys, "chat", "--model", model)
+    assert said == "error: chat reads what you type, but its standard input is closed: start it in a terminal.\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main([*TRAIN, "--steps", "1", "--data", "text.txt", "--out", "run"]) == 0
+
+
+def test_bytes_that_are_no_text_are_read_as_such(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"The \xff fox\n"), encoding="utf-8"))
+    assert main(["chat", "--model", model, "--max-new-tokens", "5"]) == 0
+    assert "> The \ufffd fox" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--data", "--preset", "--out", "--steps"])
+def test_an_option_without_its_value_leads_to_the_help_of_its_command(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["train", option])
+    assert stop.value.code == 2
+    output = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert f"Missing value for argument '{option}'" in output
+    assert "run gpt2-course train --help" in output
 
 
 @pytest.mark.parametrize(

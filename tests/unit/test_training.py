@@ -10,7 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,9 @@ import torch
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import TokenStream, find_corpus, write_shards
 from gpt2_course.evaluation import evaluate
+from gpt2_course.lock import LOCK
 from gpt2_course.train_config import best_device, best_precision, can_compile, learning_rate_factor, sequence_length
-from gpt2_course.training import read_history, start_as_copier
+from gpt2_course.training import _stop_signals, read_history, start_as_copier
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "".join(
@@ -66,6 +69,9 @@ def started(config: TrainConfig, *options: str) -> subprocess.Popen[str]:
 
 def without_time(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in entry.items() if name != "seconds"} for entry in history]
+
+
+HANG_UP = [signal.SIGHUP] if sys.platform != "win32" else []  # what a program gets whose terminal closes
 
 
 def weights(folder: Path | str) -> bytes:
@@ -272,7 +278,7 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(
     assert entries[0] == entries[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, *HANG_UP])
 def test_ctrl_c_saves_and_says_how_to_go_on(config: TrainConfig, tmp_path: Path, number: signal.Signals) -> None:
     config = replace(config, steps=3000)
     process = started(config)
@@ -293,6 +299,83 @@ def test_ctrl_c_saves_and_says_how_to_go_on(config: TrainConfig, tmp_path: Path,
     )
     assert resumed.returncode == 0, resumed.stderr
     assert read_history(Path(config.out))[-1]["step"] == step + 5
+
+
+def test_a_terminal_that_closes_stops_a_run_unless_nohup_has_it_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not HANG_UP:
+        return  # Windows has no such signal
+    number = HANG_UP[0]
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        with _stop_signals() as stop_asked:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)  # the shell sends it as well
+            os.close(master)
+            print("no error, although the terminal is gone", flush=True)
+            assert stop_asked.is_set()
+    before = signal.signal(number, signal.SIG_IGN)  # what nohup does
+    try:
+        with _stop_signals() as stop_asked:
+            os.kill(os.getpid(), number)
+            assert not stop_asked.is_set()
+    finally:
+        signal.signal(number, before)
+
+
+# ---- two at once -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other_process(config: TrainConfig) -> Iterator[subprocess.Popen[str]]:
+    """Another process that writes to the folder of the run."""
+    script = """
+        import sys
+        from pathlib import Path
+        from gpt2_course.lock import reserving
+        with reserving(Path(sys.argv[1])):
+            print("reserved", flush=True)
+            sys.stdin.read()
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), config.out],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "reserved\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_two_processes_do_not_train_in_one_folder(
+    config: TrainConfig, other_process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for resume in (False, True):
+        with pytest.raises(BlockingIOError, match=f"run is in use by process {other_process.pid}: wait until it ends"):
+            Trainer.from_config(config, resume)
+    assert [path.name for path in Path(config.out).iterdir()] == [LOCK]
+    other_process.kill()
+    other_process.wait()
+    Trainer.from_config(config).train(verbose=False)
+
+
+def test_the_folder_is_reserved_from_the_first_token_to_the_last_step(config: TrainConfig) -> None:
+    lock = Path(config.out) / LOCK
+    trainer = Trainer.from_config(config)
+    assert lock.exists()
+    trainer.train(verbose=False, on_report=lambda history: lock.read_text(encoding="utf-8"))
+    assert not lock.exists()
+    trainer = Trainer.from_config(config, resume=True)
+    assert lock.exists()
+    del trainer
+    assert not lock.exists()
+    with pytest.raises(FileExistsError):
+        Trainer.from_config(config)
+    assert not lock.exists()
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(config: TrainConfig, tmp_path: Path, small_disk: Path) -> None:
@@ -339,7 +422,7 @@ def test_a_training_state_that_is_a_pickle_runs_nothing(config: TrainConfig, tmp
 def test_a_refused_resume_changes_nothing(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     with pytest.raises(ValueError, match="is no checkpoint of this run"):
-        Trainer.from_config(replace(config, model=replace(SMALL, n_embd=48)), resume=True)
+        Trainer.from_config(replace(config, optimizer="adamw"), resume=True)
     kept = TrainConfig.read(Path(config.out))
     assert kept == config
     assert Trainer.from_config(kept, resume=True).step == 60
@@ -362,6 +445,31 @@ def test_a_run_does_not_go_on_with_another_text(config: TrainConfig, tmp_path: P
     assert TrainConfig.read(Path(config.out)) == config
 
 
+def test_a_run_does_not_go_on_with_another_model(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    before = (Path(config.out) / "config.json").read_bytes()
+    changes = {"n_head": 4, "layer_norm_epsilon": 1e-3, "n_embd": 48, "n_layer": 3, "n_positions": 64, "vocab_size": 9}
+    for name, value in changes.items():
+        other = replace(config, steps=99, model=replace(SMALL, **{name: value}))  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=f"began with {name}={getattr(SMALL, name)}, which cannot become {value}"):
+            Trainer.from_config(other, resume=True)
+    assert TrainConfig.read(Path(config.out)) == config
+    assert (Path(config.out) / "config.json").read_bytes() == before
+
+
+def test_a_rate_with_which_the_run_diverged_is_not_kept(config: TrainConfig) -> None:
+    Trainer.from_config(config).train(verbose=False)
+    wild = replace(config, steps=80, learning_rate=1e30, muon_learning_rate=0.001)
+    trainer = Trainer.from_config(wild, resume=True)
+    assert TrainConfig.read(Path(config.out)) == wild  # a run that is killed goes on with it
+    del trainer
+    with pytest.raises(ValueError, match=r"smaller learning rate than 1e\+30 .*; without one, --resume takes 0\.01 "):
+        Trainer.from_config(TrainConfig.read(Path(config.out)), resume=True).train(verbose=False)
+    kept = TrainConfig.read(Path(config.out))
+    assert kept == replace(wild, learning_rate=config.learning_rate)
+    assert Trainer.from_config(kept, resume=True).train(verbose=False)[-1]["step"] == 80
+
+
 def test_killed_before_the_model_was_written_it_is_written_on_resume(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     before = weights(config.out)
@@ -370,14 +478,16 @@ def test_killed_before_the_model_was_written_it_is_written_on_resume(config: Tra
     assert weights(config.out) == before
 
 
-def test_what_a_killed_save_left_is_removed_on_resume(config: TrainConfig) -> None:
-    Trainer.from_config(config).train(verbose=False)
-    unfinished, other = Path(config.out) / "training_state.pt.123.tmp", Path(config.out) / "notes.tmp"
-    for path in (unfinished, other):
-        path.touch()
-    Trainer.from_config(config, resume=True)
-    assert not unfinished.exists()
-    assert other.exists()
+@pytest.mark.parametrize("name", ["training_state.pt", "train_config.json", "grades.json"])
+def test_what_a_killed_process_left_is_removed(config: TrainConfig, name: str) -> None:
+    unfinished, other = Path(config.out) / f"{name}.99999999.tmp", Path(config.out) / "notes.tmp"
+    for resume in (False, True):
+        Path(config.out).mkdir(exist_ok=True)
+        for path in (unfinished, other):
+            path.touch()
+        Trainer.from_config(config, resume)
+        assert not unfinished.exists()
+        assert other.exists()
 
 
 def test_resuming_with_another_learning_rate_uses_it(config: TrainConfig) -> None:
@@ -411,10 +521,48 @@ def test_broken_weights_never_replace_a_checkpoint(config: TrainConfig) -> None:
 
 @pytest.mark.parametrize("tail", [b'{"step": 9, "sample": "\xc3', b'{"step"', b""])
 def test_a_history_cut_off_anywhere_is_read_up_to_there(tmp_path: Path, tail: bytes) -> None:
-    entries = [{"step": 0, "sample": "line\u2028separator\x85"}, {"step": 1, "sample": "é"}]
+    entries = [{"step": n, "loss": None, "val_loss": 2.5, "sample": s} for n, s in enumerate(["line\u2028\x85", "é"])]
     lines = b"".join(json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in entries)
     (tmp_path / "history.jsonl").write_bytes(lines + tail)
     assert read_history(tmp_path) == entries
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *["5", "null", "[]", "{}", '"step"', "half", '{"step": "1", "loss": 2.5}', '{"step": 1, "loss": "small"}'],
+        *['{"step": 1, "val_loss": 2.5}', '{"step": 1, "loss": null, "val_loss": null, "sample": ""}'],
+    ],
+)
+def test_a_line_of_the_history_that_is_no_entry_is_named(tmp_path: Path, line: str) -> None:
+    entry = '{"step": 1, "loss": 2.5}\n'
+    (tmp_path / "history.jsonl").write_text(f"{entry}{line}\n{entry}")
+    with pytest.raises(ValueError, match=r"^Line 2 of .*history\.jsonl is not an entry .*: delete the line"):
+        read_history(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda text: b"\xff\xfe" + text, "'utf-8' codec can't decode byte 0xff"),
+        (lambda text: text[:40], "Unterminated string|Expecting"),
+        (lambda text: b"[1, 2]", "TypeError"),
+        (lambda text: b"{}", "KeyError.'model'"),
+        (lambda text: text.replace(b'"seed": 0', b'"seed": "x"'), "seed must be a whole number, but it is 'x'"),
+        (lambda text: text.replace(b'"steps": 60', b'"steps": true'), "steps must be a whole number, but it is True"),
+        (lambda text: text.replace(b'"out": ', b'"out": 5, "x": '), "TypeError"),
+        (lambda text: text.replace(b'"out": ', b'"out": 5, "data": '), "out must be a text, but it is 5"),
+        (lambda text: text.replace(b'"n_head": 2', b'"n_head": 0'), "n_head must be"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_refused_with_their_file(
+    config: TrainConfig, change: Any, reason: str
+) -> None:
+    path = Path(config.out) / "train_config.json"
+    config.write(Path(config.out))
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ValueError, match=rf"train_config\.json holds no settings of a run \(.*({reason}).*: mend it"):
+        TrainConfig.read(Path(config.out))
 
 
 def test_history_is_one_json_object_a_line(config: TrainConfig) -> None:
@@ -451,6 +599,10 @@ def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: T
         ({"steps": 0}, "steps must be at least 1, but it is 0"),
         ({"learning_rate": -1}, "learning_rate must be 0 or more, but it is -1"),
         ({"sample_tokens": -1}, "sample_tokens must be 0 or more, but it is -1"),
+        ({"grade_samples": -1}, "grade_samples must be 0 or more, but it is -1"),
+        ({"steps": "5"}, "steps must be a whole number, but it is '5'"),
+        ({"learning_rate": None}, "learning_rate must be a number, but it is None"),
+        ({"model": "laptop"}, "model must be a GPT2Config, but it is 'laptop'"),
         ({"clip": 0}, "clip must be above 0, but it is 0"),
         ({"context": 33}, "context=33 is longer than the model's n_positions=32"),
         ({"optimizer": "sgd"}, "no optimizer 'sgd'"),

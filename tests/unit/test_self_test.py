@@ -1,0 +1,117 @@
+"""A device that computes wrongly is found out before a run begins on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer, self_test
+from gpt2_course.self_test import mistake_of, results, working_device
+
+MPS = torch.device("mps")
+TEXT = "The fox and the owl shared a plum. The hen and the mole ran home.\n" * 40
+
+
+class Stub:
+    """Computes on the CPU in place of a device; the second call, which is the device's, is changed by `wrong`."""
+
+    def __init__(self, wrong: dict[str, Tensor | float]) -> None:
+        self.wrong = wrong
+        self.calls = 0
+
+    def __call__(self, model: GPT2, tokens: Tensor) -> dict[str, Tensor]:
+        self.calls += 1
+        found = results(model, tokens)
+        if self.calls == 2:
+            found |= {name: found[name] * factor for name, factor in self.wrong.items()}
+        return found
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor | float]:
+    """A device named mps that is the CPU, but multiplies some of its results by what a test puts here."""
+    wrong: dict[str, Tensor | float] = {}
+    monkeypatch.setattr(self_test, "results", Stub(wrong))
+    monkeypatch.setattr(GPT2, "to", lambda self, device: self)
+    to = Tensor.to
+    monkeypatch.setattr(Tensor, "to", lambda self, *args, **more: self if args == (MPS,) else to(self, *args, **more))
+    monkeypatch.setattr(torch.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "device_count", lambda: 1)
+    return wrong
+
+
+@pytest.mark.parametrize("name", ["logits", "next logits", "gradient of blocks.1.attention.qkv.weight"])
+@pytest.mark.parametrize("factor", [1.1, float("nan")])
+def test_wrong_logits_and_gradients_are_found(stub: dict[str, Tensor | float], name: str, factor: float) -> None:
+    assert mistake_of(MPS, 64, 16) == ""
+    self_test.results.calls = 0  # type: ignore[attr-defined]
+    stub[name] = factor
+    assert mistake_of(MPS, 64, 16).startswith(f"its {name} ")
+
+
+def test_rounding_is_no_mistake(stub: dict[str, Tensor | float]) -> None:
+    stub |= dict.fromkeys(("logits", "next logits"), 1 + 2**-10)  # as by ten binary digits, which is what TF32 has
+    assert mistake_of(MPS, 64, 16) == ""
+
+
+def test_attention_that_looks_ahead_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    attention = torch.nn.functional.scaled_dot_product_attention
+    model = GPT2(GPT2Config(64, 16, 32, 2, 2, 0.0, 0.0, 0.0, initializer_range=0.1))
+    tokens = torch.arange(16).repeat(2, 1)
+    right = results(model, tokens)
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "scaled_dot_product_attention",
+        lambda *args, **more: attention(*args, **{**more, "is_causal": False}),
+    )
+    wrong = results(model, tokens)
+    off = (right["logits"] - wrong["logits"]).abs().max() / right["logits"].abs().max()
+    assert off > 5 * self_test.TOLERANCE
+
+
+@pytest.mark.parametrize("device", ["auto", "mps"])
+def test_a_run_on_a_wrong_device_takes_the_cpu_and_says_so(
+    stub: dict[str, Tensor | float], device: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    stub["logits"] = 2.0
+    shape = GPT2Config(300, 32, 32, 1, 2)
+    config = TrainConfig(model=shape, data=str(tmp_path / "text.txt"), out=str(tmp_path / "run"), context=32, steps=1)
+    trainer = Trainer.from_config(replace(config, device=device))
+    assert trainer.model.device == torch.device("cpu")
+    said = capsys.readouterr().out
+    assert said == (
+        "mps does not compute a small model as the CPU does: its logits are off by 100%. This run takes the CPU.\n"
+    )
+
+
+def test_a_device_on_which_nothing_runs_is_exchanged_too(capsys: pytest.CaptureFixture[str]) -> None:
+    device = torch.device("meta")  # tensors without numbers
+    assert working_device(device, 32, 16) == torch.device("cpu")
+    assert f"{device} does not compute a small model as the CPU does: it fails (" in capsys.readouterr().out
+
+
+def test_processes_of_a_team_are_not_split_between_devices(
+    stub: dict[str, Tensor | float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    stub["logits"] = 2.0
+    with pytest.raises(ValueError, match="off by 100%; give --device cpu, or leave this GPU out"):
+        working_device(MPS, 32, 16)
+
+
+def test_the_cpu_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(self_test, "results")
+    assert working_device(torch.device("cpu"), 32, 16) == torch.device("cpu")
+
+
+def test_the_random_numbers_of_a_run_stay_as_they_are(stub: dict[str, Tensor | float]) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    mistake_of(MPS, 32, 16)
+    assert torch.equal(torch.rand(3), expected)

@@ -1,0 +1,149 @@
+"""The number of threads follows the times of the steps; none of these tests looks at a clock."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
+from gpt2_course.data import TokenStream
+from gpt2_course.threads import AGAIN, STEPS, ThreadChoice
+
+ROOT = Path(__file__).resolve().parents[2]
+MANY = 1_000_000  # steps left
+SHAPE = GPT2Config(300, 32, 32, 1, 2, resid_pdrop=0.1)
+
+
+def steps_until_due(choice: ThreadChoice, seconds: float, most: int = 1000) -> int:
+    """How many steps of so many seconds it takes until the threads are measured; `most` if they are not."""
+    return next((n for n in range(1, most) if choice.due(seconds, MANY)), most)
+
+
+def test_on_a_quiet_machine_all_threads_are_kept_and_only_two_measurements_are_made() -> None:
+    choice = ThreadChoice(2)
+    assert choice.options == [2, 1]
+    assert steps_until_due(choice, 0.1) == STEPS
+    assert choice.choose({2: 1.0, 1: 1.8}) == 2
+    assert steps_until_due(choice, 0.1) == AGAIN
+    assert choice.choose({2: 1.0, 1: 1.8}) == 2
+    assert steps_until_due(choice, 0.1) == 1000
+
+
+def test_slow_steps_lead_to_fewer_threads_and_a_quiet_machine_back_to_all() -> None:
+    choice = ThreadChoice(2)
+    for _ in range(2):
+        steps_until_due(choice, 0.1)
+        choice.choose({2: 1.0, 1: 1.8})
+    assert steps_until_due(choice, 0.1) == 1000
+    assert steps_until_due(choice, 0.4) <= STEPS  # another program has started
+    assert choice.choose({2: 4.0, 1: 1.9}) == 1
+    assert steps_until_due(choice, 0.2) == AGAIN  # is it still there?
+    assert choice.choose({2: 4.0, 1: 1.9}) == 1
+    assert steps_until_due(choice, 0.2) == AGAIN
+    assert choice.choose({2: 1.0, 1: 1.8}) == 2
+
+
+def test_a_single_hiccup_among_long_steps_is_no_reason_to_measure() -> None:
+    choice = ThreadChoice(2)
+    for _ in range(2):
+        steps_until_due(choice, 1.0)
+        choice.choose({2: 1.0, 1: 1.8})
+    assert steps_until_due(choice, 1.0, 50) == 50
+    assert not choice.due(5.0, MANY)
+    assert steps_until_due(choice, 1.0) == 1000
+
+
+def test_fewer_threads_must_be_clearly_faster() -> None:
+    assert ThreadChoice(2).choose({2: 1.0, 1: 0.9}) == 2
+    assert ThreadChoice(2).choose({2: 1.0, 1: 0.7}) == 1
+    choice = ThreadChoice(8)
+    assert choice.options == [8, 7, 4, 1]
+    assert choice.choose({8: 3.0, 7: 1.2, 4: 1.5, 1: 6.0}) == 7
+
+
+@pytest.mark.parametrize(("most", "steps_left", "seconds"), [(1, MANY, 10.0), (2, 50, 0.1)])
+def test_one_thread_or_a_short_run_is_never_measured(most: int, steps_left: int, seconds: float) -> None:
+    choice = ThreadChoice(most)
+    assert not any(choice.due(seconds, steps_left) for _ in range(1000))
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    torch.manual_seed(0)
+    tokens = TokenStream([np.arange(2000, dtype=np.uint16) % 300], 300)
+    config = TrainConfig(model=SHAPE, context=32, batch_size=2, growing_steps=0, steps=12, report_windows=1)
+    return Trainer(GPT2(SHAPE), tokens, tokens, config)
+
+
+def test_training_takes_the_chosen_number_and_gives_the_old_one_back(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", taken.append)
+    monkeypatch.setattr(ThreadChoice, "due", lambda self, seconds, steps_left: steps_left == 5)
+    monkeypatch.setattr(ThreadChoice, "choose", lambda self, seconds: 1)
+    trainer.train(verbose=False)
+    assert taken[-2:] == [1, 2]
+    assert set(taken) == {1, 2}
+
+
+def test_measuring_changes_no_weight_and_no_random_choice(trainer: Trainer) -> None:
+    twin = Trainer(GPT2(SHAPE), trainer.train_data, trainer.val_data, trainer.config)
+    twin.model.load_state_dict(trainer.model.state_dict())
+    for _ in range(3):
+        trainer.train_step()
+        assert sorted(trainer._seconds_with([1, 1])) == [1]
+        twin.train_step()
+    for ours, theirs in zip(trainer.model.parameters(), twin.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "MKL_NUM_THREADS"])
+def test_a_number_that_the_user_has_set_stays(trainer: Trainer, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trainer._most_threads() == 2
+    monkeypatch.setenv(name, "2")
+    assert trainer._most_threads() == 1
+
+
+def test_several_processes_and_compiled_models_keep_their_threads(trainer: Trainer) -> None:
+    trainer.compiled = True
+    assert trainer._most_threads() == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "set_before", "expected"),
+    [
+        ("import gpt2_course", {}, [None, "1000"]),
+        ("import gpt2_course", {"GOMP_SPINCOUNT": "7"}, [None, "7"]),
+        ("import gpt2_course", {"OMP_WAIT_POLICY": "ACTIVE"}, ["ACTIVE", None]),
+        ("import runpy; runpy.run_path('train.py')", {}, ["PASSIVE", None]),
+        ("import runpy; runpy.run_path('train.py')", {"OMP_WAIT_POLICY": "ACTIVE"}, ["ACTIVE", None]),
+    ],
+)
+def test_waiting_threads_soon_sleep_unless_told_otherwise(
+    program: str, set_before: dict[str, str], expected: list[str | None]
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    script = (
+        f"import sys, os; sys.modules['torch'] = None\n"  # it must be set before PyTorch is loaded
+        f"try:\n    {program}\n"
+        f"except ImportError:\n    print([os.environ.get(name) for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | set_before | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(expected)
