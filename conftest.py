@@ -1,4 +1,7 @@
-"""A chapter has four minutes: the notebook test in which they are used up fails (`make test` runs these by nbval)."""
+"""What tests and notebooks share: their order, and a report of the notebooks that took long.
+
+No test depends on the clock. Limits of time only end what hangs, and `book.pace` makes them longer where all is slow.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,42 @@ from pathlib import Path
 
 import pytest
 
-from book.refresh import SECONDS
+from book.pace import CELL, patience, slowness
 
-_used: Counter[Path] = Counter()  # seconds, by notebook
+SLOW = 240  # seconds after which a notebook is reported
+# The files that take longest come first, so that no process is left alone with one of them at the end.
+LONGEST = [
+    "08_training.ipynb",
+    "test_team.py",
+    "12_answering.ipynb",
+    "test_labs_in_the_book.py",
+    "test_training.py",
+    "test_hf_stream.py",
+    "test_engine.py",
+    "11_looking_inside.ipynb",
+    "10_playground.ipynb",
+]
+
+_used: Counter[str] = Counter()  # seconds, by notebook
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
-    report = (yield).get_result()
-    if item.path.suffix == ".ipynb" and call.when == "call":
-        _used[item.path] += call.duration
-        if _used[item.path] > SECONDS and report.passed:
-            report.outcome = "failed"
-            report.longrepr = (
-                f"{item.path.name} has taken {_used[item.path]:.0f} s, but has {SECONDS}: make it shorter."
-            )
+def pytest_configure(config: pytest.Config) -> None:
+    slowness()  # before other processes begin, which are told what was measured
+    config.option.nbval_cell_timeout = patience(CELL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    file = Path(report.nodeid.split("::")[0])
+    if file.suffix == ".ipynb" and report.when == "call":
+        _used[file.stem] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name, seconds in _used.most_common():
+        if seconds > SLOW:
+            terminalreporter.write_line(f"slow: {name} {seconds:.0f} s")

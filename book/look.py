@@ -23,6 +23,8 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect, sync_playwright
 
+from book.pace import patience
+
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build/html"
 WIDTHS = (360, 820, 1440)  # pixels of a phone, a tablet, a laptop
@@ -77,7 +79,7 @@ def wake(page: Page, name: str) -> Locator:
     """A lab of the page, alive."""
     page.locator(f'[data-lab="{name}"]').first.scroll_into_view_if_needed()
     lab = page.locator(f'[data-lab="{name}"][data-alive]').first
-    lab.wait_for(timeout=60_000)
+    lab.wait_for(timeout=patience(120) * 1000)
     return lab
 
 
@@ -95,7 +97,7 @@ def press(lab: Locator, name: str) -> None:
 
 def _playground(lab: Locator) -> Iterator[str]:
     def written() -> None:
-        expect(lab.locator(".lab-samples")).to_have_attribute("aria-busy", "false", timeout=60_000)
+        expect(lab.locator(".lab-samples")).to_have_attribute("aria-busy", "false", timeout=patience(120) * 1000)
 
     written()  # it begins by itself
     yield "a first text"

@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-pytest_plugins = ["pytester"]  # for the test of the time that chapters have
+pytest_plugins = ["pytester"]  # for the tests of what the root's conftest.py does with notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAKESPEARE = ROOT.parent / "shared" / "data" / "tinyshakespeare.txt"
+# What not every computer has: the fixture, and the marker of the tests that use it.
+MARKERS = {"shakespeare": "shakespeare", "small_disk": "root"}
+# Markers of tests that mean nothing elsewhere.
+SYSTEMS = {"linux": sys.platform == "linux", "posix": os.name == "posix"}
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +49,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built book, without a warning."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", folder]
-    built = subprocess.run(
-        [*command, "--warningiserror", "--keep-going", "--quiet"], capture_output=True, text=True, check=False
-    )
-    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    """The built book, without a warning; built once for all processes of xdist."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "site"
+    with FileLock(shared / "site.lock"):
+        if not (folder / "built").exists():
+            command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", folder]
+            built = subprocess.run(
+                [*command, "--warningiserror", "--keep-going", "--quiet"], capture_output=True, text=True, check=False
+            )
+            assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+            (folder / "built").touch()
     return folder / "_build" / "html"
 
 
@@ -60,8 +71,17 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In CI nothing is skipped: a missing file, browser or tool is a failure there."""
+    """Tests of another system are deselected; in CI, a file, browser or tool that is missing is a failure."""
+    for item in items:
+        for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):  # a notebook's cell has none
+            item.add_marker(MARKERS[fixture])
+    elsewhere = [name for name, here in SYSTEMS.items() if not here]
+    foreign = [item for item in items if any(item.get_closest_marker(name) for name in elsewhere)]
+    if foreign:
+        config.hook.pytest_deselected(items=foreign)
+        items[:] = [item for item in items if item not in foreign]
     if os.environ.get("GPT2_COURSE_NO_SKIPS"):
         config.pluginmanager.register(_NoSkips())
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from book.look import launch, serving
+from book.pace import patience
 
-expect.set_options(timeout=30_000)  # milliseconds: these machines are shared
+TIMEOUT = patience(120) * 1000  # milliseconds, for everything a test waits for
+expect.set_options(timeout=TIMEOUT)
 OURS = {"127.0.0.1", "book"}  # the second is a name that tests give to a page without a server
+
+
+def patient(new: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes pages and contexts that wait as long as `expect` does."""
+
+    def made(**options: Any) -> Any:
+        thing = new(**options)
+        thing.set_default_timeout(TIMEOUT)
+        return thing
+
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +44,7 @@ def browser() -> Iterator[Browser]:
             browser = launch(playwright)
         except Error as error:
             pytest.skip(f"needs Chromium: .venv/bin/playwright install chromium ({str(error).splitlines()[0]})")
+        browser.new_context, browser.new_page = patient(browser.new_context), patient(browser.new_page)  # type: ignore[method-assign]
         yield browser
         browser.close()
 

@@ -15,6 +15,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from book.pace import patience
+
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "only-for-this-test"
 # What a learner does from Python: read what was typed and written, and set a trait.
@@ -28,15 +30,16 @@ head_view(GPT2.from_pretrained(), "Once upon a time")"""
 
 def address(server: subprocess.Popen[bytes], runtime: Path) -> str:
     """Where the server answers. It writes its address down a moment before it listens there."""
-    for _ in range(600):
+    end = time.monotonic() + patience(300)
+    while time.monotonic() < end:
         assert server.poll() is None, "JupyterLab ended before it answered"
         try:
             url = json.loads(next(runtime.glob("jpserver-*.json")).read_text())["url"].replace("localhost", "127.0.0.1")
-            urlopen(f"{url}api/status?token={TOKEN}", timeout=10).read()
+            urlopen(f"{url}api/status?token={TOKEN}", timeout=patience(60)).read()
             return url
         except (StopIteration, ValueError, OSError):  # not written yet, half written, not listening yet
             time.sleep(0.1)
-    raise AssertionError("JupyterLab did not answer within a minute")
+    raise AssertionError("JupyterLab did not answer")
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +69,14 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address(server, runtime)
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(patience(60))
 
 
 def opened(browser: Browser, jupyter: str, notebook: str) -> Page:
     page = browser.new_page(viewport={"width": 1280, "height": 4000})  # all outputs in view: Lab draws only those
     page.goto(f"{jupyter}lab/workspaces/{notebook}/tree/{notebook}.ipynb?token={TOKEN}")
-    page.locator(".jp-Notebook").wait_for(timeout=90_000)
-    page.get_by_text("Python 3 (ipykernel) | Idle").or_(page.get_by_title("Kernel status: Idle")).first.wait_for(
-        timeout=90_000
-    )
+    page.locator(".jp-Notebook").wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").or_(page.get_by_title("Kernel status: Idle")).first.wait_for()
     return page
 
 
@@ -89,13 +90,13 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_the_kernel_and_nothing_else(br
     elsewhere: list[str] = []
     page.on("request", lambda request: elsewhere.append(request.url) if "://127.0.0.1" not in request.url else None)
     run_all(page)
-    expect(page.locator(".jp-OutputArea .lab textarea")).to_have_count(5, timeout=90_000)
+    expect(page.locator(".jp-OutputArea .lab textarea")).to_have_count(5)
     expect(page.locator(".jp-OutputArea .lab")).to_have_count(6)
 
     playground = page.locator(".lab", has=page.get_by_label("Your prompt"))
     playground.get_by_label("Your prompt").fill("A rain song for")
     playground.get_by_role("button", name="Write").click()
-    expect(playground).to_contain_text("tokens in", timeout=60_000)
+    expect(playground).to_contain_text("tokens in")
     expect(playground.locator(".lab-sample .lab-text")).to_contain_text("A rain song for")
     tokenizer_lab = page.locator(".lab", has=page.get_by_label("Your text"))
     tokenizer_lab.get_by_label("Your text").fill("The fox <b>")
@@ -106,7 +107,7 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_the_kernel_and_nothing_else(br
     last.locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     expect(last.locator(".jp-OutputArea-output")).to_contain_text(
-        "['A rain song for', 'A rain song for ', 'The fox <b>']", timeout=30_000
+        "['A rain song for', 'A rain song for ', 'The fox <b>']"
     )
     expect(page.locator(".lab", has=page.get_by_label("Training so far"))).to_contain_text("Step 0:")
     expect(page.locator(".jp-OutputArea #attention line")).not_to_have_count(0)  # BertViz's
@@ -121,7 +122,7 @@ def test_an_unsolved_exercise_has_no_tick_beneath_it_and_its_solution_opens(brow
     expect(unsolved).to_have_count(4)  # as committed
     expect(ticks).to_have_count(0)
     run_all(page)
-    expect(page.locator(".jp-InputPrompt", has_text="[5]")).to_be_visible(timeout=90_000)  # four exercises and the quiz
+    expect(page.locator(".jp-InputPrompt", has_text="[5]")).to_be_visible()  # four exercises and the quiz
     expect(unsolved).to_have_count(4)  # as run by who has solved nothing
     expect(ticks).to_have_count(0)
 

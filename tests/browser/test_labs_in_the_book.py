@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -246,7 +245,7 @@ def test_whatever_is_typed_stays_text(page: Page, served: str, text: str) -> Non
         assert lab.locator("script, img").count() == 0
         lab.get_by_label(label).fill("The fox")
         if name == "tokenizer_lab":  # it has not lost its way
-            expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2, timeout=30_000)
+            expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2)
     assert page.evaluate("window.hacked") is None
 
 
@@ -257,8 +256,7 @@ def test_clicks_and_keys_at_random_break_nothing(page: Page, served: str) -> Non
     dice = random.Random(0)
     keys = ["Tab", "Shift+Tab", "Enter", "Space", "ArrowLeft", "ArrowRight", "ArrowUp", "Backspace", "x", "Escape"]
     controls = page.locator(".lab button, .lab input, .lab textarea")
-    end = monotonic() + 60
-    while monotonic() < end:
+    for _ in range(1000):
         if dice.random() < 0.4:
             page.keyboard.press(dice.choice(keys))
         else:
@@ -270,7 +268,7 @@ def test_clicks_and_keys_at_random_break_nothing(page: Page, served: str) -> Non
     expect(page.locator(".lab")).to_have_count(len(LABS))
     lab = wake(page, "tokenizer_lab")
     lab.get_by_label("Your text").fill("The fox")
-    expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2, timeout=60_000)
+    expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2)
 
 
 def test_a_picture_takes_on_the_colours_of_the_page(page: Page, served: str) -> None:

@@ -77,6 +77,7 @@ def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixt
     assert GPT2LMHeadModel.from_pretrained("shared").num_parameters() == GPT2.from_pretrained("shared").num_parameters()
 
 
+@pytest.mark.posix
 def test_the_last_line_of_training_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
     main([*TRAIN, "--data", "text.txt", "--out", "elsewhere"])
     line = capsys.readouterr().out.splitlines()[-1].strip()
@@ -386,6 +387,7 @@ def test_unknown_commands_and_options_exit_with_2(capsys: pytest.CaptureFixture[
     assert stop.value.code == 2
 
 
+@pytest.mark.posix
 def test_a_reader_that_leaves_is_no_error(model: str) -> None:
     command = f"'{sys.executable}' -m gpt2_course.cli generate The --model {model} --max-new-tokens 3000 | head -c 5"
     result = subprocess.run(command, shell=True, capture_output=True, check=True, env={"PYTHONPATH": str(ROOT)})

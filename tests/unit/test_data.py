@@ -259,6 +259,8 @@ def test_shares_of_random_windows_are_parts_of_the_whole(end_of_text: int | None
     assert torch.equal(torch.cat([rows(6, slice(0, 2)), rows(6, slice(2, 6))]), rows(6))
 
 
+@pytest.mark.slow
+@pytest.mark.linux
 @pytest.mark.parametrize("longest_document", [10**6, 100])
 def test_training_on_a_shard_larger_than_memory_takes_constant_memory(tmp_path: Path, longest_document: int) -> None:
     """A file of 4 GB that takes no room on the disk, trained on in a process that says how much memory it took, and
@@ -268,8 +270,6 @@ def test_training_on_a_shard_larger_than_memory_takes_constant_memory(tmp_path: 
     Pages of a mapped file that were read are the system's cache, which it drops when memory is short; what counts is
     the memory that is the process's own, and the most of it at any time.
     """
-    if not Path("/proc/self/status").exists():
-        pytest.skip("needs Linux, which says how much memory is a process's own")
     script = """
         import sys, threading, time
         from pathlib import Path

@@ -1077,6 +1077,7 @@ def test_a_broken_file_is_replaced_when_something_is_solved(file: Path, content:
     assert "1.2" in progress().solved
 
 
+@pytest.mark.linux
 def test_a_disk_that_cannot_be_written_to_does_not_stop_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "_file", lambda: Path("/proc/nowhere/solved.json"))
     assert check("1.1", ANSWERS["1.1"][0]).state == "correct"

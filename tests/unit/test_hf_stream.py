@@ -25,6 +25,8 @@ from gpt2_course import Tokenizer
 from gpt2_course.cli import main
 from gpt2_course.data import TokenStream, parse_count, read_shards, stream_shards
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = [f"Number {i}: " + "the fox and the owl shared a plum. " * (i % 7) for i in range(300)]
 TOKENIZER = Tokenizer.train(TEXTS, 300)
@@ -133,6 +135,7 @@ def test_a_dataset_has_its_name_as_a_folder(capsys: pytest.CaptureFixture[str]) 
     assert read_shards(Path("shards/data"))[0] == Tokenizer.gpt2()
 
 
+@pytest.mark.posix
 def test_memory_does_not_grow_with_the_stream() -> None:
     """The peak of a process, for 4 MB of text and for 80 MB of it, which is 40 million tokens."""
     script = """
@@ -181,6 +184,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
 def test_killed_anywhere_and_continued_it_leaves_the_same_bytes(kind: str) -> None:
     data = write_dataset("data", kind)

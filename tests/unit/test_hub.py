@@ -19,6 +19,7 @@ import torch
 from huggingface_hub import file_download
 from huggingface_hub.utils import _http
 
+from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer, checkpoint, hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -247,7 +248,7 @@ def test_a_slow_download_is_not_given_up_while_anything_comes(
         return at
 
     def work() -> Path:
-        assert enough.wait(60)
+        assert enough.wait(patience(60))
         return Path("done")
 
     assert hub.patiently(work, progress, "the hub") == Path("done")
@@ -329,7 +330,7 @@ def test_a_proxy_that_is_not_there_is_one_sentence(server: Hub, tmp_path: Path) 
         check=True,
         env=environment,
         cwd=Path(__file__).parents[2],
-        timeout=300,
+        timeout=patience(300),
     )
     assert "refused" in result.stdout
     assert result.stdout.endswith(f"{ADVICE}\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from book.pace import patience
 from gpt2_course.lock import LOCK, reserving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,7 +121,7 @@ def test_of_many_at_once_only_one_has_it(tmp_path: Path) -> None:
     (tmp_path / "number").write_text("0")
     (tmp_path / "run").mkdir()
     processes = [subprocess.Popen(command(COUNT, tmp_path / "run")) for _ in range(4)]
-    assert [process.wait(timeout=300) for process in processes] == [0] * 4
+    assert [process.wait(timeout=patience(300)) for process in processes] == [0] * 4
     assert (tmp_path / "number").read_text() == "400"
 
 

@@ -6,7 +6,6 @@ import math
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,11 +129,11 @@ def test_chunked_loss_computes_all_its_products_as_autocast_wants(monkeypatch: p
     torch.testing.assert_close((hidden.grad, weight.grad), expected, rtol=0.02, atol=0.002)
 
 
+@pytest.mark.slow
+@pytest.mark.linux
 def test_training_gpt2_at_full_batch_needs_less_than_one_copy_of_the_logits() -> None:
     # In a process of its own, because the peak is of the whole process. Logits would be 16 × 512 × 50257 × 4 bytes
     # = 1.65 GB; hidden states, weight and their gradients are 0.36 GB.
-    if not Path("/proc/self/status").exists():
-        pytest.skip("needs Linux, which says how much memory a process has had at most")
     script = """
         from pathlib import Path
         import torch

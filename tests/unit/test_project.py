@@ -9,6 +9,10 @@ import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
+from gpt2_course import Tokenizer
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -19,21 +23,22 @@ def pins(lines: list[str]) -> dict[str, str]:
 
 
 def test_environment_and_requirements_name_the_same_versions() -> None:
-    requirements = pins((ROOT / "requirements.txt").read_text().splitlines())
-    environment = pins((ROOT / "environment.yml").read_text().splitlines())
+    requirements = pins((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines())
+    environment = pins((ROOT / "environment.yml").read_text(encoding="utf-8").splitlines())
     assert len(requirements) > 15
     assert requirements == environment
 
 
 def test_every_dependency_of_the_package_is_pinned() -> None:
-    text = (ROOT / "pyproject.toml").read_text()
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lists = re.findall(r"^(?:dependencies|book|data|test) = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
     wanted = set(re.findall(r'"([\w-]+)[>=<]?', "".join(lists)))
-    assert wanted == set(pins((ROOT / "requirements.txt").read_text().splitlines()))
+    assert wanted == set(pins((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()))
 
 
+@pytest.mark.pinned
 def test_what_runs_here_are_the_pinned_versions() -> None:
-    for name, pinned in pins((ROOT / "requirements.txt").read_text().splitlines()).items():
+    for name, pinned in pins((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()).items():
         if not (name == "numpy" and sys.version_info < (3, 11)):
             assert version(name).split("+")[0] == pinned, name
 
@@ -79,3 +84,29 @@ def test_no_file_names_a_path_of_one_machine() -> None:
             and name != "gpt2_course/assets/gpt2/merges.txt"
         ):
             assert not re.search(r"(?<![\w./-])/(?:home|root|Users|work)/\w", path.read_text(encoding="utf-8")), name
+
+
+def test_a_checkout_by_windows_rules_is_the_same_byte_for_byte(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    source = ["--no-local", "--depth", "1", ROOT.as_uri(), clone]
+    subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "--quiet", *source], check=True)
+    listed = subprocess.run(["git", "ls-files", "--eol"], cwd=clone, capture_output=True, text=True, check=True).stdout
+    assert [line for line in listed.splitlines() if "crlf" in line or "mixed" in line] == []
+    files = [line.split("\t")[1] for line in listed.splitlines()]
+    assert len(files) > 150
+    here = ROOT / "gpt2_course/pretrained/tiny-world"
+    there = clone / here.relative_to(ROOT)
+    text = "Once upon a time, a fox\r\nnamed Pip"
+    assert Tokenizer.load(there).encode(text) == Tokenizer.load(here).encode(text)
+    assert (there / "merges.txt").read_bytes() == (here / "merges.txt").read_bytes()
+
+
+def test_workflows_name_the_exact_commit_of_what_they_use() -> None:
+    used = [
+        line.strip()
+        for path in (ROOT / ".github/workflows").glob("*.yml")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "uses:" in line
+    ]
+    assert len(used) >= 8
+    assert [line for line in used if not re.fullmatch(r"(- )?uses: [\w./-]+@[0-9a-f]{40} # v[\d.]+", line)] == []

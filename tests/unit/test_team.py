@@ -20,11 +20,14 @@ import pytest
 import torch
 from torch.distributed import TCPStore
 
+from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.cli import main
 from gpt2_course.data import TokenStream, find_corpus, write_shards
 from gpt2_course.team import Team, _meeting_place, own_device
 from gpt2_course.training import STATE, read_history
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "".join(f"{n} times {n} is {n * n}.\n" for n in range(1000))
@@ -51,7 +54,7 @@ def torchrun(processes: int, *options: Any) -> list[str]:
 
 
 def run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience(600))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -68,8 +71,6 @@ def children(pid: int) -> dict[str, int]:
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a program; at the end of the test, nothing of it is left."""
-    if not Path("/proc/self/environ").exists():
-        pytest.skip("needs Linux's /proc, to find torchrun's processes")
     started = []
 
     def popen(command: list[str], **options: Any) -> subprocess.Popen[str]:
@@ -166,6 +167,7 @@ def test_each_process_drops_other_values() -> None:
 # ---- they die and stop -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.linux
 def test_whichever_dies_is_replaced_and_the_result_is_the_same(start: Callable[..., subprocess.Popen[str]]) -> None:
     # three: the sum of two numbers is the same in any order
     options = ("--steps", 250, "--batch-size", 2, "--resid-pdrop", 0.1)
@@ -174,7 +176,7 @@ def test_whichever_dies_is_replaced_and_the_result_is_the_same(start: Callable[.
     for rank in range(3):
         wait_for(process, "killed", 50 * (rank + 1))
         os.kill(children(process.pid)[str(rank)], signal.SIGKILL)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=patience(600))
     assert process.returncode == 0, said
     assert said.count("tokens to learn from") == 4
     assert said.count("step     0") == 1  # it went on, each time
@@ -202,6 +204,7 @@ def test_a_restart_does_not_go_on_with_the_run_of_another() -> None:
     assert files("run") == before
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(("number", "ranks"), [(signal.SIGINT, ["0", "1"]), (signal.SIGTERM, ["1"])])
 def test_ctrl_c_stops_all_of_them_at_the_same_step(
     start: Callable[..., subprocess.Popen[str]], number: signal.Signals, ranks: list[str]
@@ -213,7 +216,7 @@ def test_ctrl_c_stops_all_of_them_at_the_same_step(
         pids.append(process.pid)  # torchrun hands it on to the others, who then get it a second time
     for pid in pids:
         os.kill(pid, number)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=patience(600))
     assert process.returncode == 1
     assert said.count("Stopped; saved after step") == 1, said
     assert "[rank" not in said  # no traceback of theirs
@@ -247,12 +250,12 @@ def test_what_dies_after_training_still_shows_the_result(
 
 
 def test_new_processes_do_not_meet_the_dead() -> None:
-    store = TCPStore("127.0.0.1", 0, is_master=True, timeout=timedelta(seconds=60))
+    store = TCPStore("127.0.0.1", 0, is_master=True, timeout=timedelta(seconds=patience(600)))
     for key in ("name 0", "name 1", "name 2", "start 0"):  # of a team that has died
         store.set(key, "dead")
 
     def meets_the_dead(rank: int, start: int) -> bool:
-        place = _meeting_place(TCPStore("127.0.0.1", store.port, timeout=timedelta(seconds=60)), rank, 3)
+        place = _meeting_place(TCPStore("127.0.0.1", store.port, timeout=timedelta(seconds=patience(600))), rank, 3)
         place.set(f"start {start}", "here")
         return place.check([f"start {start - 1}"]) or place.get(f"start {start}") != b"here"
 
@@ -279,6 +282,7 @@ def on_two_computers(start: Callable[..., subprocess.Popen[str]], *options: Any)
     return processes
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("case", ["nothing shared", "shards of each", "other shards"])
 def test_computers_that_share_no_folder_are_told_to(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, case: str
@@ -293,13 +297,14 @@ def test_computers_that_share_no_folder_are_told_to(
     if case == "other shards":
         out = tmp_path / "run"
     for process in on_two_computers(start, "--data", data, "--out", out, "--steps", 10):
-        said, _ = process.communicate(timeout=300)
+        said, _ = process.communicate(timeout=patience(600))
         assert process.returncode == 1
         assert f"error: Not all processes see the same {shards / 'index.json'} and the same {out}: give --out (" in said
     left = [path for folder in (out, "computer 0" / out, "computer 1" / out) for path in folder.rglob("*")]
     assert all("tokens" in path.parts for path in left)
 
 
+@pytest.mark.linux
 def test_a_process_that_dies_on_one_of_two_computers_is_replaced(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
@@ -307,7 +312,7 @@ def test_a_process_that_dies_on_one_of_two_computers_is_replaced(
     wait_for(processes[0], "run", 50)
     os.kill(children(processes[1].pid)["1"], signal.SIGKILL)
     for process in processes:
-        said, _ = process.communicate(timeout=300)
+        said, _ = process.communicate(timeout=patience(600))
         assert process.returncode == 0, said
     run(training(torchrun(2), "--out", "undisturbed", "--steps", 200, "--batch-size", 2))
     assert without_time("run") == without_time("undisturbed")

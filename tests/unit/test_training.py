@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 
+from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import TokenStream, find_corpus, write_shards
 from gpt2_course.evaluation import evaluate
@@ -144,6 +145,8 @@ def test_bfloat16_gives_nearly_the_same_losses(without_dropout: TrainConfig, tmp
     torch.testing.assert_close(losses["bfloat16"], losses["float32"], rtol=0, atol=0.02)  # it has three digits
 
 
+@pytest.mark.slow
+@pytest.mark.posix
 def test_a_compiled_model_gives_the_same_losses_and_checkpoints(without_dropout: TrainConfig, tmp_path: Path) -> None:
     if not (shutil.which("g++") or shutil.which("clang++")):
         pytest.skip("needs a C++ compiler")
@@ -161,6 +164,8 @@ def test_a_compiled_model_gives_the_same_losses_and_checkpoints(without_dropout:
         assert losses[compiled] == pytest.approx(losses["off", "off"], abs=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.posix
 def test_without_a_compiler_compiling_is_refused_in_a_sentence(config: TrainConfig) -> None:
     environment = {**os.environ, "CXX": "/nowhere/g++"}
     done = subprocess.run(
@@ -244,6 +249,8 @@ def test_reports_and_checkpoints_change_nothing(config: TrainConfig, tmp_path: P
 # ---- it survives -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.posix
 def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(
     config: TrainConfig, tmp_path: Path
 ) -> None:
@@ -260,11 +267,11 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(
             command(config, *resume), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if kills < 4:
-            while process.poll() is None and (history.stat().st_size if history.exists() else 0) == before:
-                time.sleep(0.002)  # until it has begun
-            time.sleep(moments.uniform(0, 0.6))
+            written = before + moments.randrange(1, 1000)  # bytes, of about 8000 in all
+            while process.poll() is None and (history.stat().st_size if history.exists() else 0) < written:
+                time.sleep(moments.uniform(0, 0.005))
             process.send_signal(signal.SIGKILL)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=patience(600))
         kills += process.returncode == -signal.SIGKILL
         if process.returncode == 0:
             break
@@ -278,6 +285,8 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(
     assert entries[0] == entries[1]
 
 
+@pytest.mark.slow
+@pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, *HANG_UP])
 def test_ctrl_c_saves_and_says_how_to_go_on(config: TrainConfig, tmp_path: Path, number: signal.Signals) -> None:
     config = replace(config, steps=3000)
@@ -286,7 +295,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(config: TrainConfig, tmp_path: Path,
     while process.poll() is None and (not history.exists() or len(history.read_text().splitlines()) < 4):
         time.sleep(0.01)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=patience(600))
     assert process.returncode == 130
     assert "Traceback" not in output
     assert "Stopped; saved after step" in output

@@ -1,0 +1,64 @@
+"""What a newcomer's first minutes take: `python -m benchmarks.first_minutes` prints the table of first_minutes.md.
+
+Clones the repository as it is committed into an empty folder, and does there what the README says, with nothing
+installed and pip's cache unused. `--test` runs `make test` as well. Needs Linux, which counts what the network brings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+
+ROOT = Path(__file__).resolve().parents[1]
+HEADER = "| step | seconds | downloaded |\n|---|---|---|"
+
+
+def received() -> int:
+    """Bytes that have come over the network since this computer was started."""
+    lines = Path("/proc/net/dev").read_text(encoding="utf-8").splitlines()[2:]
+    counters = dict(line.split(":") for line in lines)
+    return sum(int(numbers.split()[0]) for name, numbers in counters.items() if name.strip() != "lo")
+
+
+def step(name: str, command: list[str], folder: Path) -> None:
+    """Run a command and print its line of the table; what it says goes to standard error."""
+    print(f"$ {' '.join(command)}", file=sys.stderr)
+    environment = {**os.environ, "PIP_NO_CACHE_DIR": "1"}
+    began, before = perf_counter(), received()
+    subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True)
+    print(f"| {name} | {perf_counter() - began:,.0f} | {(received() - before) / 1e6:,.1f} MB |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--test", action="store_true", help="run `make test` as well")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as empty:
+        course = Path(empty) / "course"
+        print(f"{date.today()}: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")
+        print(HEADER)
+        step("`git clone`", ["git", "clone", "--quiet", ROOT.as_uri(), str(course)], Path(empty))
+        pages = sorted(course.glob("book/*.md"))
+        (course / "my_diary.txt").write_text("".join(page.read_text(encoding="utf-8") for page in pages), "utf-8")
+        step("`make book` for the first time: install", ["make", "clean", "python", "ARGS=-V"], course)
+        step("`make book`: build", ["make", "site"], course)
+        step("`make train`", ["make", "train"], course)
+        step("`make train`, own text", ["make", "train", "ARGS=--data my_diary.txt"], course)
+        if options.test:
+            if (shared := ROOT.parent / "shared").exists():
+                shutil.copytree(shared / "data", Path(empty) / "shared" / "data")
+            step("`make test`", ["make", "test"], course)
+        size = sum(file.lstat().st_size for file in (course / ".venv").rglob("*"))
+        print(f"\n`.venv` takes {size / 1e9:.1f} GB of the disk.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The course's tasks, on every system: `python tasks.py test`. Where there is `make`, `make test` does the same.
+
+Each task sets up .venv first, once, and again when the requirements change, from the Python that runs this file.
+This file needs nothing but Python's standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from http.client import HTTPException
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / "python"
+READY = VENV / "ready"
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+WABT = "wabt@1.0.39"  # the npm package that assembles WebAssembly
+
+
+def run(*command: str | Path, **environment: str) -> None:
+    """Run a program in the course's folder, and end with its exit status if it fails."""
+    program = shutil.which(command[0])  # with Windows' .exe and .cmd
+    if program is None:
+        sys.exit(f"{command[0]} is needed for this, but is not installed.")
+    process = subprocess.Popen([program, *command[1:]], cwd=ROOT, env={**os.environ, **environment})
+    status = None
+    while status is None:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:  # the program gets it as well, and may have something to save
+            continue
+    if status:
+        sys.exit(status if status > 0 else 128 - status)  # as a shell reports a signal
+
+
+# ---- setting up --------------------------------------------------------------------------------------------------
+
+
+def install() -> None:
+    """Set up .venv, unless it is as new as the requirements."""
+    sources = [ROOT / "requirements.txt", ROOT / "pyproject.toml"]
+    if READY.exists() and all(READY.stat().st_mtime >= path.stat().st_mtime for path in sources):
+        return
+    if sys.version_info < (3, 10):  # noqa: UP036, this file is read by whatever Python is there
+        sys.exit("Python 3.10 or newer is needed: python3.12 tasks.py ..., or make PYTHON=python3.12 ...")
+    if Path(sys.prefix).resolve() != VENV:
+        run(sys.executable, "-m", "venv", VENV)
+    pip = (PYTHON, "-m", "pip", "install", "--quiet")
+    run(*pip, "-r", "requirements.txt", *pytorch_source())
+    run(*pip, "--no-deps", "--editable", ".")
+    READY.touch()  # written last, so that an installation that broke off is done again
+
+
+def pytorch_source() -> list[str]:
+    """Where pip looks for PyTorch, as pip's options: without an NVIDIA card, its small build for processors."""
+    if sys.platform != "linux":
+        return []  # PyPI's builds for the others are small
+    if has_nvidia_card():
+        print("Installing PyTorch for the NVIDIA card of this computer.", flush=True)
+        return []
+    try:
+        urlopen(f"{CPU_INDEX}/torch/", timeout=5).close()
+    except (OSError, HTTPException):
+        print(f"Installing what pip finds of PyTorch, because {CPU_INDEX} cannot be reached.", flush=True)
+        return []
+    print(f"Installing PyTorch's small build from {CPU_INDEX}, because there is no NVIDIA card.", flush=True)
+    return ["--extra-index-url", CPU_INDEX]
+
+
+def has_nvidia_card() -> bool:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return False
+    return subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+# ---- tasks: the first line of each is its help -------------------------------------------------------------------
+
+
+def train(*arguments: str) -> None:
+    """train a GPT-2 on this computer; more by arguments: --preset story"""
+    install()
+    run(PYTHON, "train.py", *arguments)
+
+
+def test(*arguments: str) -> None:
+    """everything that must hold: style, types, package, notebooks, site"""
+    lint()
+    pytest("--nbval", *arguments)
+
+
+def check(*arguments: str) -> None:
+    """what a change is most likely to break, in under three minutes: style, types, the quick unit tests"""
+    lint()
+    pytest("-m", "not slow", "tests/unit", *arguments)
+
+
+def portable(*arguments: str) -> None:
+    """what must hold on every system, with every version of Python: the unit tests, one chapter"""
+    install()
+    pytest("-m", "not root and not shakespeare", "--nbval", "tests/unit", "chapters/07_gpt2.ipynb", *arguments)
+
+
+def pytest(*arguments: str) -> None:
+    # Each test on one core: threads of two processes that wait for each other are slower than none. The files go to
+    # whichever process is free in the order that conftest.py gives them, the longest first.
+    workers = str(min(4, max(2, os.cpu_count() or 2)))
+    share = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder")
+    run(PYTHON, "-m", "pytest", *share, *arguments, OMP_NUM_THREADS="1")
+
+
+def lint(*arguments: str) -> None:
+    """style and types"""
+    install()
+    run(BIN / "ruff", "check", ".", *arguments)
+    run(BIN / "ruff", "format", "--check", ".")
+    run(BIN / "mypy")
+
+
+def bench(*arguments: str) -> None:
+    """measure the package side by side with others; writes benchmarks/results.md"""
+    install()
+    run(PYTHON, "-m", "pip", "install", "--quiet", "onnx==1.23.2", "onnxscript==0.7.2")
+    run(PYTHON, "-m", "benchmarks", *arguments)
+
+
+def site(*arguments: str) -> None:
+    """build the book from the committed outputs, into _build/html, all of it: it takes seconds"""
+    install()
+    run(BIN / "jupyter-book", "build", ".", "--all", "--warningiserror", "--keep-going", "--quiet", *arguments)
+
+
+class Pages(SimpleHTTPRequestHandler):
+    # Windows may say otherwise, and a browser runs no module that is said to be plain text.
+    extensions_map = {  # noqa: RUF012
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def book(*arguments: str) -> None:
+    """build the book and serve it (a page of modules does not work from a file)"""
+    site(*arguments)
+    pages = partial(Pages, directory=str(ROOT / "_build" / "html"))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", 8000), pages)
+    except OSError:  # another program has this port
+        server = ThreadingHTTPServer(("127.0.0.1", 0), pages)
+    print(f"The book is at http://localhost:{server.server_port} — Ctrl-C ends it.", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
+
+
+def lab(*arguments: str) -> None:
+    """the notebooks, in JupyterLab"""
+    install()
+    run(BIN / "jupyter", "lab", "chapters", *arguments)
+
+
+def look(*arguments: str) -> None:
+    """write pictures of all pages and labs, for people to look at"""
+    install()
+    run(PYTHON, "-m", "book.look", *arguments)
+
+
+def refresh(*arguments: str) -> None:
+    """run the notebooks whose code has changed; all of them by --all"""
+    install()
+    run(PYTHON, "-m", "book.refresh", *arguments)
+
+
+def wasm(*arguments: str) -> None:
+    """assemble the labs' inner loop again, after a change of linear.wat"""
+    source = Path("gpt2_course/labs/static/linear.wat")
+    target = arguments[0] if arguments else source.with_suffix(".wasm")
+    run("npm", "exec", "--yes", f"--package={WABT}", "--", "wat2wasm", source, "-o", target)
+
+
+def repository(*arguments: str) -> None:
+    """move the course to another address: https://github.com/you/your-copy, and the address of its book"""
+    install()
+    run(PYTHON, "-m", "book.repository", *arguments)
+
+
+def python(*arguments: str) -> None:
+    """run .venv's Python: -m pytest tests/unit"""
+    install()
+    run(PYTHON, *arguments)
+
+
+def clean() -> None:
+    """remove .venv"""
+    shutil.rmtree(VENV, ignore_errors=True)
+
+
+ALL: tuple[Callable[..., None], ...] = (
+    train, test, check, portable, lint, bench, site, book, lab, look, refresh, wasm, repository, python, clean,
+)  # fmt: skip
+TASKS = {task.__name__: task for task in ALL}
+
+
+def main(arguments: list[str]) -> None:
+    if not arguments or arguments[0] not in TASKS:
+        print("python tasks.py TASK, and behind it what the task is to be told:\n")
+        for name, task in TASKS.items():
+            print(f"  {name:<11} {task.__doc__}")
+        sys.exit(0 if not arguments or arguments[0] in ("-h", "--help") else 2)
+    TASKS[arguments[0]](*arguments[1:])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

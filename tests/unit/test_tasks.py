@@ -1,0 +1,204 @@
+"""The task runner: what it installs, and what it does when a program fails or is stopped."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tasks
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An index of small builds that can be reached."""
+
+    class Empty(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Empty)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/whl/cpu"
+    monkeypatch.setattr(tasks, "CPU_INDEX", address)
+    monkeypatch.setattr(sys, "platform", "linux")
+    yield address
+    server.shutdown()
+    server.server_close()
+
+
+def card(monkeypatch: pytest.MonkeyPatch, folder: Path, status: int | None) -> None:
+    """Put an nvidia-smi that exits with this status in the place of all programs, or none."""
+    monkeypatch.setenv("PATH", str(folder))
+    if status is not None:
+        program = folder / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\nexit {status}\n", encoding="utf-8")
+        program.chmod(0o755)
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("status", [None, 9])
+def test_without_a_working_card_pytorch_is_the_small_build(
+    index: str,
+    status: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    card(monkeypatch, tmp_path, status)
+    assert tasks.pytorch_source() == ["--extra-index-url", index]
+    said = f"Installing PyTorch's small build from {index}, because there is no NVIDIA card.\n"
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.posix
+def test_with_a_card_pytorch_is_the_build_for_it(
+    index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card(monkeypatch, tmp_path, 0)
+    assert tasks.pytorch_source() == []
+    assert capsys.readouterr().out == "Installing PyTorch for the NVIDIA card of this computer.\n"
+
+
+@pytest.mark.posix
+def test_where_the_small_builds_cannot_be_reached_pip_decides(
+    index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card(monkeypatch, tmp_path, None)
+    monkeypatch.setattr(tasks, "CPU_INDEX", "http://127.0.0.1:9")  # nobody listens there
+    assert tasks.pytorch_source() == []
+    said = "Installing what pip finds of PyTorch, because http://127.0.0.1:9 cannot be reached.\n"
+    assert capsys.readouterr().out == said
+
+
+def test_other_systems_take_what_pip_finds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for system in ("win32", "darwin"):
+        monkeypatch.setattr(sys, "platform", system)
+        assert tasks.pytorch_source() == []
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The programs that would have been run, in a course's folder without an environment."""
+    asked: list[str] = []
+
+    def run(*command: Any, **environment: str) -> None:
+        asked.append(" ".join(map(str, command)))
+        if "venv" in command:
+            (tmp_path / ".venv").mkdir(exist_ok=True)
+
+    for name in ("requirements.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(tasks, "run", run)
+    monkeypatch.setattr(tasks, "ROOT", tmp_path)
+    monkeypatch.setattr(tasks, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(tasks, "READY", tmp_path / ".venv" / "ready")
+    monkeypatch.setattr(tasks, "pytorch_source", lambda: ["--extra-index-url", "small"])
+    return asked
+
+
+def test_the_environment_is_made_once_and_again_when_requirements_change(commands: list[str], tmp_path: Path) -> None:
+    tasks.install()
+    venv, requirements, package = commands
+    assert venv.startswith(sys.executable)
+    assert requirements.endswith("-r requirements.txt --extra-index-url small")
+    assert package.endswith("--no-deps --editable .")
+    tasks.install()
+    assert len(commands) == 3
+    later = (tmp_path / ".venv" / "ready").stat().st_mtime + 5
+    os.utime(tmp_path / "requirements.txt", (later, later))
+    tasks.install()
+    assert len(commands) == 6
+
+
+def test_an_installation_that_broke_off_is_done_again(commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tasks.run
+
+    def broken(*command: Any, **environment: str) -> None:
+        run(*command, **environment)
+        if "--editable" in command:
+            sys.exit(1)
+
+    monkeypatch.setattr(tasks, "run", broken)
+    with pytest.raises(SystemExit):
+        tasks.install()
+    monkeypatch.setattr(tasks, "run", run)
+    tasks.install()
+    assert len(commands) == 6
+
+
+def test_an_old_python_is_named_before_anything_is_made(commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    with pytest.raises(SystemExit, match=r"^Python 3\.10 or newer is needed"):
+        tasks.install()
+    assert commands == []
+
+
+def test_a_program_that_fails_ends_the_task_with_its_status() -> None:
+    with pytest.raises(SystemExit) as stop:
+        tasks.run(sys.executable, "-c", "import sys; sys.exit(7)")
+    assert stop.value.code == 7
+    with pytest.raises(SystemExit, match="no-such-program is needed for this, but is not installed"):
+        tasks.run("no-such-program")
+
+
+@pytest.mark.posix
+def test_ctrl_c_waits_for_the_program_to_save() -> None:
+    saving = """if True:
+        import time
+        try:
+            print("ready", flush=True)
+            time.sleep(10**6)
+        except KeyboardInterrupt:
+            time.sleep(1)
+            print("saved")
+    """
+    runner = f"import sys, tasks; tasks.run(sys.executable, '-c', {saving!r})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", runner], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.stdout.read() == "saved\n"
+    assert process.wait() == 0
+
+
+def test_make_and_the_documents_know_every_task() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    found = re.search(r"^TASKS := (.*)$", makefile, re.MULTILINE)
+    assert found
+    assert sorted(found[1].split()) == sorted(tasks.TASKS)
+    for document in ("README.md", "CONTRIBUTING.md", "book/setup.md", ".github/workflows/ci.yml", ".ci/run"):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        named = re.findall(r"(?:\bmake|python tasks\.py) ([a-z]+)\b", text)
+        assert set(named) - {"repository"} <= set(tasks.TASKS), document
+
+
+def test_without_a_task_all_of_them_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        tasks.main(["tset"])
+    assert stop.value.code == 2
+    listed = capsys.readouterr().out
+    assert all(f"\n  {name} " in listed for name in tasks.TASKS)
+
+
+def test_a_module_is_served_as_javascript() -> None:
+    assert tasks.Pages.extensions_map[".mjs"] == tasks.Pages.extensions_map[".js"] == "text/javascript"
+    assert tasks.Pages.extensions_map[".wasm"] == "application/wasm"
