@@ -174,8 +174,8 @@ def lab(*arguments: str) -> None:
 
 
 def look(*arguments: str) -> None:
-    """write pictures of all pages and labs, for people to look at"""
-    install()
+    """build the book and write pictures of all pages and labs, for people to look at"""
+    site()
     run(PYTHON, "-m", "book.look", *arguments)
 
 
