@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from gpt2_course.plots import save_loss_curve
+from gpt2_course.plots import new_axes, picture, save_loss_curve
 
 HISTORY: list[dict[str, Any]] = [
     {"step": 0, "loss": None, "val_loss": 7.0, "sample": "\x00\x16 $x^2 <b>&amp; 🍵 \ufffd"},
@@ -39,3 +39,9 @@ def test_the_floor_is_drawn_where_it_is_known(tmp_path: Path) -> None:
 
     assert "no model can do better" not in words(HISTORY)
     assert "no model can do better" in words([{**entry, "floor": 0.3} for entry in HISTORY])
+
+
+def test_a_picture_never_shrinks_so_far_that_its_letters_cannot_be_read() -> None:
+    axes = new_axes(width=5)
+    axes.text(0.5, 0.5, "small", fontsize=8)
+    assert "min-width:495px" in picture(axes, "A small word.").svg  # 5 inches of 72 units, times 11 px over 8 units

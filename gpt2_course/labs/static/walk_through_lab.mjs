@@ -78,6 +78,9 @@ function render({ model, el }) {
     numbers.textContent = `Shape: (${tokens.length},)${left_out ? `. Only these first ${MOST} tokens are followed; ${left_out} are left out.` : ""}`;
   }
 
+  // The root, because beside a few large numbers all others would be white.
+  const shade = (x) => Math.sign(x) * Math.sqrt(Math.abs(x));
+
   /** Numbers as colours: blue above 0, orange below; the stronger, the further away. A row a token. */
   function showRows({ tokens, values }, name) {
     const T = name === "final_norm" ? 1 : tokens.length;
@@ -85,7 +88,7 @@ function render({ model, el }) {
     const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
     const named = tokens.slice(-T);
     picture.replaceChildren(h("div", { class: "lab-rows" }, named.map(({ text }, t) => {
-      const canvas = heatMap(1, C, (_, i) => values[t * C + i] / largest, { class: "lab-numbers" });
+      const canvas = heatMap(1, C, (_, i) => shade(values[t * C + i] / largest), { class: "lab-numbers" });
       return [h("span", { class: "lab-name", dir: "auto" }, visible(text)), canvas];
     })));
     const first = values.slice((T - 1) * C, (T - 1) * C + 4).map((v) => v.toFixed(2)).join(", ");
