@@ -44,6 +44,7 @@ def test_the_set_up_cell_installs_the_package_and_leaves_torch_alone(
     python = tmp_path / "env" / "bin" / "python"
     (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # it may lead to the package
     before = subprocess.run(
         [python, "-c", "import importlib.util as u; print(u.find_spec('gpt2_course'))"],
         cwd=tmp_path,
