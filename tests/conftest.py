@@ -47,22 +47,37 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", disk], check=True)
 
 
+def build_site(source: Path, folder: Path) -> Path:
+    """Build the book of a checkout, without a warning; returns the site's folder."""
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", folder]
+    built = subprocess.run(
+        [*command, "--warningiserror", "--keep-going", "--quiet"], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    return folder / "_build" / "html"
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built book, without a warning; built once for all processes of xdist."""
+    """The built book; built once for all processes of xdist."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     folder = shared / "site"
     with FileLock(shared / "site.lock"):
         if not (folder / "built").exists():
-            command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", folder]
-            built = subprocess.run(
-                [*command, "--warningiserror", "--keep-going", "--quiet"], capture_output=True, text=True, check=False
-            )
-            assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+            build_site(ROOT, folder)
             (folder / "built").touch()
     return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def windows_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The book, built from a checkout by Git for Windows, whose `core.autocrlf` turns LF into CRLF."""
+    folder = tmp_path_factory.mktemp("windows")
+    source = ["--no-local", "--depth", "1", ROOT.as_uri(), folder / "clone"]
+    subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "--quiet", *source], check=True)
+    return build_site(folder / "clone", folder / "site")
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from book.look import LABS, drag, wake
+from book.look import LABS, drag, serving, wake
 from gpt2_course import GPT2, Tokenizer
 from gpt2_course.labs.kernel import Kernel
 
@@ -55,6 +55,21 @@ def test_all_labs_come_alive_fit_the_page_and_pass_axe(page: Page, served: str, 
     assert sum("model.safetensors" in url for url in asked) == 1
     found = Axe().run(page, context="article", options={"preload": False}).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+def test_labs_of_a_site_built_on_windows_write(page: Page, windows_site: Path) -> None:
+    merges = windows_site / "_static/tiny-world/merges.txt"
+    as_built = merges.read_bytes()
+    saved_by_an_editor = b"\xef\xbb\xbf" + as_built.replace(b"\n", b"\r\n")
+    texts = []
+    for content in (as_built, saved_by_an_editor):
+        merges.write_bytes(content)
+        with serving(windows_site) as address:
+            lab = open_lab(page, address, "playground")
+            wait_for_text(lab)
+            texts.append(lab.locator(".lab-text").first.text_content() or "")
+    assert len(texts[0]) > 100
+    assert texts[0] == texts[1]
 
 
 def test_what_the_labs_load_is_at_most_ten_megabytes(page: Page, served: str, site: Path) -> None:
