@@ -303,6 +303,8 @@ def look(site: Path, folder: Path) -> int:
                 page.set_viewport_size({"width": width, "height": 900})
                 page.goto(f"{home}/book/labs.html")
                 page.add_style_tag(content=f"{IN_FRONT} {{ display: none !important }}")
+                for name in LABS:
+                    wake(page, name)  # those above it may grow when they wake
                 lab = wake(page, lab_name)
                 seen = [(state, {theme: shot(lab, theme) for theme in THEMES}) for state in walk(lab)]
                 for theme in THEMES:

@@ -136,7 +136,7 @@ def draw_loss_curve(history: Sequence[dict[str, Any]]) -> Axes:
     reports = [e for e in history if "val_loss" in e]
     axes: Axes = new_axes(width=8, height=4.5)
     if train:
-        axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1, alpha=0.7, label="on the training text")
+        axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1.5, label="on the training text")
     steps, losses = [e["step"] for e in reports], [e["val_loss"] for e in reports]
     axes.plot(steps, losses, color=ORANGE, linewidth=2, marker="o", markersize=4, label="on text it has not seen")
     floors = [(e["step"], e["floor"]) for e in reports if e.get("floor") is not None]

@@ -4,6 +4,8 @@ import { bind, button, connect, enable, field, h, heatMap, latest, messageLine, 
 const MOST = 32; // tokens: more would be too small to see
 const ROW = 20; // pixels a token
 
+const short = (name, length) => (name.length > length ? `${name.slice(0, length - 1)}…` : name);
+
 async function render({ model, el }) {
   const ask = connect(model);
   const { line, tell } = messageLine();
@@ -80,9 +82,9 @@ async function render({ model, el }) {
       return svg("path", { class: "lab-arc", d: `M${from},${middle(token)}C${from - reach},${middle(token)} ${from - reach},${middle(s)} ${from},${middle(s)}`, "stroke-width": 7 * weight(layer, head, token, s) });
     });
     const rows = tokens.map(({ text }, t) => svg("g", { class: t === token ? "lab-followed" : "", onpointerenter: () => go(t), onclick: () => go(t) },
-      svg("rect", { x: 0, y: t * ROW, width, height: ROW, class: "lab-hit" }),
+      svg("rect", { x: 0, y: t * ROW, width: arcs + names - 6, height: ROW, class: "lab-hit" }),
       svg("rect", { x: arcs, y: t * ROW + 1, width: names - 6, height: ROW - 2, rx: 3, class: "lab-name-back", "fill-opacity": t <= token ? 0.4 * weight(layer, head, token, t) : 0 }),
-      svg("text", { x: arcs + 4, y: t * ROW + 14 }, visible(text).slice(0, width < 480 ? 10 : 14)),
+      svg("text", { x: arcs + 4, y: t * ROW + 14 }, short(visible(text), width < 480 ? 10 : 14)),
       tokens.slice(0, t + 1).map((_, s) => svg("rect", { x: arcs + names + s * cell, y: t * ROW, width: cell, height: ROW, class: "lab-cell", "fill-opacity": weight(layer, head, t, s).toFixed(3) }))));
     picture.replaceChildren(svg("svg", { width, height: T * ROW, viewBox: `0 0 ${width} ${T * ROW}`, class: "lab-attention", "aria-hidden": "true" }, rows, lines));
     const best = tokens.slice(0, token + 1).map(({ text }, s) => [text, weight(layer, head, token, s)]).sort((a, b) => b[1] - a[1]).slice(0, 3);

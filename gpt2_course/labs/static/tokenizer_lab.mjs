@@ -1,5 +1,5 @@
 /** Tokenizer lab: a text in its tokens, and how a word came together, merge by merge. */
-import { bind, button, choice, connect, field, h, latest, messageLine, quoted, roving, textField, visible } from "./ui.mjs";
+import { bind, button, choice, connect, enable, field, h, latest, messageLine, quoted, roving, textField, visible } from "./ui.mjs";
 
 const LONGEST = 60; // characters of a word whose merges are shown
 const hex = (bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
@@ -14,13 +14,14 @@ function render({ model, el }) {
   const detail = h("div", { class: "lab-detail" });
   const stopAt = roving(row);
   let shown = null; // the answer that is on the screen
-  let chosen = 0;
+  let chosen = null; // at first, one that came together of several bytes
 
   const refresh = latest(async () => {
     shown = await ask("tokenize", { text: model.get("text"), vocabulary: model.get("vocabulary") });
     const { tokens, count, characters, bytes } = shown;
     const each = count ? ` · ${(characters / count).toFixed(1)} characters a token` : "";
     counts.textContent = `${plural(count, "token")} · ${plural(characters, "character")} · ${plural(bytes, "byte")}${each}`;
+    chosen ??= Math.max(0, tokens.findIndex((token) => token.bytes.length > 1));
     chosen = Math.min(chosen, Math.max(0, tokens.length - 1));
     row.replaceChildren(
       ...tokens.map((token, i) =>
@@ -55,6 +56,8 @@ function render({ model, el }) {
     const show = () => {
       const n = Number(slider.value);
       const { tokens, rank, at } = steps[n];
+      enable(back, n > 0);
+      enable(on, n < steps.length - 1);
       state.replaceChildren(...tokens.map((t, i) => chip(t, i, i === at ? { class: "lab-token lab-new" } : {})));
       slider.setAttribute("aria-valuetext", `step ${n} of ${steps.length - 1}`);
       if (n === 0) words.textContent = `Step 0: the ${plural(tokens.length, "byte")} of ${quoted(piece)}, each a token of its own.`;
@@ -65,16 +68,17 @@ function render({ model, el }) {
       }
     };
     const go = (by) => () => { slider.value = Number(slider.value) + by; show(); };
+    const [back, on] = [button("◀ Unmerge", go(-1)), button("Merge ▶", go(1))];
     slider.addEventListener("input", show);
     detail.replaceChildren(
       h("p", {}, h("strong", { dir: "auto" }, quoted(token.text)), ` is token ${token.id.toLocaleString("en")}: ${plural(token.bytes.length, "byte")}, ${hex(token.bytes)}`),
-      h("div", { class: "lab-row" }, button("◀ Unmerge", go(-1)), button("Merge ▶", go(1)), field(`How ${quoted(piece)}${whole.length > LONGEST ? " (its beginning)" : ""} came together`, slider)),
+      h("div", { class: "lab-row" }, back, on, field(`How ${quoted(piece)}${whole.length > LONGEST ? " (its beginning)" : ""} came together`, slider)),
       state, words,
     );
     show();
   }
 
-  ["text", "vocabulary"].forEach((trait) => bind(model, trait, () => model.get(trait), () => {}, () => { chosen = 0; }));
+  ["text", "vocabulary"].forEach((trait) => bind(model, trait, () => model.get(trait), () => {}, () => { chosen = null; }));
   el.className = "lab";
   el.append(
     textField(model, "text", "Your text", refresh),
