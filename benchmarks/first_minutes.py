@@ -51,7 +51,11 @@ def main() -> None:
         step("`make book` for the first time: install", ["make", "clean", "python", "ARGS=-V"], course)
         step("`make book`: build", ["make", "site"], course)
         step("`make train`", ["make", "train"], course)
-        step("`make train`, own text", ["make", "train", "ARGS=--data my_diary.txt"], course)
+        step(
+            "`make train`, 500 steps on one's own text",
+            ["make", "train", "ARGS=--data my_diary.txt --steps 500"],
+            course,
+        )
         if options.test:
             if (shared := ROOT.parent / "shared").exists():
                 shutil.copytree(shared / "data", Path(empty) / "shared" / "data")
