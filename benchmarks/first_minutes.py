@@ -48,7 +48,7 @@ def main() -> None:
         step("`git clone`", ["git", "clone", "--quiet", ROOT.as_uri(), str(course)], Path(empty))
         pages = sorted(course.glob("book/*.md"))
         (course / "my_diary.txt").write_text("".join(page.read_text(encoding="utf-8") for page in pages), "utf-8")
-        step("`make book` for the first time: install", ["make", "clean", "python", "ARGS=-V"], course)
+        step("`make book` for the first time: install", ["make", "python", "ARGS=-V"], course)
         step("`make book`: build", ["make", "site"], course)
         step("`make train`", ["make", "train"], course)
         step(
