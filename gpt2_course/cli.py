@@ -418,7 +418,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for closed in ("stdout", "stderr"):  # as by `2>&-`
         if getattr(sys, closed) is None:
             setattr(sys, closed, Path(os.devnull).open("w"))  # noqa: SIM115
-    # a terminal that lacks a character shows another, and a byte that is no text is read as "�": no reason to stop
+    # do not stop for a character the terminal lacks, or for typed bytes that are not valid text: replace them
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

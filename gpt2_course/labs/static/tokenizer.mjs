@@ -28,7 +28,7 @@ export class Tokenizer {
     this.bytes = BYTE_OF_ID.map((byte) => [byte]); // of each token, by id
     this.ranks = new Map(); // two ids -> which merge joins them
     const ids = new Map(ID_OF_SPELLING);
-    const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // a byte order mark is no text
+    const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // the byte order mark is not part of the text
     for (const [number, line] of lines.entries()) {
       if ((number === 0 && line.startsWith("#version")) || !line) continue;
       const [left, right] = line.split(" ");
