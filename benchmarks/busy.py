@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.measure import ROOT
-from gpt2_course.training import read_history
+from gpt2_course.history import read_history
 
 STEPS = 300
 

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row
 from gpt2_course import GPT2
-from gpt2_course.checkpoint import find
 from gpt2_course.labs.lab import STATIC
 
 ONNXRUNTIME = "onnxruntime-web@1.30.0"
@@ -150,7 +149,7 @@ def rows() -> Iterator[Row]:
             shutil.copy(folder / "package/dist" / file, folder)
         for file in STATIC.iterdir():
             shutil.copy(file, folder)
-        for path in find("tiny-world").iterdir():
+        for path in find_model("tiny-world").iterdir():
             shutil.copy(path, folder)
         export(model, folder / "model.onnx")
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=name))

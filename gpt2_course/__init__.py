@@ -15,8 +15,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 from gpt2_course.model import GPT2, GPT2Config
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.train_config import TrainConfig
-from gpt2_course.training import Trainer
+from gpt2_course.training import TrainConfig, Trainer
 
 __all__ = ["GPT2", "GPT2Config", "Tokenizer", "TrainConfig", "Trainer"]
 __version__ = "0.1.0"

@@ -48,11 +48,6 @@ ALIASES = {
     "num_hidden_layers": "n_layer",
 }
 
-HUB = {
-    **{name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")},
-    "distilgpt2": "distilbert/distilgpt2",
-}
-SHIPPED = {"tiny-world": Path(__file__).parent / "pretrained" / "tiny-world"}  # comes with the package
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"  # which file holds which weight, where there are several
 
@@ -66,29 +61,6 @@ def gpt2_name(name: str) -> str:
     for ours, theirs in NAMES.items():
         name = re.sub(rf"(^|\.){re.escape(ours)}\.", rf"\g<1>{theirs}.", name)
     return f"transformer.{name}"
-
-
-def find(name_or_folder: str | Path) -> Path:
-    """The folder of a model: itself, the one that comes with the package (`tiny-world`), or, for OpenAI's names and any
-    OWNER/NAME, the hub's copy of it in the local cache, downloaded where it is not there yet.
-
-    Raises `FileNotFoundError` where there is no such model, `ConnectionError` where the hub cannot be reached.
-    """
-    name, folder = str(name_or_folder), Path(name_or_folder)
-    if folder.is_dir():
-        return folder
-    if name in SHIPPED:
-        return SHIPPED[name]
-    # runs/laptop, or a name that begins with a folder that is here, means a folder
-    owner = re.fullmatch(r"(\w[\w.-]*)/[\w.-]+", name)
-    if name in HUB or (owner and owner[1] != "runs" and not Path(owner[1]).exists()):
-        from gpt2_course import hub  # here: few runs need it, and it takes long to import
-
-        return hub.download(HUB.get(name, name))
-    raise FileNotFoundError(
-        f"There is no model folder {name!r}: give a folder that holds {WEIGHTS}, one of {', '.join([*SHIPPED, *HUB])}, "
-        f"or OWNER/NAME of a GPT-2 on the Hugging Face hub."
-    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -198,7 +170,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], end_of_text: int | None) -> None:
+def save_model_folder(
+    folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], end_of_text: int | None
+) -> None:
     """Writes `config.json` and `model.safetensors`, each replaced whole; `OSError` where the disk says no."""
     settings = {
         "model_type": "gpt2",

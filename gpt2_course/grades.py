@@ -42,7 +42,7 @@ class Grades:
     copied: float  # texts that stand word for word in the training text
     mistakes: dict[Kind, dict[str, int]]  # what was wrong with the others, and how often
 
-    def write(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
         """Keeps the grades in a model's folder."""
         with replacing(folder / GRADES) as path:
             path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")

@@ -74,7 +74,7 @@ def activations(
         hidden = keep("mlp_hidden", layer, F.gelu(block.mlp.expand(normed), approximate="tanh"))  # (T, 4C)
         x = keep("after_mlp", layer, x + keep("mlp_out", layer, block.mlp.projection(hidden)))
     normed = keep("final_norm", None, model.final_norm(x))
-    keep("logits", None, normed @ model.token_embedding.weight.T)
+    keep("logits", None, model.unembed(normed))
     if patches:
         raise ValueError(f"This model computes no {next(iter(patches))}, so nothing can be put in its place.")
     return found
@@ -89,7 +89,7 @@ def logit_lens(model: GPT2, tokens: Sequence[int]) -> Tensor:
     """
     found = activations(model, tokens)
     stream = [found["embedding", None], *(found["after_mlp", layer] for layer in range(model.config.n_layer))]
-    return (model.final_norm(torch.stack(stream)) @ model.token_embedding.weight.T).log_softmax(-1)
+    return model.unembed(model.final_norm(torch.stack(stream))).log_softmax(-1)
 
 
 Score = Callable[[Tensor], Tensor]  # the logits (T, V) of a text → one number

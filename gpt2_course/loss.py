@@ -1,14 +1,15 @@
 """Next-token loss, computed so that the logits never exist all at once.
 
 At batch 16 × 512 and GPT-2's vocabulary of 50,257 the logits alone are 1.6 GB, and the textbook
-`cross_entropy(hidden @ weight.T, targets)` keeps three arrays of that size: the logits, their log-softmax and
-their gradient. Here a few hundred rows at a time go from hidden state to loss *and* to gradient, and then make
-room for the next rows. The idea is known from "Cut Your Losses in Large-Vocabulary Language Models"
-(Wijmans et al., 2024, arXiv:2411.09009) and from Liger Kernel (Hsu et al., 2024, arXiv:2410.10989).
+`cross_entropy(hidden @ weight.T, targets)` keeps three arrays of that size: the logits, their log-softmax, and their
+gradient. Here a few hundred rows at a time go from hidden state to loss *and* to gradient, and then make room for the
+next rows. The idea is known from "Cut Your Losses in Large-Vocabulary Language Models" (Wijmans et al., 2024,
+arXiv:2411.09009) and from Liger Kernel (Hsu et al., 2024, arXiv:2410.10989).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -20,31 +21,36 @@ LOGITS_PER_CHUNK = 4 * 1024 * 1024
 LOGITS_PER_CHUNK_ON_A_GPU = 128 * 1024 * 1024
 
 
+def _chunks(x: Tensor, table: Tensor, targets: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """For a few rows at a time: which rows, their logits (rows, V) and ln Σ eˡᵒᵍⁱᵗ (rows, 1), the losses (rows,)."""
+    per_chunk = LOGITS_PER_CHUNK if x.device.type == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU
+    rows = max(1, per_chunk // len(table))
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        logits = (x[part] @ table.T).float()
+        log_sum = logits.logsumexp(dim=-1, keepdim=True)
+        yield part, logits, log_sum, (log_sum - logits.gather(1, targets[part, None]))[:, 0]
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        n_rows, vocab_size = hidden.shape[0], weight.shape[0]
-        device = hidden.device.type
-        rows = max(1, (LOGITS_PER_CHUNK if device == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU) // vocab_size)
-        # All three products are computed as autocast wants it. Cast here: for each chunk, it would cast the table anew.
+        n_rows, device = len(hidden), hidden.device.type
+        # All three products are computed as autocast wants them. Cast here, or every chunk would cast the table again.
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
         x, table = hidden.to(dtype), weight.to(dtype)
         want_hidden, want_weight, _ = ctx.needs_input_grad
         grad_hidden = torch.empty_like(x) if want_hidden else None  # (N, C)
         grad_weight = torch.zeros_like(weight) if want_weight else None  # (V, C)
-        # (N,) one loss a row; float32 even where autocast or the weights are half as wide
+        # (N,) one loss per row; float32 even if autocast or the weights are half as wide
         losses = torch.empty(n_rows, device=hidden.device, dtype=torch.float32)
-        for start in range(0, n_rows, rows):
-            part = slice(start, start + rows)
-            logits = (x[part] @ table.T).float()  # (rows, V)
-            target = targets[part, None]  # (rows, 1)
-            log_sum = logits.logsumexp(dim=-1, keepdim=True)  # (rows, 1)
-            losses[part] = (log_sum - logits.gather(1, target))[:, 0]
+        for part, logits, log_sum, loss in _chunks(x, table, targets):
+            losses[part] = loss
             if grad_hidden is None and grad_weight is None:
                 continue
             # d loss / d logits = softmax(logits) − one-hot(target), written over the logits themselves
             grad = logits.sub_(log_sum).exp_()
-            grad.scatter_add_(1, target, grad.new_full(target.shape, -1.0))
+            grad.scatter_add_(1, targets[part, None], grad.new_full((len(loss), 1), -1.0))
             grad = grad.div_(n_rows).to(dtype)
             if grad_hidden is not None:
                 torch.mm(grad, table, out=grad_hidden[part])
@@ -66,19 +72,23 @@ class _LinearCrossEntropy(torch.autograd.Function):
         )
 
 
-# torch.compile would unroll the loop: a hundred chunks and more, as one program that takes many minutes to make.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """The mean of −ln p(target), in nats a token, for logits `hidden @ weight.T` that are never all in memory.
+    """The mean of −ln p(target), in nats per token, for logits `hidden @ weight.T` that are never all in memory.
 
     Args:
-        hidden: (N, C), what the last layer norm gives.
-        weight: (V, C), the output head: in GPT-2 the token embedding itself.
+        hidden: (N, C), the output of the last layer norm.
+        weight: (V, C), the output head: in GPT-2, the token embedding.
         targets: (N,) token ids, each below V.
 
     The result and its gradients are those of `torch.nn.functional.cross_entropy` up to rounding.
     """
-    if not torch.is_grad_enabled():  # says to the function below that no gradient is wanted
+    if not torch.is_grad_enabled():  # tells the function that no gradient is needed
         hidden, weight = hidden.detach(), weight.detach()
     loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
     return loss
+
+
+@torch.no_grad()
+def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """−ln p(target) of each row, in nats, shape (N,), without gradients; arguments as above."""
+    return torch.cat([loss for _, _, _, loss in _chunks(hidden, weight, targets)])

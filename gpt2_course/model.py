@@ -1,27 +1,28 @@
 """GPT-2: a stack of identical blocks that read tokens and predict the next one.
 
-The architecture of "Language Models are Unsupervised Multitask Learners" (Radford et al., 2019), with names a
-beginner can read; the comment beside each part gives its name in OpenAI's weights. Shapes: B sequences, T tokens
-each, C channels (`n_embd`), H heads of D = C / H channels, V words in the vocabulary.
+The architecture of "Language Models are Unsupervised Multitask Learners" (Radford et al., 2019), with names that a
+beginner can read; a comment beside each part gives its name in OpenAI's weights. Shapes: B sequences, T tokens each,
+C channels (`n_embd`), H heads of D = C / H channels, V words in the vocabulary.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gpt2_course import checkpoint, sampling
-from gpt2_course.inference import KVCache, SingleTokenDecoder
+from gpt2_course import checkpoint, generation
+from gpt2_course.generation import Limit, Prompt, SamplingConfig
+from gpt2_course.kv_cache import KVCache
 from gpt2_course.loss import linear_cross_entropy
-from gpt2_course.sampling import SamplingConfig
+from gpt2_course.sources import find_model
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.tokenizer_files import has_tokenizer
 
@@ -34,57 +35,55 @@ class GPT2Config:
     """
 
     vocab_size: int = 50257
-    """How many different tokens there are; the most, where training learns a vocabulary."""
+    """The number of tokens; an upper limit if training learns the vocabulary."""
     n_positions: int = 1024
-    """The context: how many tokens the model can look back on."""
+    """The context: how many tokens the model can see at once."""
     n_embd: int = 768
-    """The width of the residual stream: how many numbers stand for a token."""
+    """The width of the residual stream: how many numbers represent a token."""
     n_layer: int = 12
-    """How many blocks are stacked."""
+    """The number of blocks."""
     n_head: int = 12
-    """Attention heads a block has; n_embd must be a multiple of it."""
+    """Attention heads per block; n_embd must be a multiple of it."""
     embd_pdrop: float = 0.1
-    """The share of values dropped after the embeddings, in training only."""
+    """Dropout after the embeddings, in training only."""
     attn_pdrop: float = 0.1
-    """The share of attention weights dropped, in training only."""
+    """Dropout of attention weights, in training only."""
     resid_pdrop: float = 0.1
-    """The share of values dropped from what each layer adds, in training only."""
+    """Dropout of what attention and MLP add to the residual stream, in training only."""
     layer_norm_epsilon: float = 1e-5
-    """Added to the variance in a layer norm, so that nothing is divided by 0."""
+    """Added to the variance in a layer norm to avoid dividing by 0."""
     initializer_range: float = 0.02
-    """The standard deviation of fresh weights."""
+    """The standard deviation of the initial weights."""
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, but it is {value!r}.")
+                raise ValueError(f"{name} must be an integer of at least 1, but is {value!r}.")
             if value > most:
-                raise ValueError(f"{name} can be {most:,} at most, but it is {value:,}.")
+                raise ValueError(f"{name} must be at most {most:,}, but is {value:,}.")
         if self.n_embd % self.n_head:
             raise ValueError(
-                f"n_embd={self.n_embd} does not divide into n_head={self.n_head} equal heads: "
+                f"n_embd={self.n_embd} cannot be split into n_head={self.n_head} equal heads: "
                 f"make n_embd a multiple of n_head."
             )
         for name in ("embd_pdrop", "attn_pdrop", "resid_pdrop"):
             if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
-                raise ValueError(
-                    f"{name} is a share of values to drop, from 0 up to below 1, but it is {getattr(self, name)!r}."
-                )
+                raise ValueError(f"{name} must be a number in [0, 1), but is {getattr(self, name)!r}.")
         for name in ("layer_norm_epsilon", "initializer_range"):
             if not (isinstance(getattr(self, name), (int, float)) and 0 < getattr(self, name) < math.inf):
-                raise ValueError(f"{name} must be above 0, but it is {getattr(self, name)!r}.")
+                raise ValueError(f"{name} must be above 0, but is {getattr(self, name)!r}.")
 
     @classmethod
     def preset(cls, name: str) -> GPT2Config:
-        """A known shape: `laptop`, `story`, or OpenAI's `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`."""
-        if name not in PRESETS:
-            raise ValueError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
-        return PRESETS[name]
+        """A shape by name: `laptop`, `story`, or OpenAI's `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`."""
+        if name not in SHAPES:
+            raise ValueError(f"There is no preset {name!r}; choose one of {', '.join(SHAPES)}.")
+        return SHAPES[name]
 
     @classmethod
     def from_dict(cls, config: dict[str, Any]) -> GPT2Config:
-        """The shape that a `config.json` describes; `ValueError` where it asks for what GPT-2 does not have."""
+        """The shape described by a `config.json`; `ValueError` if it requests a feature GPT-2 lacks."""
         fixed: dict[str, tuple[Any, ...]] = {
             "model_type": ("gpt2",),
             "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # two names of the same function
@@ -95,35 +94,39 @@ class GPT2Config:
         }
         for name, known in fixed.items():
             if config.get(name, known[0]) not in known:
-                raise ValueError(f"config.json says {name}={config[name]!r}, but this GPT-2 has {known[0]!r} only.")
+                raise ValueError(f"config.json has {name}={config[name]!r}, but this GPT-2 supports only {known[0]!r}.")
         shape = cls(**{f.name: config[f.name] for f in fields(cls) if f.name in config})
         if config.get("n_inner") not in (None, 4 * shape.n_embd):
-            raise ValueError(f"config.json says n_inner={config['n_inner']!r}, but this GPT-2 has 4 × n_embd only.")
+            raise ValueError(f"config.json has n_inner={config['n_inner']!r}, but this GPT-2 supports only 4 × n_embd.")
         return shape
 
 
-# Beyond, memory or time would run out before anything is said; GPT-3, the largest of this kind, has 96 layers.
+# Beyond these, memory or time would run out before any message; GPT-3, the largest of its kind, has 96 layers.
 MOST = {"vocab_size": 10**7, "n_positions": 10**7, "n_embd": 10**5, "n_layer": 1000, "n_head": 10**5}
 
-# Sizes by name. OpenAI's four are those of the paper's table 2; the first two are this course's own.
-PRESETS = {
-    "laptop": GPT2Config(3072, 336, 128, 2, 8, 0.0, 0.0, 0.0, initializer_range=0.05),
-    "story": GPT2Config(3072, 336, 192, 4, 6, 0.0, 0.0, 0.0, initializer_range=0.05),
+# Small models learn faster without dropout and from larger initial weights.
+SMALL = GPT2Config(
+    vocab_size=3072, n_positions=336, embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, initializer_range=0.05
+)
+# Shapes by name. The first two are this course's own; OpenAI's four are those of the paper's table 2.
+SHAPES = {
+    "laptop": replace(SMALL, n_embd=128, n_layer=2, n_head=8),
+    "story": replace(SMALL, n_embd=192, n_layer=4, n_head=6),
     "gpt2": GPT2Config(),
-    "gpt2-medium": GPT2Config(n_layer=24, n_head=16, n_embd=1024),
-    "gpt2-large": GPT2Config(n_layer=36, n_head=20, n_embd=1280),
-    "gpt2-xl": GPT2Config(n_layer=48, n_head=25, n_embd=1600),
+    "gpt2-medium": GPT2Config(n_embd=1024, n_layer=24, n_head=16),
+    "gpt2-large": GPT2Config(n_embd=1280, n_layer=36, n_head=20),
+    "gpt2-xl": GPT2Config(n_embd=1600, n_layer=48, n_head=25),
 }
 
 
 class CausalSelfAttention(nn.Module):
-    """Every token gathers what it needs from the tokens before it, in `n_head` different ways at once."""
+    """Lets every token gather information from itself and earlier tokens, in `n_head` different ways at once."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
         self.n_head = config.n_head
         self.attn_pdrop = config.attn_pdrop
-        self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd)  # attn.c_attn: queries, keys and values at once
+        self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd)  # attn.c_attn: queries, keys, and values at once
         self.projection = nn.Linear(config.n_embd, config.n_embd)  # attn.c_proj
         self.dropout = nn.Dropout(config.resid_pdrop)
 
@@ -133,7 +136,7 @@ class CausalSelfAttention(nn.Module):
         q, k, v = heads.permute(2, 0, 3, 1, 4).unbind(0)  # three of (B, H, T, D)
         mask = None
         if cache is not None:
-            k, v, mask = cache.append(layer, k, v)  # k, v: (B, H, S, D) with S ≥ T tokens seen so far
+            k, v, mask = cache.append(layer, k, v)  # k, v: (B, H, S, D) for the S ≥ T tokens so far
         y = F.scaled_dot_product_attention(
             q,
             k,
@@ -142,12 +145,12 @@ class CausalSelfAttention(nn.Module):
             is_causal=mask is None and T > 1,
             dropout_p=self.attn_pdrop if self.training else 0.0,
         )  # (B, H, T, D)
-        y = y.transpose(1, 2).reshape(B, T, C)  # the heads side by side again
+        y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side again
         return self.dropout(self.projection(y))
 
 
 class MLP(nn.Module):
-    """Each token thinks for itself: four times as wide, bent by GELU, and back."""
+    """Transforms each token on its own: four times as wide, GELU, and back."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
@@ -161,7 +164,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer: attention and MLP, each reading a normalised copy and adding to the residual stream."""
+    """One layer: attention, then the MLP; each reads a normalized copy of the residual stream and adds to it."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
@@ -180,13 +183,13 @@ class GPT2(nn.Module):
     """GPT-2, from token ids to next-token logits; `GPT2()` is the 124M model, untrained.
 
     >>> model = GPT2(GPT2Config.preset("laptop"))
-    >>> model(torch.tensor([[5, 9, 2]])).shape      # after each token, a score for every one that may come next
+    >>> model(torch.tensor([[5, 9, 2]])).shape      # for each position, a score for every possible next token
     torch.Size([1, 3, 3072])
 
     Args:
-        config: the shape; GPT-2's smallest, 124M, where none is given.
-        tokenizer: turns text into ids and back. GPT-2's own where the vocabulary is GPT-2's; a model of another
-            vocabulary works on token ids alone until it is given one.
+        config: the shape; by default GPT-2's smallest, 124M.
+        tokenizer: turns text into ids and back. By default GPT-2's own if the vocabulary has GPT-2's size; a model
+            with any other vocabulary works on token ids alone until it gets a tokenizer.
     """
 
     def __init__(self, config: GPT2Config | None = None, tokenizer: Tokenizer | None = None) -> None:
@@ -196,8 +199,8 @@ class GPT2(nn.Module):
             tokenizer = Tokenizer.gpt2()
         if tokenizer is not None and tokenizer.vocab_size != config.vocab_size:
             raise ValueError(
-                f"The tokenizer knows {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: "
-                f"give it GPT2Config(vocab_size={tokenizer.vocab_size})."
+                f"The tokenizer has {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: "
+                f"use GPT2Config(vocab_size={tokenizer.vocab_size})."
             )
         self.config = config
         self.tokenizer = tokenizer
@@ -215,13 +218,13 @@ class GPT2(nn.Module):
                 nn.init.normal_(module.weight, std=std)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
-        # 2 × n_layer additions meet in the residual stream. Scaling each by 1/√(2 × n_layer) keeps the sum's
-        # spread the same at any depth (section 2.3 of the paper).
+        # The residual stream is a sum of 2 × n_layer terms. Scaling each by 1/√(2 × n_layer) keeps the standard
+        # deviation of the sum the same at any depth (section 2.3 of the paper).
         for name, weight in self.named_parameters():
             if name.endswith("projection.weight"):
                 nn.init.normal_(weight, std=std / math.sqrt(2 * self.config.n_layer))
-        # The one departure from OpenAI's start, which has a gain of 1 here: logits would then spread by
-        # 0.02 × √768 = 0.55, and an untrained model would lose 0.55² / 2 = 0.15 nats more than a fair die does.
+        # The one difference from OpenAI's initialization, which has a gain of 1 here. Logits would then have a standard
+        # deviation of 0.02 × √768 = 0.55, and an untrained model a loss 0.55² / 2 = 0.15 nats above uniform guessing.
         nn.init.constant_(self.final_norm.weight, 0.5)
 
     # ---- from tokens to logits -----------------------------------------------------------------------------
@@ -231,76 +234,124 @@ class GPT2(nn.Module):
     @overload
     def forward(self, tokens: Tensor, targets: Tensor, cache: None = None) -> Tensor: ...
     def forward(self, tokens: Tensor, targets: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
-        """Logits (B, T, V) for tokens (B, T); with `targets` (B, T), the mean loss instead, in nats a token.
+        """Logits (B, T, V) for tokens (B, T); with `targets` (B, T), the mean loss instead, in nats per token.
 
-        With a `cache` (see `new_cache`), `tokens` go on from what the cache has seen, and it grows by T.
-        Raises `ValueError` for tokens of another shape, or more of them than there are positions.
+        With a `cache` (see `new_cache`), `tokens` continue the sequence in the cache, which grows by T. Raises
+        `ValueError` for tokens of another shape, or more of them than there are positions.
         """
         x = self.hidden(tokens, cache)
         if targets is None:
-            return x @ self.token_embedding.weight.T  # the head is the embedding, read backwards
+            return self.unembed(x)
         if targets.shape != tokens.shape:
             raise ValueError(
                 f"targets must have the shape of tokens, {tuple(tokens.shape)}, but have {tuple(targets.shape)}."
             )
-        return linear_cross_entropy(x.flatten(0, 1), self.token_embedding.weight, targets.flatten())
+        return self.loss(x, targets)
 
     def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
-        """The residual stream after the last block, normalised: (B, T, C), ready for the output head."""
+        """The residual stream after the last block, normalized: (B, T, C), ready for the output head."""
         if tokens.ndim != 2 or tokens.is_floating_point():
             raise ValueError(
-                f"tokens must be whole numbers of shape (B, T), but they are {tokens.dtype} of shape "
-                f"{tuple(tokens.shape)}."
+                f"tokens must be integers of shape (B, T), but are {tokens.dtype} of shape {tuple(tokens.shape)}."
             )
         T = tokens.shape[1]
         if cache is None:
             if self.config.n_positions < T:
-                raise ValueError(f"{T} tokens were given, but this model has only {self.config.n_positions} positions.")
+                raise ValueError(
+                    f"This model has {self.config.n_positions} positions, but got {T} tokens: give it fewer at a time."
+                )
             positions = torch.arange(T, device=tokens.device)  # (T,)
         else:
-            positions = cache.advance(T)  # (T,), or (B, T) where rows are padded
+            positions = cache.advance(T)  # (T,), or (B, T) if rows are padded
         x = self.dropout(self.token_embedding(tokens) + self.position_embedding(positions))  # (B, T, C)
         for layer, block in enumerate(self.blocks):
             x = block(x, cache, layer)
         x = self.final_norm(x)
         return x
 
+    def unembed(self, hidden: Tensor) -> Tensor:
+        """Logits (…, V) for hidden states (…, C): the output head is the token embedding, transposed."""
+        return hidden @ self.token_embedding.weight.T
+
+    def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss, in nats per token, for hidden states (B, T, C) and targets (B, T)."""
+        return linear_cross_entropy(hidden.flatten(0, 1), self.token_embedding.weight, targets.flatten())
+
+    def one_token_decoder(self, batch_size: int) -> Callable[[Tensor, KVCache], Tensor]:
+        """The fastest `next_token_logits` for tokens (B, 1): for one row of an unmodified model, a leaner forward pass.
+
+        It does the same arithmetic as `hidden`, layer by layer, without what costs more than the arithmetic at this
+        size: module calls, dropout, autograd, and slicing the cache once per layer. It reads the model's own weights
+        through views; make a new one for each generation.
+        """
+        if batch_size != 1 or not self._is_unmodified():
+            return self.next_token_logits
+        c, n_tokens = self.config, self.n_tokens
+        shape, eps, heads_shape = (c.n_embd,), c.layer_norm_epsilon, (3, 1, c.n_head, 1, c.n_embd // c.n_head)
+        layers = [
+            (
+                (block.norm_1.weight, block.norm_1.bias),
+                _one_row_linear(block.attention.qkv),
+                _one_row_linear(block.attention.projection),
+                (block.norm_2.weight, block.norm_2.bias),
+                _one_row_linear(block.mlp.expand),
+                _one_row_linear(block.mlp.projection),
+            )
+            for block in cast("Iterable[Block]", self.blocks)
+        ]
+        head = _one_row_linear(self.token_embedding)
+
+        def decode(tokens: Tensor, cache: KVCache) -> Tensor:
+            position = cache.length
+            cache.length = stop = position + 1
+            # views for all layers at once: at this size, slicing costs as much as arithmetic
+            new = cache.keys_values[..., position:stop, :].unbind(0)  # each (2, 1, H, 1, D)
+            keys = cache.keys_values[:, 0, ..., :stop, :].unbind(0)  # each (1, H, S, D)
+            values = cache.keys_values[:, 1, ..., :stop, :].unbind(0)
+            x = torch.embedding(self.token_embedding.weight, tokens[0]) + self.position_embedding.weight[position]
+            for i, (norm_1, qkv, attention_projection, norm_2, expand, mlp_projection) in enumerate(layers):
+                heads = qkv(torch.layer_norm(x, shape, *norm_1, eps)).view(heads_shape)
+                new[i].copy_(heads[1:])
+                y = F.scaled_dot_product_attention(heads[0], keys[i], values[i])  # (1, H, 1, D)
+                x = attention_projection(y.view(1, -1)).add_(x)  # (1, C)
+                h = expand(torch.layer_norm(x, shape, *norm_2, eps))
+                x = mlp_projection(F.gelu(h, approximate="tanh")).add_(x)
+            return head(torch.layer_norm(x, shape, self.final_norm.weight, self.final_norm.bias, eps))[:, :n_tokens]
+
+        return decode
+
+    def _is_unmodified(self) -> bool:
+        """Whether every module is of a type built here and has no hook that a leaner forward pass would skip."""
+        return all(type(m) in UNMODIFIED and not (m._forward_hooks or m._forward_pre_hooks) for m in self.modules())
+
     # ---- from text to text ---------------------------------------------------------------------------------
 
     def generate(
         self,
-        prompt: str | list[str] | Tensor,
+        prompt: Prompt,
         max_length: int | None = None,
         *,
         max_new_tokens: int | None = None,
+        temperature: float = SamplingConfig.temperature,
+        top_k: int | None = SamplingConfig.top_k,
+        top_p: float | None = SamplingConfig.top_p,
+        repetition_penalty: float = SamplingConfig.repetition_penalty,
+        seed: int | None = SamplingConfig.seed,
         stop: str | Sequence[str] = (),
         use_cache: bool = True,
-        **choice: Any,
-    ) -> Any:
-        """Continues a text and returns it, prompt included; a list of texts gives a list.
+    ) -> Prompt:
+        """Continue a text and return it, prompt included; a list of texts gives a list.
 
-        Writing ends after `max_length` tokens (prompt included) or `max_new_tokens` (prompt not counted; 100 where
-        neither is given), at `<|endoftext|>`, or before any of the `stop` strings. `choice` holds the settings of
-        `SamplingConfig`: `temperature` (0 for greedy), `top_k`, `top_p`, `repetition_penalty`, `seed`.
+        Generation ends after `max_length` tokens (prompt included) or `max_new_tokens` (prompt not included; 100 if
+        neither is given), at `<|endoftext|>`, or before any of the `stop` strings. See `SamplingConfig` for
+        `temperature` (0 is greedy) and the other ways to choose a token.
 
-        Token ids work too: a tensor (T,) or (B, T) in, a longer one out, on the same device; rows that end early
-        are filled up with `<|endoftext|>`. `use_cache=False` computes every window anew: the same, only slower.
+        Token ids work too: a tensor (T,) or (B, T) gives a longer one on the same device; rows that end early are
+        filled up with `<|endoftext|>`. `use_cache=False` recomputes each window: same output, slower.
         """
-        config = SamplingConfig(**choice)
-        limit = sampling.Limit(max_length, max_new_tokens)
-        if isinstance(prompt, Tensor):
-            if stop:
-                raise ValueError(f"stop={stop!r} are texts, but the prompt is token ids: give a text, or no stop.")
-            rows = self._rows_of(prompt)
-            end = self.tokenizer.end_of_text if self.tokenizer else None
-            with self.evaluating():
-                rows = sampling.continue_ids(self, rows, config, limit, end, use_cache)
-            return torch.tensor(rows if prompt.ndim == 2 else rows[0], dtype=prompt.dtype, device=prompt.device)
-        texts = list(prompt) if isinstance(prompt, (list, tuple)) else [prompt]
-        with self.evaluating():
-            pieces = list(sampling.write(self, self.require_tokenizer(), texts, config, limit, stop, use_cache))
-        written = [text + "".join(step[row] for step in pieces) for row, text in enumerate(texts)]
-        return written[0] if isinstance(prompt, str) else written
+        tokenizer = self.tokenizer if isinstance(prompt, Tensor) else self.require_tokenizer()
+        config = SamplingConfig(temperature, top_k, top_p, repetition_penalty, seed)
+        return generation.generate(self, tokenizer, prompt, config, Limit(max_length, max_new_tokens), stop, use_cache)
 
     def stream(
         self,
@@ -308,43 +359,36 @@ class GPT2(nn.Module):
         max_length: int | None = None,
         *,
         max_new_tokens: int | None = None,
+        temperature: float = SamplingConfig.temperature,
+        top_k: int | None = SamplingConfig.top_k,
+        top_p: float | None = SamplingConfig.top_p,
+        repetition_penalty: float = SamplingConfig.repetition_penalty,
+        seed: int | None = SamplingConfig.seed,
         stop: str | Sequence[str] = (),
-        **choice: Any,
     ) -> Iterator[str]:
-        """What `generate` adds to the prompt, piece by piece as it is written; no piece splits a character."""
-        config = SamplingConfig(**choice)
-        limit = sampling.Limit(max_length, max_new_tokens)
-        with self.evaluating():
-            for (piece,) in sampling.write(self, self.require_tokenizer(), [prompt], config, limit, stop):
-                if piece:
-                    yield piece
+        """The text that `generate` adds to the prompt, piece by piece; no piece splits a character."""
+        config = SamplingConfig(temperature, top_k, top_p, repetition_penalty, seed)
+        limit = Limit(max_length, max_new_tokens)
+        return generation.stream(self, self.require_tokenizer(), prompt, config, limit, stop)
 
     def new_cache(self, batch_size: int = 1, capacity: int | None = None, padding: Tensor | None = None) -> KVCache:
-        """An empty key–value cache for `batch_size` rows of up to `capacity` tokens (all positions by default).
+        """An empty key-value cache for `batch_size` rows of up to `capacity` tokens (by default, all positions).
 
-        `padding` (B,) counts the tokens at the left of each row that are only there to fill it up.
+        `padding` (B,) counts the pad tokens at the left of each row.
         """
         weight = self.token_embedding.weight
         c = self.config
         capacity = c.n_positions if capacity is None else min(capacity, c.n_positions)
         shape = (c.n_layer, 2, batch_size, c.n_head, capacity, c.n_embd // c.n_head)
-        fast = batch_size == 1 and SingleTokenDecoder.supports(self)
-        return KVCache(
-            torch.zeros(shape, dtype=weight.dtype, device=weight.device),
-            padding,
-            SingleTokenDecoder(self) if fast else None,
-        )
+        return KVCache(torch.zeros(shape, dtype=weight.dtype, device=weight.device), padding)
 
     def next_token_logits(self, tokens: Tensor, cache: KVCache) -> Tensor:
-        """Logits (B, V) for what follows `tokens` (B, T), which join the cache; call it without gradients.
+        """Logits (B, `n_tokens`) for the token after `tokens` (B, T), which are appended to the cache; without dropout.
 
-        V is the number of tokens that there are (`n_tokens`), so no other row of the embedding is ever chosen.
+        Call it under `torch.no_grad` or `torch.inference_mode`.
         """
-        if cache.decoder is not None and tokens.shape == (1, 1):
-            logits = cache.decoder(tokens[0], cache)
-        else:
-            logits = self.hidden(tokens, cache)[:, -1] @ self.token_embedding.weight.T
-        return logits[:, : self.n_tokens]
+        with self.evaluating():
+            return self.unembed(self.hidden(tokens, cache)[:, -1])[:, : self.n_tokens]
 
     @property
     def n_positions(self) -> int:
@@ -352,8 +396,8 @@ class GPT2(nn.Module):
 
     @property
     def n_tokens(self) -> int:
-        """How many tokens there are: as many as the tokenizer has, even where the embedding has more rows, because
-        50,304 of them, say, are faster to compute with than 50,257."""
+        """The number of token ids in use: the tokenizer's, even if the embedding has more rows (some models round
+        50,257 up to 50,304, which is faster to compute with)."""
         return self.tokenizer.vocab_size if self.tokenizer else self.config.vocab_size
 
     @property
@@ -362,60 +406,48 @@ class GPT2(nn.Module):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Dropout off while writing, then back to whatever was set."""
-        was_training = self.training
-        self.eval()
+        """Dropout off inside the block; afterwards every module is back in its mode, even after an exception."""
+        in_training = [module for module in self.modules() if module.training]
+        for module in in_training:
+            module.training = False
         try:
             yield
         finally:
-            self.train(was_training)
+            for module in in_training:
+                module.training = True
 
     def require_tokenizer(self) -> Tokenizer:
-        """The tokenizer; `ValueError` for a model that has none."""
+        """The tokenizer; `ValueError` if the model has none."""
         if self.tokenizer is None:
             raise ValueError(
-                "This model has no tokenizer and cannot read text: give GPT2(config, tokenizer) one, or set "
-                "model.tokenizer to its own, or generate from a tensor of token ids."
+                "This model has no tokenizer and cannot read text: create it as GPT2(config, tokenizer), set "
+                "model.tokenizer, or generate from a tensor of token ids."
             )
         return self.tokenizer
-
-    def _rows_of(self, ids: Tensor) -> list[list[int]]:
-        if ids.ndim not in (1, 2) or ids.is_floating_point() or ids.numel() == 0:
-            raise ValueError(
-                f"A prompt of token ids must be whole numbers of shape (T,) or (B, T) with T at least 1, but it is "
-                f"{ids.dtype} of shape {tuple(ids.shape)}."
-            )
-        if int(ids.min()) < 0 or int(ids.max()) >= self.n_tokens:
-            raise ValueError(
-                f"Token ids go from 0 to {self.n_tokens - 1}, but the prompt holds {int(ids.min())} to "
-                f"{int(ids.max())}."
-            )
-        rows: list[list[int]] = (ids if ids.ndim == 2 else ids[None]).tolist()
-        return rows
 
     # ---- from and to a folder ------------------------------------------------------------------------------
 
     @classmethod
     def from_pretrained(cls, name_or_folder: str | Path = "tiny-world") -> GPT2:
-        """A trained model: the one that comes with the package where no name is given; `"gpt2"`, `"gpt2-medium"`,
-        `"gpt2-large"`, `"gpt2-xl"` (OpenAI's), `"distilgpt2"` or any `"OWNER/NAME"` of a GPT-2, downloaded once from
-        the Hugging Face hub; or a folder that training, `save_pretrained` or `transformers` has written.
+        """A trained model: the one that ships with the package if no name is given; `"gpt2"`, `"gpt2-medium"`,
+        `"gpt2-large"`, `"gpt2-xl"` (OpenAI's), `"distilgpt2"`, or any GPT-2 on the Hugging Face hub as `"OWNER/NAME"`,
+        downloaded once; or a folder written by training, `save_pretrained`, or `transformers`.
 
-        Its tokenizer is the folder's, or None if the folder has none. Raises `FileNotFoundError`, `ConnectionError` or
-        `ValueError`, in one sentence, for what cannot be had, read or built. Only safetensors are read: nothing in the
-        folder can run code.
+        Its tokenizer is the folder's, or None if the folder has none. Raises `FileNotFoundError`, `ConnectionError`, or
+        `ValueError`, in one sentence, if the model cannot be found, read, or built. Only safetensors are read: nothing
+        in the folder can run code.
         """
-        folder = checkpoint.find(name_or_folder)
+        folder = find_model(name_or_folder)
         config = GPT2Config.from_dict(checkpoint.read_config(folder))
         tokenizer = Tokenizer.load(folder) if has_tokenizer(folder) else None
         if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
             raise ValueError(
-                f"The tokenizer in {folder} knows {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: "
+                f"The tokenizer in {folder} has {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: "
                 f"they do not belong together."
             )
-        with torch.device("meta"):  # shapes without memory: the weights come from the file, not from chance
+        with torch.device("meta"):  # shapes without memory: the weights come from the file
             model = cls(config)
-        model.tokenizer = tokenizer  # never guessed from the size of the vocabulary
+        model.tokenizer = tokenizer  # the folder's, never guessed from the size of the vocabulary
         shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
         model.load_state_dict(checkpoint.read_weights(folder, shapes), assign=True)
         for parameter in model.parameters():
@@ -423,25 +455,25 @@ class GPT2(nn.Module):
         return model.eval()
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
-        """Writes a folder that `from_pretrained` reads, and so does `transformers.GPT2LMHeadModel`.
+        """Write a folder that `from_pretrained` and `transformers.GPT2LMHeadModel` can read.
 
         `dtype=torch.float16` halves the file. Each file is replaced whole or not at all.
         """
         folder = Path(folder)
         weights = {name: p.detach().to(dtype) for name, p in self.named_parameters()}
         end = self.tokenizer.end_of_text if self.tokenizer else None
-        checkpoint.write(folder, asdict(self.config), weights, end)
+        checkpoint.save_model_folder(folder, asdict(self.config), weights, end)
         if self.tokenizer:
             self.tokenizer.save(folder)
 
     # ---- for people ----------------------------------------------------------------------------------------
 
     def num_parameters(self) -> int:
-        """How many numbers training may change; the output head shares the token embedding's."""
+        """The number of trainable parameters; the output head shares those of the token embedding."""
         return sum(p.numel() for p in self.parameters())
 
     def describe(self) -> None:
-        """Prints the parts, their shapes and how many parameters each holds."""
+        """Print the parts, their shapes, and the number of parameters in each."""
         n_layer = self.config.n_layer
         rows: list[tuple[str, str, int]] = []
         for name, p in self.named_parameters():
@@ -456,3 +488,29 @@ class GPT2(nn.Module):
         rows.append(("all", "", self.num_parameters()))
         for label, shape, count in rows:
             print(f"{label:32}{shape:>28}{count:>15,}")
+
+
+# The types that GPT2 is built of, for which `one_token_decoder` is right; a subclass may do anything.
+UNMODIFIED = {
+    GPT2, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout
+}  # fmt: skip
+
+
+def _one_row_linear(layer: nn.Linear | nn.Embedding) -> Callable[[Tensor], Tensor]:
+    """The linear layer of a weight (n_out, n_in), optimized for one row: (1, n_in) → (1, n_out).
+
+    Multiplying a matrix by a single vector is limited by reading the matrix from memory, and BLAS does it on one core.
+    Cut into bands of outputs, as a batch of smaller products, it is read by all cores: twice as fast on 2 of them. The
+    bands are views of the weights, not copies.
+    """
+    weight, bias = layer.weight, layer.bias if isinstance(layer, nn.Linear) else None
+    n_out, n_in = weight.shape
+    at_least = torch.get_num_threads() if weight.device.type == "cpu" else 1
+    # the smallest number of equal bands that keeps every core busy; 50257 = 29 × 1733
+    n_bands = next(n for n in range(min(at_least, n_out), n_out + 1) if n_out % n == 0)
+    bands = weight.view(n_bands, n_out // n_bands, n_in)
+    rows = (n_bands, 1, n_in)  # the same row for each band, without memory for it
+    if bias is None:
+        return lambda x: torch.bmm(bands, x.expand(rows).mT).view(1, n_out)
+    banded_bias = bias.view(n_bands, n_out // n_bands, 1)
+    return lambda x: torch.baddbmm(banded_bias, bands, x.expand(rows).mT).view(1, n_out)

@@ -1,15 +1,13 @@
 """Muon for the matrices, AdamW for the rest.
 
-AdamW looks at every weight by itself. A weight matrix is more than a bag of numbers, though: it is a
-map from vectors to vectors, and its gradient usually points along a few directions only. Muon replaces
-the gradient of a matrix (smoothed over time) by the nearest matrix that stretches *every* direction by
-the same amount, so that the weak directions learn as fast as the loud ones. On small GPT-2 models this
-reaches the same loss in well under half the steps.
+AdamW treats every parameter on its own. But a weight matrix is more than a bag of numbers: it maps vectors to vectors,
+and its gradient usually points along only a few directions. Muon replaces the gradient of a matrix (smoothed over time)
+by the nearest matrix that stretches *every* direction by the same amount, so weak directions learn as fast as strong
+ones. On small GPT-2 models this reaches the same loss in well under half the steps.
 
-Two honest limits. The idea makes sense for matrices only, so embeddings (tables of rows), biases and
-layer norms stay with AdamW: Muon is always a pair of optimizers. And orthogonalising costs about
-3 x `ns_steps` matrix products per weight matrix and step, whatever the batch size: the smaller the
-batch, the larger its share of the time.
+It has two limits. The idea makes sense for matrices only, so embeddings (tables of rows), biases, and layer norms stay
+with AdamW: Muon is always a pair of optimizers. And orthogonalizing costs about 3 × `ns_steps` matrix products per
+weight matrix and step, whatever the batch size: the smaller the batch, the larger its share of the time.
 
 Sources: Keller Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024);
 Jingyuan Liu et al., "Muon is Scalable for LLM Training" (2025), for equal steps per weight; Ilya
@@ -19,42 +17,42 @@ Loshchilov and Frank Hutter, "Decoupled Weight Decay Regularization" (2019).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
-
-OPTIMIZER_NAMES = ("muon", "adamw")
 
 # Each iteration maps every singular value s to a·s + b·s³ + c·s⁵. These three numbers (Jordan et al. 2024)
 # make the slope at zero as steep as possible, so small values rise fast; the price is that they end near 1,
 # not at 1.
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
+ADAMW_BETAS = (0.9, 0.95)
 _DEVICES_WITH_FUSED_ADAMW = ("cpu", "cuda", "mps")
 
 
 def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Return matrices with the same singular vectors, and singular values near 1.
+    """Matrices with the same singular vectors, but all singular values close to 1.
 
-    If a matrix is U·S·Vᵀ (its singular value decomposition), the wanted answer is U·Vᵀ. A decomposition
-    is slow, so this walks there with `steps` Newton-Schulz iterations, which are matrix products only.
-    Five of them bring every singular value above 0.2 % of the matrix's Frobenius norm into the range 0.68
-    to 1.21; smaller ones grow by up to 3.44 times a step and may stay below. Near is good enough.
+    If a matrix is U·S·Vᵀ (its singular value decomposition), the goal is U·Vᵀ. A decomposition is slow, so this gets
+    there by `steps` Newton-Schulz iterations, which are only matrix products. Five of them bring every singular value
+    above 0.2% of the matrix's Frobenius norm into the range 0.68 to 1.21; smaller ones grow by up to 3.44 times per
+    step and may stay below. Close is good enough.
 
     Args:
-        matrices: `(..., rows, columns)`; all leading dimensions are a batch, worked on at once.
-        steps: number of iterations.
+        matrices: `(..., rows, columns)`; all leading dimensions are a batch, computed at once.
+        steps: the number of iterations.
 
     Source: Keller Jordan et al. (2024), after Zdislav Kovarik (1970) and Åke Björck and Clazett Bowie (1971).
     """
     a, b, c = NEWTON_SCHULZ_COEFFICIENTS
     rows, columns = matrices.shape[-2:]
     x = matrices.float().reshape(-1, rows, columns)  # (B, rows, columns)
-    # X·Xᵀ is rows x rows: lay the matrix on its side so that this is the smaller square.
+    # X·Xᵀ is rows × rows: transpose the matrix if the other square is smaller.
     if rows > columns:
         x = x.mT  # (B, columns, rows)
-    # The Frobenius norm is never below the largest singular value, so from here on none exceeds 1.
+    # The Frobenius norm is at least the largest singular value, so none exceeds 1 afterwards.
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = torch.bmm(x, x.mT)  # X·Xᵀ
@@ -66,25 +64,25 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised: for weight matrices `(out, in)` and for nothing else.
+    """Momentum, orthogonalized: for weight matrices `(out, in)` only.
 
     For each matrix W with gradient G, one step is
 
-        M ← momentum·M + (1 - momentum)·G                      an average over the last gradients
+        M ← momentum·M + (1 - momentum)·G                      an average of recent gradients
         U ← orthogonalize(momentum·M + (1 - momentum)·G)       Nesterov: look one gradient ahead
         W ← (1 - lr·weight_decay)·W - lr·√(long/short)·U       the longer side over the shorter one
 
-    The length of G hardly matters, only its direction, so gradient clipping changes little here. The
-    factor √(long/short) makes up for U having only `short` directions to spread over: a weight of an MLP
-    moves as far in a step as one of a square matrix does.
+    Only the direction of G matters, hardly its length, so gradient clipping changes little here. The factor
+    √(long/short) compensates for U having only `short` directions to spread over: a weight of an MLP moves as far per
+    step as one of a square matrix.
 
-    A matrix three times as high as wide is taken for what it is in GPT-2, the query, key and value
-    matrices on top of each other: three maps in one allocation, so each is orthogonalised by itself.
-    (Orthogonalised as one, the loss of a small GPT-2 after 400 steps was higher by about 0.025 nats.)
+    A matrix three times as tall as wide is assumed to be what it is in GPT-2, the query, key, and value matrices on top
+    of each other, so each third is orthogonalized by itself. (Orthogonalized as one, they raised the loss of a small
+    GPT-2 after 400 steps by about 0.025 nats.)
 
-    All matrices of one shape are stacked and orthogonalised in one batched product. The arithmetic is fp32,
-    and the only state is one momentum buffer per parameter, so training resumed from `state_dict()` goes
-    on bit for bit as if it had never stopped (on the same machine).
+    All matrices of one shape are stacked and orthogonalized in one batched product. The arithmetic is fp32, and the
+    only state is one momentum buffer per parameter, so training resumed from `state_dict()` continues bit for bit as if
+    it had never stopped (on the same machine).
 
     Source: Keller Jordan et al. (2024); decoupled weight decay as in Jingyuan Liu et al. (2025).
     """
@@ -92,20 +90,20 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 0.04,
+        lr: float,
         momentum: float = 0.85,
         weight_decay: float = 0.0,
         ns_steps: int = 5,
     ) -> None:
         """Raise `ValueError` for a setting out of range or a parameter that is not a matrix."""
         if lr < 0:
-            raise ValueError(f"Muon's learning rate is {lr}; it must be 0 or more.")
+            raise ValueError(f"Muon's learning rate must be 0 or more, but is {lr}.")
         if not 0 <= momentum < 1:
-            raise ValueError(f"Muon's momentum is {momentum}; it must be at least 0 and below 1.")
+            raise ValueError(f"Muon's momentum must be in [0, 1), but is {momentum}.")
         if weight_decay < 0:
-            raise ValueError(f"Muon's weight decay is {weight_decay}; it must be 0 or more.")
+            raise ValueError(f"Muon's weight decay must be 0 or more, but is {weight_decay}.")
         if ns_steps < 1:
-            raise ValueError(f"Muon's ns_steps is {ns_steps}; it takes at least 1 Newton-Schulz step.")
+            raise ValueError(f"Muon's ns_steps must be at least 1, but is {ns_steps}.")
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "ns_steps": ns_steps}
         super().__init__(params, defaults)
 
@@ -115,7 +113,7 @@ class Muon(torch.optim.Optimizer):
         for parameter in self.param_groups[-1]["params"]:
             if parameter.ndim != 2:
                 shape = tuple(parameter.shape)
-                raise ValueError(f"Muon got a parameter of shape {shape}; it takes matrices, give the rest to AdamW.")
+                raise ValueError(f"Muon takes only matrices, but got a parameter of shape {shape}: give it to AdamW.")
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -136,7 +134,7 @@ class Muon(torch.optim.Optimizer):
     def _step_same_shape(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
         look_ahead = []
         for matrix in matrices:
-            assert matrix.grad is not None  # _grouped_by_shape saw to it; this tells the type checker
+            assert matrix.grad is not None  # ensured by _grouped_by_shape; for the type checker
             state = self.state[matrix]
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(matrix)
@@ -144,7 +142,7 @@ class Muon(torch.optim.Optimizer):
             look_ahead.append(torch.lerp(matrix.grad, average, group["momentum"]))
 
         rows, columns = matrices[0].shape
-        pieces = 3 if rows == 3 * columns else 1  # query, key and value
+        pieces = 3 if rows == 3 * columns else 1  # query, key, and value
         stacked = torch.stack(look_ahead).view(-1, rows // pieces, columns)  # (B·pieces, out/pieces, in)
         updates = orthogonalize(stacked, steps=group["ns_steps"]).view(-1, rows, columns)  # (B, out, in)
         step_size = group["lr"] * (max(rows, columns) / min(rows, columns)) ** 0.5
@@ -154,7 +152,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def _grouped_by_shape(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
-    """Lists of parameters that share shape, type and device; those without a gradient are left out."""
+    """Lists of parameters that share shape, type, and device, without those that have no gradient."""
     groups: dict[tuple[torch.Size, torch.dtype, torch.device], list[Tensor]] = {}
     for parameter in parameters:
         if parameter.grad is not None:
@@ -162,77 +160,92 @@ def _grouped_by_shape(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
     return list(groups.values())
 
 
+Parameters = Sequence[nn.Parameter]
+Optimizers = list[torch.optim.Optimizer]
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """What an optimizer may depend on; see `TrainConfig` for the meaning and the defaults."""
+
+    learning_rate: float
+    muon_learning_rate: float
+    weight_decay: float
+    fused: Literal["auto", "on", "off"]
+
+
+def _muon_and_adamw(matrices: Parameters, rest: Parameters, settings: OptimizerSettings) -> Optimizers:
+    muon = Muon(matrices, settings.muon_learning_rate, weight_decay=settings.weight_decay) if matrices else None
+    return [*filter(None, [muon]), *_adamw(rest, settings)]
+
+
+def _adamw_only(matrices: Parameters, rest: Parameters, settings: OptimizerSettings) -> Optimizers:
+    return _adamw([*matrices, *rest], settings)
+
+
+def _adamw(parameters: Parameters, settings: OptimizerSettings) -> Optimizers:
+    """AdamW, with weight decay on 2-D tensors only: pulling the gain of a layer norm towards zero helps nobody."""
+    decayed, not_decayed = [p for p in parameters if p.ndim >= 2], [p for p in parameters if p.ndim < 2]
+    groups = [
+        {"params": group, "weight_decay": decay}
+        for group, decay in ((decayed, settings.weight_decay), (not_decayed, 0.0))
+        if group
+    ]
+    if not groups:
+        return []
+    without = {p.device.type for p in parameters}.difference(_DEVICES_WITH_FUSED_ADAMW)
+    if settings.fused == "on" and without:
+        raise ValueError(f"fused='on' does not work on {', '.join(without)}: give --fused off.")
+    # None, not False: PyTorch then takes the next best on the device
+    fused = True if settings.fused != "off" and not without else None
+    return [torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS, fused=fused)]
+
+
+# The optimizers by name: each splits matrices that multiply, and the rest, among the optimizers that train them.
+OPTIMIZERS: dict[str, Callable[[Parameters, Parameters, OptimizerSettings], Optimizers]] = {
+    "muon": _muon_and_adamw,
+    "adamw": _adamw_only,
+}
+
+
 def build_optimizers(
     model: nn.Module,
     *,
-    name: str = "muon",
-    learning_rate: float = 6e-3,
-    muon_learning_rate: float = 0.04,
-    weight_decay: float = 0.1,
-    betas: tuple[float, float] = (0.9, 0.95),
-    momentum: float = 0.85,
-    ns_steps: int = 5,
-    fused: Literal["auto", "on", "off"] = "auto",
-) -> list[torch.optim.Optimizer]:
-    """Return the optimisers that together train every parameter of `model` exactly once.
+    name: str,
+    learning_rate: float,
+    muon_learning_rate: float,
+    weight_decay: float,
+    fused: Literal["auto", "on", "off"],
+) -> Optimizers:
+    """The optimizers that together train every parameter of `model` exactly once.
 
-    With `name="adamw"` that is one AdamW. With `name="muon"` it is Muon for the matrices that multiply
-    (2-D and not an embedding table), followed by AdamW for embeddings, biases and layer norms; a head that
-    is tied to the token embedding is an embedding. Tied weights count once, frozen ones not at all.
-
-    Weight decay acts on 2-D tensors only: pulling the gain of a layer norm towards zero helps nobody.
-    Each group keeps its peak rate as `"initial_lr"`, so a schedule can scale all of them by one factor
-    (`scale_learning_rates`).
+    With `name="adamw"` that is one AdamW. With `name="muon"` it is Muon for the matrices that multiply (2-D and not an
+    embedding table), then AdamW for embeddings, biases, and layer norms; an output head that is tied to the token
+    embedding is an embedding. Tied parameters count once, frozen ones not at all. Each group stores its peak rate as
+    `"initial_lr"`, so that a schedule can scale all of them by one factor (`scale_learning_rates`).
 
     Args:
         learning_rate: AdamW's peak rate.
         muon_learning_rate: Muon's peak rate; unused with `name="adamw"`.
-        weight_decay: for both; a step at rate lr shrinks a weight by the factor 1 - lr·weight_decay.
-        betas: AdamW's two averaging constants.
-        momentum, ns_steps: Muon's, see `Muon`.
+        weight_decay: for both; a step at rate lr shrinks a matrix by the factor 1 - lr·weight_decay.
         fused: one kernel for AdamW's whole update instead of a dozen: the same numbers up to rounding, in a fraction
-            of the time. `"auto"` takes it where the model's device has it.
+            of the time. `"auto"` uses it if the model's device has it.
 
-    Raises `ValueError` if the name is unknown, nothing in the model can be trained, or the device has no fused AdamW
-    and `fused` is `"on"`.
+    Raises `ValueError` if the name is unknown, the model has nothing to train, or the device has no fused AdamW and
+    `fused` is `"on"`.
     """
-    if name not in OPTIMIZER_NAMES:
-        known = " or ".join(repr(known_name) for known_name in OPTIMIZER_NAMES)
-        raise ValueError(f"There is no optimizer called {name!r}; choose {known}.")
-    # parameters() already yields a shared tensor once, and the set of embeddings knows it by identity.
+    if name not in OPTIMIZERS:
+        raise ValueError(f"There is no optimizer called {name!r}; choose {' or '.join(map(repr, OPTIMIZERS))}.")
+    # parameters() yields a shared tensor once, and tables are recognized by identity
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
-        raise ValueError(f"The model ({type(model).__name__}) has no parameter that can be trained; unfreeze some.")
+        raise ValueError(f"The model ({type(model).__name__}) has no parameter to train: unfreeze some.")
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-
-    matrices = [p for p in trainable if name == "muon" and p.ndim == 2 and id(p) not in tables]
+    matrices = [p for p in trainable if p.ndim == 2 and id(p) not in tables]
     taken = {id(p) for p in matrices}
     rest = [p for p in trainable if id(p) not in taken]
-    decayed, not_decayed = [p for p in rest if p.ndim >= 2], [p for p in rest if p.ndim < 2]
-
-    optimizers: list[torch.optim.Optimizer] = []
-    if matrices:
-        optimizers.append(
-            Muon(
-                matrices,
-                lr=muon_learning_rate,
-                momentum=momentum,
-                weight_decay=weight_decay,
-                ns_steps=ns_steps,
-            )
-        )
-    if rest:
-        groups = [
-            {"params": parameters, "weight_decay": decay}
-            for parameters, decay in ((decayed, weight_decay), (not_decayed, 0.0))
-            if parameters
-        ]
-        without = {p.device.type for p in rest}.difference(_DEVICES_WITH_FUSED_ADAMW)
-        if fused == "on" and without:
-            raise ValueError(f"fused='on' does not work on {', '.join(without)}: give --fused off.")
-        # None, not False: PyTorch then takes what is next best on the device
-        one_kernel = True if fused != "off" and not without else None
-        optimizers.append(torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=one_kernel))
+    settings = OptimizerSettings(learning_rate, muon_learning_rate, weight_decay, fused)
+    optimizers = OPTIMIZERS[name](matrices, rest, settings)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]

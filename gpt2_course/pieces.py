@@ -24,9 +24,9 @@ _UP_TO_LAST_CUT = re.compile(
     r"(?=[!-@\[-`{-~\u3001-\u3003\u3008-\u3011\uff01-\uff20]))",
     re.DOTALL,
 )
-BLOCK = 2**16  # characters of a long text that are looked at in one go
+CHARACTERS_PER_BLOCK = 2**16  # characters of a long text that are looked at in one go
 # White space before a word, all but its last character, if it is so long that tiktoken's regex engine might give up.
-LONG_SPACE = re.compile(rf"(?<!{_SPACE}){_SPACE}{{{BLOCK},}}(?={_SPACE}[\S\x1c-\x1f])")
+LONG_SPACE = re.compile(rf"(?<!{_SPACE}){_SPACE}{{{CHARACTERS_PER_BLOCK},}}(?={_SPACE}[\S\x1c-\x1f])")
 
 
 def count_pieces(texts: Iterable[str], special_tokens: list[str]) -> Counter[str]:
@@ -40,7 +40,7 @@ def count_pieces(texts: Iterable[str], special_tokens: list[str]) -> Counter[str
         for text in texts:
             check_text(text)
             for document in documents(text)[::2]:  # without the special tokens between them
-                for block in [document] if len(document) <= BLOCK else safe_blocks([document]):
+                for block in [document] if len(document) <= CHARACTERS_PER_BLOCK else safe_blocks([document]):
                     yield from find_pieces(block)
 
     return Counter(all_pieces())
@@ -53,8 +53,8 @@ def safe_blocks(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         check_text(text, position)
         position += len(text)
-        for start in range(0, len(text), BLOCK):
-            seen = held.pop() + text[start : start + BLOCK]
+        for start in range(0, len(text), CHARACTERS_PER_BLOCK):
+            seen = held.pop() + text[start : start + CHARACTERS_PER_BLOCK]
             if safe := _UP_TO_LAST_CUT.match(seen):
                 yield "".join(held) + safe.group()
                 held = [seen[safe.end() :]]

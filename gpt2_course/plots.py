@@ -20,7 +20,7 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from torch import Tensor
 
-from gpt2_course.training import one_line
+from gpt2_course.history import one_line
 
 # Okabe & Ito (2008): colours that people with any colour vision can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"

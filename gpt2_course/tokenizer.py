@@ -36,7 +36,7 @@ from gpt2_course import tokenizer_files
 from gpt2_course.bpe import BYTES, learn_merges, lost_token
 from gpt2_course.files import replacing
 from gpt2_course.pieces import (
-    BLOCK,
+    CHARACTERS_PER_BLOCK,
     LONG_SPACE,
     SPLIT_PATTERN,
     check_text,
@@ -300,7 +300,9 @@ class Tokenizer:
 
     def _encode_ordinary(self, text: str) -> list[int]:
         encode = self._encoding.encode_ordinary
-        if len(text) < BLOCK or not any(text[i : i + BLOCK].isspace() for i in range(0, len(text), BLOCK)):
+        if len(text) < CHARACTERS_PER_BLOCK or not any(
+            text[i : i + CHARACTERS_PER_BLOCK].isspace() for i in range(0, len(text), CHARACTERS_PER_BLOCK)
+        ):
             return encode(text)
         ids, start = [], 0
         for run in LONG_SPACE.finditer(text):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 PLAIN, ROWS = (".txt", ".md"), (".jsonl", ".csv")  # each also with .gz at its end
-BLOCK = 2**20  # bytes of a plain text decoded in one go
+BYTES_PER_BLOCK = 2**20  # bytes of a plain text decoded in one go
 LINE = 2**16  # bytes of a line read in one go
 LONGEST_ROW = 2**27  # bytes: memory has to hold a row
 SEPARATOR = b"<|endoftext|>"  # a line with nothing else on it ends a document
@@ -76,7 +76,7 @@ class Span:
             separates = line_begins and word == SEPARATOR
             line_begins = line.endswith(b"\n")
             # The block never ends in white space unless a separator follows, whose documents end without any.
-            if separates or (size >= BLOCK and word):
+            if separates or (size >= BYTES_PER_BLOCK and word):
                 data = b"".join(block)
                 if piece := decoder.decode(data.rstrip() if separates else data, position):
                     yield document, piece
@@ -114,7 +114,7 @@ def good_cut(path: Path, at: int, size: int) -> tuple[int, bool]:
         return at, False
     with _opened(path) as file:
         file.seek(at)
-        near = file.read(min(BLOCK, (size - at) // 2))
+        near = file.read(min(BYTES_PER_BLOCK, (size - at) // 2))
         file.seek(at)
         line = file.readline(4096)
     if border := BORDER.search(near):

@@ -20,7 +20,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gpt2_course.data.formats import Text
-from gpt2_course.data.text import Corpus, expand
+from gpt2_course.data.spec import DataSpec
+from gpt2_course.data.text import Corpus
 from gpt2_course.files import remove_leftovers, replacing
 from gpt2_course.tiny_world import Document
 from gpt2_course.tokenizer import Tokenizer
@@ -28,7 +29,7 @@ from gpt2_course.tokenizer import Tokenizer
 Tokens = NDArray[np.uint16]
 INDEX = "index.json"
 SHARD_TOKENS = 50_000_000  # 100 MB a file
-BLOCK = 2**16  # tokens looked at in one go to find where documents end
+TOKENS_PER_BLOCK = 2**16  # tokens looked at in one go to find where documents end
 
 
 class TokenStream:
@@ -46,15 +47,15 @@ class TokenStream:
         vocab_size: int,
         end_of_text: int | None = None,
         longest_document: int | None = None,
-        nats: Sequence[float] = (),
+        document_nats: Sequence[float] = (),
     ) -> None:
-        """`end_of_text` ends every document, the longest of which has `longest_document` tokens before it; `nats` says
-        what the documents cost whoever knows the world they come from (their −ln p), where that is known."""
+        """`end_of_text` ends every document, the longest of which has `longest_document` tokens before it;
+        `document_nats` is each document's −ln p under its true distribution, if that is known."""
         self.arrays = list(arrays)
         self.vocab_size = vocab_size
         self.end_of_text = end_of_text
         self.longest_document = longest_document
-        self.nats = list(nats)
+        self.document_nats = list(document_nats)
         self.ends = np.cumsum([len(a) for a in self.arrays])
 
     def __len__(self) -> int:
@@ -96,17 +97,17 @@ class TokenStream:
 
     @property
     def _blocks(self) -> range:
-        return range(-(-len(self) // BLOCK))  # rounded up: the last one may be shorter
+        return range(-(-len(self) // TOKENS_PER_BLOCK))  # rounded up: the last one may be shorter
 
     def _ends_in(self, block: int) -> NDArray[np.int64]:
         """Where documents end in a block of tokens: the places of `end_of_text`."""
-        start = block * BLOCK
-        return start + np.flatnonzero(self._slice(start, min(start + BLOCK, len(self))) == self.end_of_text)
+        start = block * TOKENS_PER_BLOCK
+        return start + np.flatnonzero(self._slice(start, min(start + TOKENS_PER_BLOCK, len(self))) == self.end_of_text)
 
     def _documents_before(self, place: int) -> int:
         """How many documents end before a place."""
-        ends = self._ends_in(place // BLOCK)
-        return int(self._ended_by[place // BLOCK]) - int(np.count_nonzero(ends >= place))
+        ends = self._ends_in(place // TOKENS_PER_BLOCK)
+        return int(self._ended_by[place // TOKENS_PER_BLOCK]) - int(np.count_nonzero(ends >= place))
 
     def _document_end(self, number: int) -> int:
         """Where a document ends, counted from 0."""
@@ -162,7 +163,7 @@ def write_shards(
             index[part] = {
                 "shards": shards,
                 "longest_document": reader.longest_document,
-                "nats": reader.nats if part == "val" else [],
+                "nats": reader.document_nats if part == "val" else [],
             }
             counts[part] = sum(int(s["tokens"]) for s in shards)
             counts["documents"] += reader.n_documents
@@ -202,7 +203,7 @@ class _Reader:
         self.bar = bar
         self.n_documents = 0
         self.longest_document = 0
-        self.nats: list[float] = []
+        self.document_nats: list[float] = []
 
     def __iter__(self) -> Iterator[int]:
         for document in self.documents:
@@ -215,7 +216,7 @@ class _Reader:
             self.n_documents += 1
             self.longest_document = max(self.longest_document, length)
             if isinstance(document, Document):
-                self.nats.append(round(-document.log_prob, 6))
+                self.document_nats.append(round(-document.log_prob, 6))
 
     def _pieces(self, document: Text | Document) -> Iterator[str]:
         for piece in document.pieces():
@@ -224,9 +225,9 @@ class _Reader:
 
 
 def find_shards(data: str) -> Path | None:
-    """The folder of token shards that `data` names, if it is one."""
-    folder = expand(data)
-    return folder if (folder / INDEX).exists() else None
+    """The folder of token shards named by `data`, if it is one."""
+    spec = DataSpec.parse(data)
+    return spec.path if spec.kind == "files" and (spec.path / INDEX).exists() else None
 
 
 def read_shards(folder: Path) -> tuple[Tokenizer, TokenStream, TokenStream]:

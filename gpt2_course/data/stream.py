@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from gpt2_course.data.formats import lacks
 from gpt2_course.data.shards import INDEX, SHARD_TOKENS, check_vocabulary, write_shard
-from gpt2_course.data.text import HF
+from gpt2_course.data.spec import DataSpec
+from gpt2_course.data.text import COLUMN, VAL_FRACTION
 from gpt2_course.files import remove_leftovers, replacing
 from gpt2_course.tokenizer import Tokenizer
 
@@ -48,9 +49,9 @@ def stream_shards(
     tokenizer: Tokenizer,
     folder: Path,
     tokens: int | None = None,
-    val_fraction: float = 0.1,
+    val_fraction: float = VAL_FRACTION,
     shard_tokens: int = SHARD_TOKENS,
-    column: str = "text",
+    column: str = COLUMN,
 ) -> dict[str, int]:
     """Tokenizes `hf:OWNER/NAME`, `hf:OWNER/NAME:CONFIG` or `hf:FOLDER` and returns how many tokens each part has.
 
@@ -111,7 +112,7 @@ def _begin(folder: Path, tokenizer: Tokenizer, source: dict[str, Any]) -> dict[s
         return {"vocab_size": tokenizer.vocab_size, **about, "source": source, "revision": None, "position": None}
     try:
         progress: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        stored = {"column": "text", **progress["source"]}  # older work has no column
+        stored = {"column": COLUMN, **progress["source"]}  # older work has no column
         begun = {**{name: stored[name] for name in source}, "tokenizer": Tokenizer.load(folder)}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error!r}): delete {folder} and begin again.") from error
@@ -159,15 +160,15 @@ def _open(data: str, column: str, progress: dict[str, Any]) -> Any:
         raise ImportError(
             f"{data} takes the library datasets, 5.2 or newer, to read ({error}): pip install --upgrade datasets"
         ) from error
-    path, config = Path(data.removeprefix(HF)), ""
+    spec = DataSpec.parse(data)
     try:
-        if path.name and path.is_dir():
-            name = str(path.resolve())
+        if Path(spec.name).is_dir():
+            name = str(Path(spec.name).resolve())
         else:
-            name, _, config = data.removeprefix(HF).partition(":")
+            name = spec.name
             progress["revision"] = progress["revision"] or HfApi().dataset_info(name).sha
         dataset = datasets.load_dataset(
-            name, config or None, split="train", streaming=True, revision=progress["revision"]
+            name, spec.configuration or None, split="train", streaming=True, revision=progress["revision"]
         )
         row = next(iter(dataset), None)
     except Exception as error:  # the library hands through the errors of whatever it reads with

@@ -8,12 +8,12 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 from gpt2_course.data.formats import PLAIN, ROWS, Span, Text, content_size, format_of, good_cut
+from gpt2_course.data.spec import TINY_WORLD, DataSpec
 from gpt2_course.files import replacing
 from gpt2_course.tiny_world import Document, Split, documents
 from gpt2_course.tokenizer_files import has_tokenizer
@@ -34,11 +34,11 @@ DOWNLOADS = {
         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     ),
 }
-TINY_WORLD = "tiny-world"
-HF = "hf:"  # before the name of a dataset of the Hugging Face hub, which is a stream
 MANUAL = "python-manual"
 CORPORA = (TINY_WORLD, MANUAL, *DOWNLOADS)
-TRAIN_DOCUMENTS, VAL_DOCUMENTS = 40_000, 2_000  # of Tiny World: about 30 MB and 1.5 MB
+VAL_DOCUMENTS = 2_000  # of Tiny World: about 1.5 MB
+VAL_FRACTION = 0.1  # the share of a text to validate on, at its end
+COLUMN = "text"  # of a .jsonl or .csv file or a dataset
 
 
 @dataclass(frozen=True)
@@ -72,30 +72,7 @@ class Corpus:
     files: str = ""  # which of one's own files are read and which are skipped, in a line
 
 
-def folder_name(data: str) -> str:
-    """What to call a folder that is made of a text: the last part of the text's name, in safe characters only.
-
-    >>> [folder_name(data) for data in ("texts/my diary.txt", "tiny-world:500", "hf:HuggingFaceFW/fineweb-edu:default")]
-    ['my-diary', 'tiny-world', 'fineweb-edu']
-    """
-    path = expand(data.removeprefix(HF).partition("*")[0])  # of texts/*.md, what is before the pattern
-    for name in (path.name, path.resolve().name):  # `.` has no name, but the folder that it stands for has
-        name = name.partition(":")[0]
-        while Path(name).suffix.lower() in (*PLAIN, *ROWS, ".gz"):
-            name = Path(name).stem
-        if safe := re.sub(r"[^\w.-]+", "-", name).strip(".-"):
-            return safe[:60]  # a file system takes 255 bytes
-    return "text"
-
-
-def expand(data: str) -> Path:
-    """The path that a user means, with the home folder for `~`."""
-    with suppress(RuntimeError):  # for ~nobody
-        return Path(data).expanduser()
-    return Path(data)
-
-
-def find_corpus(data: str, val_fraction: float = 0.1, column: str = "text") -> Corpus:
+def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COLUMN) -> Corpus:
     """The text behind a name of `CORPORA`, a file, a folder (in the order of their names), or a pattern like `*.md`.
 
     Of JSON Lines and CSV the documents are the rows, of which `column` is read. The first part, up to the end of a
@@ -105,11 +82,9 @@ def find_corpus(data: str, val_fraction: float = 0.1, column: str = "text") -> C
     """
     if not 0 < val_fraction <= 1:
         raise ValueError(f"val_fraction is the share of the text to test on, above 0 up to 1, but is {val_fraction}.")
-    name, _, count = data.partition(":")
-    if name == TINY_WORLD and not Path(data).exists():
-        if count and not (count.isdecimal() and int(count)):
-            raise ValueError(f"{data!r} should say how many documents to write, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}.")
-        return Corpus(TinyWorld("train", int(count or TRAIN_DOCUMENTS)), TinyWorld("val", VAL_DOCUMENTS))
+    spec = DataSpec.parse(data)
+    if spec.n_documents is not None:
+        return Corpus(TinyWorld("train", spec.n_documents), TinyWorld("val", VAL_DOCUMENTS))
     paths, files = _files(data)
     sizes = [content_size(path) for path in paths]
     if not any(sizes):
@@ -130,12 +105,13 @@ def find_corpus(data: str, val_fraction: float = 0.1, column: str = "text") -> C
 
 def _files(data: str) -> tuple[list[Path], str]:
     """The files of a text, and a line about them if they are the user's own."""
-    if data.startswith(HF):
+    spec = DataSpec.parse(data)
+    if spec.kind == "hub":
         raise ValueError(
             f"{data} is a stream: first write its tokens into a folder, by gpt2-course tokenize --data {data}, and "
             f"then give that folder."
         )
-    path = expand(data)
+    path = spec.path
     found = [path] if data and (path.is_dir() or path.is_file()) else _matches(path)
     if not found and data == MANUAL:
         return [_python_manual()], ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
@@ -12,13 +12,13 @@ import regex  # type: ignore[import-untyped]
 import torch
 from torch import Tensor
 
-from gpt2_course.checkpoint import find
+from gpt2_course.generation import generate_tokens, next_token_probabilities
+from gpt2_course.history import read_history
 from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
 from gpt2_course.pieces import SPLIT_PATTERN
-from gpt2_course.sampling import next_token_probabilities
+from gpt2_course.sources import SHIPPED
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.training import read_history
 
 MOST_LISTED = 2000  # tokens of a long text that a lab is sent; it counts them all
 Answer = dict[str, Any]
@@ -148,7 +148,6 @@ class Kernel:
         shown = [self._token(i) for i in ids]
         return {"tokens": shown, "left_out": left_out, "values": values.flatten().tolist()}
 
-    @torch.inference_mode()
     def generate(
         self,
         prompt: str,
@@ -163,28 +162,31 @@ class Kernel:
         The same prompt, settings and seed give the same text as in the book, as far as rounding lets them.
         """
         began = perf_counter()
-        n = self.model.n_positions
-        ids = self.ids_of(prompt)[-n:]
-        cache = self.model.new_cache()
-        fresh = ids
+        ids = self.ids_of(prompt)
         read = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        likelihood = 0.0  # of the newest token
         written = 0
-        while written < length and not cancelled():
-            (logits,) = self.model.next_token_logits(torch.tensor([fresh], device=self.model.device), cache).cpu()
-            chosen, _ = draw(self._probabilities(logits, settings), uniform(seed, written))
-            if chosen == self.tokenizer.end_of_text:
+
+        def choose(logits: Tensor, rows: Sequence[Sequence[int]]) -> Tensor:
+            nonlocal likelihood
+            (logits,) = logits.cpu()
+            chosen, _ = draw(self._probabilities(logits, settings), uniform(seed, len(rows[0]) - len(ids)))
+            likelihood = float(logits.softmax(-1)[chosen])
+            return torch.tensor([chosen])
+
+        for (token,) in generate_tokens(self.model, [ids], choose, length):
+            if token == self.tokenizer.end_of_text:
                 break
-            part({"text": read.decode(self.tokenizer.decode_bytes([chosen])), "p": float(logits.softmax(-1)[chosen])})
+            part({"text": read.decode(self.tokenizer.decode_bytes([token])), "p": likelihood})
             written += 1
-            ids, fresh = [*ids, chosen], [chosen]
-            if cache.length == n:  # as in sampling.generate_tokens
-                cache, fresh = self.model.new_cache(), ids[-max(1, n // 2) :]
+            if cancelled():
+                break
         part({"text": read.decode(b"", final=True), "p": 1.0})
         return {"tokens": written, "seconds": perf_counter() - began}
 
     def history(self) -> Answer:
         """The reports of the training of the shipped model."""
-        folder = find("tiny-world")
+        folder = SHIPPED["tiny-world"]
         reports = [
             {"step": e["step"], "loss": e["val_loss"], "floor": e["floor"], "sample": e["sample"]}
             for e in read_history(folder)
@@ -218,8 +220,6 @@ class Kernel:
         return self.model.next_token_logits(window, self.model.new_cache())[0].cpu()  # (V,)
 
     def _probabilities(self, logits: Tensor, settings: dict[str, Any]) -> Tensor:
-        if settings["temperature"] == 0:
-            return torch.zeros_like(logits).index_fill(0, logits.argmax(), 1.0)
         return next_token_probabilities(logits[None], **settings)[0]
 
     def _bars(self, logits: Tensor, settings: dict[str, Any], count: int) -> list[dict[str, Any]]:

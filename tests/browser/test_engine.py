@@ -19,10 +19,10 @@ from safetensors.torch import load_file, save_file
 
 from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.generation import next_token_probabilities
 from gpt2_course.introspection import activations
 from gpt2_course.labs.kernel import Kernel, draw, uniform
 from gpt2_course.labs.lab import STATIC
-from gpt2_course.sampling import next_token_probabilities
 
 # Sets up what the tests call in the page: the modules, the two tokenizers and the model.
 SETUP = """

@@ -105,7 +105,7 @@ def test_a_run_of_another_text_has_another_folder(capsys: pytest.CaptureFixture[
     assert main(["train", "--resume", "--steps", "3", "--data", "text.txt", "--fused", "off"]) == 0
     assert "AdamW not fused" in capsys.readouterr().out
     assert main(["train", "--resume", "--steps", "4", "--out", "runs/laptop-other"]) == 0
-    ends = [TrainConfig.read(Path("runs", name)).steps for name in ("laptop", "laptop-text", "laptop-other")]
+    ends = [TrainConfig.load(Path("runs", name)).steps for name in ("laptop", "laptop-text", "laptop-other")]
     assert ends == [2, 3, 4]
 
 
@@ -120,13 +120,13 @@ def test_a_run_goes_on_where_it_lies() -> None:
     Path("runs/laptop-text").rename("runs/laptop")
     assert main(["train", "--resume", "--steps", "3"]) == 0
     assert [path.name for path in Path("runs").iterdir()] == ["laptop"]
-    assert TrainConfig.read(Path("runs/laptop")).steps == 3
+    assert TrainConfig.load(Path("runs/laptop")).steps == 3
 
 
 def test_the_number_of_graded_samples_survives_a_resume() -> None:
     assert main([*TRAIN, "--steps", "1", "--data", "text.txt", "--out", "run", "--grade-samples", "7"]) == 0
     assert main(["train", "--resume", "--steps", "2", "--out", "run"]) == 0
-    assert TrainConfig.read(Path("run")).grade_samples == 7
+    assert TrainConfig.load(Path("run")).grade_samples == 7
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, *([] if sys.platform == "win32" else [signal.SIGTERM])])
@@ -241,7 +241,7 @@ def test_two_processes_do_not_write_to_one_folder(
     model: str, busy: tuple[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, pid = busy
-    TrainConfig(data="text.txt", out=folder).write(Path(folder))
+    TrainConfig(data="text.txt", out=folder).save(Path(folder))
     for command in (
         [*TRAIN, "--data", "text.txt"],
         ["train", "--resume"],

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt2_course import Tokenizer
-from gpt2_course.data import TokenStream, find_corpus, formats, read_shards, text, write_shards
+from gpt2_course.data import DataSpec, TokenStream, find_corpus, formats, read_shards, text, write_shards
 
 TOKENIZER = Tokenizer.train("the fox and the owl shared a plum with the other fox\n" * 9, 280)
 
@@ -143,7 +143,7 @@ def test_the_folder_of_a_text_is_called_after_it(
 ) -> None:
     (tmp_path / "above/here").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "above/here")
-    assert text.folder_name(data) == name
+    assert DataSpec.parse(data).folder_name == name
 
 
 # ---- downloads -------------------------------------------------------------------------------------------------
@@ -379,7 +379,7 @@ def test_documents_come_back_whole_with_what_they_cost(tiny_world: tuple[TokenSt
         assert texts == ["".join(d.pieces()) for d in documents]
         assert all(row[0] == row[-1] == end for row in rows)
         assert max(len(row) for row in rows) == (stream.longest_document or 0) + 2
-    assert val.nats == pytest.approx([-d.log_prob for d in corpus.val], abs=1e-6)  # type: ignore[union-attr]
+    assert val.document_nats == pytest.approx([-d.log_prob for d in corpus.val], abs=1e-6)  # type: ignore[union-attr]
     assert [row.tolist() for row in val.documents(3)] == [row.tolist() for row in val.documents()[:3]]
 
 

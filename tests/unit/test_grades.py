@@ -36,7 +36,7 @@ def test_loss_is_taken_document_by_document_from_the_first_token(tmp_path: Path)
     result = evaluate(model, tokenizer, val)
     n_tokens = sum(len(row) - 1 for row in val.documents())
     assert result.n_tokens == n_tokens
-    assert result.floor == pytest.approx(sum(val.nats) / n_tokens)
+    assert result.floor == pytest.approx(sum(val.document_nats) / n_tokens)
     assert result.n_bytes == sum(len(d.text.encode()) for d in corpus.val)  # type: ignore[union-attr]
 
 
@@ -106,5 +106,5 @@ def test_a_model_that_knows_nothing_gets_no_marks(tmp_path: Path) -> None:
     assert set(grades.accepted.values()) == {0.0}
     assert (grades.rhymes, grades.facts, grades.reading) == (0, 0, 0)
     assert all(sum(found.values()) == 4 for found in grades.mistakes.values())
-    grades.write(tmp_path)
+    grades.save(tmp_path)
     assert '"n_samples": 4' in (tmp_path / "grades.json").read_text()

@@ -20,7 +20,7 @@ from huggingface_hub import file_download
 from huggingface_hub.utils import _http
 
 from book.pace import patience
-from gpt2_course import GPT2, GPT2Config, Tokenizer, checkpoint, hub
+from gpt2_course import GPT2, GPT2Config, Tokenizer, hub, sources
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -117,7 +117,7 @@ def text(name: str = "gpt2") -> str:
 
 def sentence(kind: type[Exception], name: str = "gpt2") -> str:
     with pytest.raises(kind) as caught:
-        checkpoint.find(name)
+        sources.find_model(name)
     message = str(caught.value)
     assert "\n" not in message
     assert message.endswith(".")
@@ -131,7 +131,7 @@ ADVICE = "connect to the internet and try again, or give the path of a model fol
 def test_a_model_is_downloaded_once_and_then_comes_from_the_cache(
     server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    server.repository = checkpoint.HUB.get(name, name)
+    server.repository = sources.HUB.get(name, name)
     expected = text(str(tmp_path / "repository"))
     use(monkeypatch, address(server))
     assert text(name) == expected
@@ -310,7 +310,7 @@ def test_a_proxy_that_is_not_there_is_one_sentence(server: Hub, tmp_path: Path) 
     script = """
         from gpt2_course import checkpoint
         try:
-            checkpoint.find("gpt2")
+            sources.find_model("gpt2")
         except ConnectionError as error:
             print(error)
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -23,6 +23,11 @@ from gpt2_course.optimizers import (
 )
 
 VOCABULARY, WIDTH = 11, 16
+
+
+def optimizers_of(model: nn.Module, **changes: Any) -> list[torch.optim.Optimizer]:
+    settings = {"name": "muon", "learning_rate": 6e-3, "muon_learning_rate": 0.04, "weight_decay": 0.1, "fused": "auto"}
+    return build_optimizers(model, **{**settings, **changes})
 
 
 class TiedModel(nn.Module):
@@ -192,14 +197,14 @@ def test_muon_names_a_setting_out_of_range(settings: dict[str, float], message: 
 
 
 def test_muon_refuses_what_is_not_a_matrix() -> None:
-    with pytest.raises(ValueError, match=r"shape \(3,\); it takes matrices, give the rest to AdamW"):
+    with pytest.raises(ValueError, match=r"only matrices, but got a parameter of shape \(3,\): give it to AdamW"):
         Muon([nn.Parameter(torch.ones(3))])
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_training_resumed_from_state_dicts_is_bit_identical(name: str) -> None:
     model = seeded_model()
-    optimizers = build_optimizers(model, name=name, weight_decay=0.1)
+    optimizers = optimizers_of(model, name=name, weight_decay=0.1)
     scale_learning_rates(optimizers, 0.7)
     train(model, optimizers, range(5))
 
@@ -207,7 +212,7 @@ def test_training_resumed_from_state_dicts_is_bit_identical(name: str) -> None:
     torch.save([optimizer.state_dict() for optimizer in optimizers], file)
     file.seek(0)
     resumed_model = copy.deepcopy(model)
-    resumed = build_optimizers(resumed_model, name=name, weight_decay=0.1)
+    resumed = optimizers_of(resumed_model, name=name, weight_decay=0.1)
     for optimizer, state in zip(resumed, torch.load(file, weights_only=True), strict=True):
         optimizer.load_state_dict(state)
 
@@ -221,7 +226,7 @@ def test_training_resumed_from_state_dicts_is_bit_identical(name: str) -> None:
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_adamw_is_fused_where_the_device_can_or_as_asked(name: str) -> None:
     def fused(model: nn.Module, choice: Literal["auto", "on", "off"]) -> set[bool | None]:
-        return {group["fused"] for group in build_optimizers(model, name=name, fused=choice)[-1].param_groups}
+        return {group["fused"] for group in optimizers_of(model, name=name, fused=choice)[-1].param_groups}
 
     assert set(_DEVICES_WITH_FUSED_ADAMW) == {"cpu", "cuda", "mps"} & set(_get_fused_kernels_supported_devices())
     assert fused(seeded_model(), "auto") == fused(seeded_model(), "on") == {True}
@@ -229,7 +234,7 @@ def test_adamw_is_fused_where_the_device_can_or_as_asked(name: str) -> None:
     without = seeded_model().to("meta")
     assert fused(without, "auto") == {None}
     with pytest.raises(ValueError, match="fused='on' does not work on meta: give --fused off"):
-        build_optimizers(without, name=name, fused="on")
+        optimizers_of(without, name=name, fused="on")
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
@@ -237,14 +242,14 @@ def test_training_twice_gives_the_same_numbers(name: str) -> None:
     runs = []
     for _ in range(2):
         model = seeded_model()
-        runs.append(train(model, build_optimizers(model, name=name), range(5)))
+        runs.append(train(model, optimizers_of(model, name=name), range(5)))
     assert runs[0] == runs[1]
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
     model = seeded_model()
-    optimizers = build_optimizers(model, name=name)
+    optimizers = optimizers_of(model, name=name)
     grouped = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     assert len({id(p) for p in grouped}) == len(grouped)
     assert {id(p) for p in grouped} == {id(p) for p in model.parameters()}
@@ -252,7 +257,7 @@ def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
 
 def test_muon_takes_the_matrices_and_adamw_the_rest() -> None:
     model = seeded_model()
-    muon, adamw = build_optimizers(model, name="muon", learning_rate=0.25, muon_learning_rate=0.5)
+    muon, adamw = optimizers_of(model, name="muon", learning_rate=0.25, muon_learning_rate=0.5)
     assert isinstance(muon, Muon)
     assert isinstance(adamw, torch.optim.AdamW)
 
@@ -269,7 +274,7 @@ def test_muon_takes_the_matrices_and_adamw_the_rest() -> None:
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_only_two_dimensional_tensors_decay(name: str) -> None:
-    for optimizer in build_optimizers(seeded_model(), name=name, weight_decay=0.3):
+    for optimizer in optimizers_of(seeded_model(), name=name, weight_decay=0.3):
         for group in optimizer.param_groups:
             assert {p.ndim for p in group["params"]} == ({2} if group["weight_decay"] else {1})
             assert group["weight_decay"] in (0.3, 0.0)
@@ -279,34 +284,32 @@ def test_frozen_parameters_are_left_out() -> None:
     model = seeded_model()
     model.token_embedding.requires_grad_(False)
     model.middle.requires_grad_(False)
-    grouped = {
-        id(p) for optimizer in build_optimizers(model) for group in optimizer.param_groups for p in group["params"]
-    }
+    grouped = {id(p) for optimizer in optimizers_of(model) for group in optimizer.param_groups for p in group["params"]}
     assert grouped == {id(p) for p in model.parameters() if p.requires_grad}
 
 
 def test_a_model_without_matrices_gets_adamw_alone() -> None:
-    (optimizer,) = build_optimizers(nn.Sequential(nn.Embedding(4, 3), nn.LayerNorm(3)), name="muon")
+    (optimizer,) = optimizers_of(nn.Sequential(nn.Embedding(4, 3), nn.LayerNorm(3)), name="muon")
     assert isinstance(optimizer, torch.optim.AdamW)
 
 
 def test_a_model_with_nothing_but_matrices_gets_muon_alone() -> None:
-    (optimizer,) = build_optimizers(nn.Linear(3, 4, bias=False), name="muon")
+    (optimizer,) = optimizers_of(nn.Linear(3, 4, bias=False), name="muon")
     assert isinstance(optimizer, Muon)
 
 
 def test_an_unknown_name_is_named_with_the_choices() -> None:
     with pytest.raises(ValueError, match=r"no optimizer called 'sgd'; choose 'muon' or 'adamw'\."):
-        build_optimizers(seeded_model(), name="sgd")
+        optimizers_of(seeded_model(), name="sgd")
 
 
 def test_a_frozen_model_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"The model \(TiedModel\) has no parameter that can be trained"):
-        build_optimizers(seeded_model().requires_grad_(False))
+    with pytest.raises(ValueError, match=r"The model \(TiedModel\) has no parameter to train"):
+        optimizers_of(seeded_model().requires_grad_(False))
 
 
 def test_one_factor_scales_every_rate_from_its_peak() -> None:
-    optimizers = build_optimizers(seeded_model(), learning_rate=0.25, muon_learning_rate=0.5)
+    optimizers = optimizers_of(seeded_model(), learning_rate=0.25, muon_learning_rate=0.5)
     for factor in (0.1, 0.5):  # twice, as the factor applies to the peak and not to the last rate
         scale_learning_rates(optimizers, factor)
         rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
@@ -316,6 +319,6 @@ def test_one_factor_scales_every_rate_from_its_peak() -> None:
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_the_loss_of_a_small_problem_falls(name: str) -> None:
     model = seeded_model()
-    losses = train(model, build_optimizers(model, name=name, weight_decay=0.0), range(60))
+    losses = train(model, optimizers_of(model, name=name, weight_decay=0.0), range(60))
     assert losses[0] > 0.9 * math.log(VOCABULARY)
     assert losses[-1] < 0.1

@@ -13,7 +13,7 @@ import torch
 
 from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
 from gpt2_course.data import TokenStream
-from gpt2_course.threads import AGAIN, STEPS, ThreadChoice
+from gpt2_course.training.threads import AGAIN, STEPS, ThreadChoice
 
 ROOT = Path(__file__).resolve().parents[2]
 MANY = 1_000_000  # steps left
@@ -80,7 +80,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     torch.manual_seed(0)
     tokens = TokenStream([np.arange(2000, dtype=np.uint16) % 300], 300)
-    config = TrainConfig(model=SHAPE, context=32, batch_size=2, growing_steps=0, steps=12, report_windows=1)
+    config = TrainConfig(model=SHAPE, context=32, batch_size=2, growing_steps=0, steps=12, report_sequences=1)
     return Trainer(GPT2(SHAPE), tokens, tokens, config)
 
 

@@ -24,10 +24,13 @@ import torch
 from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import TokenStream, find_corpus, write_shards
+from gpt2_course.devices import best_device, best_precision, can_compile
 from gpt2_course.evaluation import evaluate
+from gpt2_course.history import read_history
 from gpt2_course.lock import LOCK
-from gpt2_course.train_config import best_device, best_precision, can_compile, learning_rate_factor, sequence_length
-from gpt2_course.training import _stop_signals, read_history, start_as_copier
+from gpt2_course.training.initialization import start_as_copier
+from gpt2_course.training.schedule import learning_rate_factor, sequence_length
+from gpt2_course.training.signals import stop_requests
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "".join(
@@ -106,7 +109,7 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch() -> None:
 
 
 def test_learning_rate_rises_on_a_line_and_falls_on_a_cosine() -> None:
-    config = replace(CONFIG, steps=110, warmup_steps=10, final_learning_rate=0.2)
+    config = replace(CONFIG, steps=110, warmup_steps=10, final_lr_fraction=0.2)
     factors = [learning_rate_factor(step, config) for step in range(111)]
     assert factors[:10] == pytest.approx([i / 10 for i in range(1, 11)])
     assert factors[10] == 1
@@ -203,7 +206,7 @@ def test_sequences_that_grow_are_not_compiled_for_every_length(
 ) -> None:
     really = torch.compile
     monkeypatch.setattr(torch, "compile", lambda model, dynamic: really(model, backend="eager", dynamic=dynamic))
-    monkeypatch.setattr("gpt2_course.training.can_compile", lambda choice, device: True)
+    monkeypatch.setattr("gpt2_course.training.trainer.can_compile", lambda choice, device: True)
     graphs = torch._dynamo.utils.counters["stats"]
     longer = replace(config, model=replace(SMALL, n_positions=68), context=68, growing_steps=3)
     trainer = Trainer.from_config(longer)
@@ -317,17 +320,17 @@ def test_a_terminal_that_closes_stops_a_run_unless_nohup_has_it_ignored(monkeypa
     master, slave = os.openpty()
     with os.fdopen(slave, "w") as terminal:
         monkeypatch.setattr(sys, "stdout", terminal)
-        with _stop_signals() as stop_asked:
+        with stop_requests() as stop_requested:
             os.kill(os.getpid(), number)
             os.kill(os.getpid(), number)  # the shell sends it as well
             os.close(master)
             print("no error, although the terminal is gone", flush=True)
-            assert stop_asked.is_set()
+            assert stop_requested.is_set()
     before = signal.signal(number, signal.SIG_IGN)  # what nohup does
     try:
-        with _stop_signals() as stop_asked:
+        with stop_requests() as stop_requested:
             os.kill(os.getpid(), number)
-            assert not stop_asked.is_set()
+            assert not stop_requested.is_set()
     finally:
         signal.signal(number, before)
 
@@ -432,7 +435,7 @@ def test_a_refused_resume_changes_nothing(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     with pytest.raises(ValueError, match="is no checkpoint of this run"):
         Trainer.from_config(replace(config, optimizer="adamw"), resume=True)
-    kept = TrainConfig.read(Path(config.out))
+    kept = TrainConfig.load(Path(config.out))
     assert kept == config
     assert Trainer.from_config(kept, resume=True).step == 60
 
@@ -441,9 +444,9 @@ def test_a_resume_that_has_nothing_to_do_changes_no_setting(config: TrainConfig)
     Trainer.from_config(config).train(verbose=False)
     for steps in (5, 60):
         assert Trainer.from_config(replace(config, steps=steps, seed=1), resume=True).step == 60
-        assert TrainConfig.read(Path(config.out)) == config
+        assert TrainConfig.load(Path(config.out)) == config
     Trainer.from_config(replace(config, steps=61), resume=True)
-    assert TrainConfig.read(Path(config.out)).steps == 61
+    assert TrainConfig.load(Path(config.out)).steps == 61
 
 
 def test_a_run_does_not_go_on_with_another_text(config: TrainConfig, tmp_path: Path) -> None:
@@ -451,7 +454,7 @@ def test_a_run_does_not_go_on_with_another_text(config: TrainConfig, tmp_path: P
     for change in ({"data": str(tmp_path / "other.txt")}, {"tokenizer": "gpt2"}, {"val_fraction": 0.2}):
         with pytest.raises(ValueError, match=f"began with {next(iter(change))}=.*which cannot become"):
             Trainer.from_config(replace(config, **change), resume=True)
-    assert TrainConfig.read(Path(config.out)) == config
+    assert TrainConfig.load(Path(config.out)) == config
 
 
 def test_a_run_does_not_go_on_with_another_model(config: TrainConfig) -> None:
@@ -462,7 +465,7 @@ def test_a_run_does_not_go_on_with_another_model(config: TrainConfig) -> None:
         other = replace(config, steps=99, model=replace(SMALL, **{name: value}))  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=f"began with {name}={getattr(SMALL, name)}, which cannot become {value}"):
             Trainer.from_config(other, resume=True)
-    assert TrainConfig.read(Path(config.out)) == config
+    assert TrainConfig.load(Path(config.out)) == config
     assert (Path(config.out) / "config.json").read_bytes() == before
 
 
@@ -470,11 +473,11 @@ def test_a_rate_with_which_the_run_diverged_is_not_kept(config: TrainConfig) -> 
     Trainer.from_config(config).train(verbose=False)
     wild = replace(config, steps=80, learning_rate=1e30, muon_learning_rate=0.001)
     trainer = Trainer.from_config(wild, resume=True)
-    assert TrainConfig.read(Path(config.out)) == wild  # a run that is killed goes on with it
+    assert TrainConfig.load(Path(config.out)) == wild  # a run that is killed goes on with it
     del trainer
     with pytest.raises(ValueError, match=r"smaller learning rate than 1e\+30 .*; without one, --resume takes 0\.01 "):
-        Trainer.from_config(TrainConfig.read(Path(config.out)), resume=True).train(verbose=False)
-    kept = TrainConfig.read(Path(config.out))
+        Trainer.from_config(TrainConfig.load(Path(config.out)), resume=True).train(verbose=False)
+    kept = TrainConfig.load(Path(config.out))
     assert kept == replace(wild, learning_rate=config.learning_rate)
     assert Trainer.from_config(kept, resume=True).train(verbose=False)[-1]["step"] == 80
 
@@ -568,10 +571,10 @@ def test_settings_that_cannot_be_read_are_refused_with_their_file(
     config: TrainConfig, change: Any, reason: str
 ) -> None:
     path = Path(config.out) / "train_config.json"
-    config.write(Path(config.out))
+    config.save(Path(config.out))
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(ValueError, match=rf"train_config\.json holds no settings of a run \(.*({reason}).*: mend it"):
-        TrainConfig.read(Path(config.out))
+        TrainConfig.load(Path(config.out))
 
 
 def test_history_is_one_json_object_a_line(config: TrainConfig) -> None:

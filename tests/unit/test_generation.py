@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
-from gpt2_course.sampling import Sampler, SamplingConfig, TextStream, next_token_probabilities
+from gpt2_course.generation import Sampler, SamplingConfig, TextStream, next_token_probabilities
 
 TEXT = "The fox and the owl shared a plum. " * 20 + "Þórr drank tea 🍵 at home, né à Paris! " * 20
 

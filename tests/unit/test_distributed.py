@@ -24,8 +24,9 @@ from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.cli import main
 from gpt2_course.data import TokenStream, find_corpus, write_shards
-from gpt2_course.team import Team, _meeting_place, own_device
-from gpt2_course.training import STATE, read_history
+from gpt2_course.history import read_history
+from gpt2_course.training.distributed import Distributed, _fresh_store, local_device
+from gpt2_course.training.run_folder import STATE
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +131,7 @@ def test_gradients_are_sent_once_a_step_however_many_batches_it_adds_up(monkeypa
         from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
         from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
         from gpt2_course.data import TokenStream
-        from gpt2_course.team import Team
+        from gpt2_course.training.distributed import Distributed
 
         sent = 0
 
@@ -139,17 +140,17 @@ def test_gradients_are_sent_once_a_step_however_many_batches_it_adds_up(monkeypa
             sent += bucket.buffer().numel()
             return allreduce_hook(group, bucket)
 
-        team = Team.join(torch.device("cpu"), Path("run"))
+        distributed = Distributed.join(torch.device("cpu"), Path("run"))
         model = GPT2(GPT2Config(300, 32, 32, 1, 2))
         tokens = TokenStream([np.arange(99, dtype=np.uint16)], 300)
         config = TrainConfig(model=model.config, context=32, batch_size=2, accumulation=3)
-        trainer = Trainer(model, tokens, tokens, config, team=team)
-        trainer._shared.register_comm_hook(None, counting)
+        trainer = Trainer(model, tokens, tokens, config, distributed=distributed)
+        trainer._loss.register_comm_hook(None, counting)
         for _ in range(4):
             trainer.train_step()
-        if team.leads:
+        if distributed.is_main_process:
             print(sent / model.num_parameters())
-        team.leave()
+        distributed.shut_down()
     """
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     Path("count.py").write_text(textwrap.dedent(script))
@@ -243,7 +244,7 @@ def test_what_dies_after_training_still_shows_the_result(
     assert main(["train", *SETTINGS.split(), "--out", "run", "--steps", "10"]) == 0
     Path("run/loss.svg").unlink()
     capsys.readouterr()
-    monkeypatch.setattr(Team, "join", lambda device, folder: Team(restarted=True))
+    monkeypatch.setattr(Distributed, "join", lambda device, folder: Distributed(restarted=True))
     assert main(["train", *SETTINGS.split(), "--out", "run", "--steps", "10"]) == 0
     assert "Trained in" in capsys.readouterr().out
     assert Path("run/loss.svg").exists()
@@ -255,7 +256,7 @@ def test_new_processes_do_not_meet_the_dead() -> None:
         store.set(key, "dead")
 
     def meets_the_dead(rank: int, start: int) -> bool:
-        place = _meeting_place(TCPStore("127.0.0.1", store.port, timeout=timedelta(seconds=patience(600))), rank, 3)
+        place = _fresh_store(TCPStore("127.0.0.1", store.port, timeout=timedelta(seconds=patience(600))), rank, 3)
         place.set(f"start {start}", "here")
         return place.check([f"start {start - 1}"]) or place.get(f"start {start}") != b"here"
 
@@ -325,25 +326,25 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     environment = {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1", "TORCHELASTIC_RUN_ID": "x"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert own_device("auto") == own_device("cpu") == torch.device("cpu")
+    assert local_device("auto") == local_device("cpu") == torch.device("cpu")
     monkeypatch.setattr(torch.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.mps, "device_count", lambda: 1)
-    assert own_device("auto") == torch.device("cpu")
+    assert local_device("auto") == torch.device("cpu")
     with pytest.raises(ValueError, match="'mps' serves one process only"):
-        own_device("mps")
+        local_device("mps")
     chosen = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    assert own_device("auto") == own_device("cuda") == torch.device("cuda:1")
+    assert local_device("auto") == local_device("cuda") == torch.device("cuda:1")
     assert chosen == [torch.device("cuda:1")] * 2
     with pytest.raises(ValueError, match="'cuda:0' is one GPU, but 2 processes run here"):
-        own_device("cuda:0")
+        local_device("cuda:0")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ValueError, match="2 processes need 2 GPUs, but 1 are here"):
-        own_device("auto")
+        local_device("auto")
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert own_device("cuda:0") == torch.device("cuda:0")
+    assert local_device("cuda:0") == torch.device("cuda:0")
     assert chosen[2:] == [torch.device("cuda:0")]
-    assert own_device("cuda") == torch.device("cuda")
+    assert local_device("cuda") == torch.device("cuda")
     assert len(chosen) == 3

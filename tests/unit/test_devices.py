@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer, self_test
-from gpt2_course.self_test import mistake_of, results, working_device
+from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer, devices
+from gpt2_course.devices import difference_from_cpu, results, working_device
 
 MPS = torch.device("mps")
 TEXT = "The fox and the owl shared a plum. The hen and the mole ran home.\n" * 40
@@ -35,7 +35,7 @@ class Stub:
 def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor | float]:
     """A device named mps that is the CPU, but multiplies some of its results by what a test puts here."""
     wrong: dict[str, Tensor | float] = {}
-    monkeypatch.setattr(self_test, "results", Stub(wrong))
+    monkeypatch.setattr(devices, "results", Stub(wrong))
     monkeypatch.setattr(GPT2, "to", lambda self, device: self)
     to = Tensor.to
     monkeypatch.setattr(Tensor, "to", lambda self, *args, **more: self if args == (MPS,) else to(self, *args, **more))
@@ -47,15 +47,15 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor | float]:
 @pytest.mark.parametrize("name", ["logits", "next logits", "gradient of blocks.1.attention.qkv.weight"])
 @pytest.mark.parametrize("factor", [1.1, float("nan")])
 def test_wrong_logits_and_gradients_are_found(stub: dict[str, Tensor | float], name: str, factor: float) -> None:
-    assert mistake_of(MPS, 64, 16) == ""
-    self_test.results.calls = 0  # type: ignore[attr-defined]
+    assert difference_from_cpu(MPS, 64, 16) == ""
+    devices.results.calls = 0  # type: ignore[attr-defined]
     stub[name] = factor
-    assert mistake_of(MPS, 64, 16).startswith(f"its {name} ")
+    assert difference_from_cpu(MPS, 64, 16).startswith(f"its {name} ")
 
 
 def test_rounding_is_no_mistake(stub: dict[str, Tensor | float]) -> None:
     stub |= dict.fromkeys(("logits", "next logits"), 1 + 2**-10)  # as by ten binary digits, which is what TF32 has
-    assert mistake_of(MPS, 64, 16) == ""
+    assert difference_from_cpu(MPS, 64, 16) == ""
 
 
 def test_attention_that_looks_ahead_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_attention_that_looks_ahead_is_found(monkeypatch: pytest.MonkeyPatch) ->
     )
     wrong = results(model, tokens)
     off = (right["logits"] - wrong["logits"]).abs().max() / right["logits"].abs().max()
-    assert off > 5 * self_test.TOLERANCE
+    assert off > 5 * devices.TOLERANCE
 
 
 @pytest.mark.parametrize("device", ["auto", "mps"])
@@ -104,7 +104,7 @@ def test_processes_of_a_team_are_not_split_between_devices(
 
 
 def test_the_cpu_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(self_test, "results")
+    monkeypatch.delattr(devices, "results")
     assert working_device(torch.device("cpu"), 32, 16) == torch.device("cpu")
 
 
@@ -112,5 +112,5 @@ def test_the_random_numbers_of_a_run_stay_as_they_are(stub: dict[str, Tensor | f
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    mistake_of(MPS, 32, 16)
+    difference_from_cpu(MPS, 32, 16)
     assert torch.equal(torch.rand(3), expected)

@@ -1,0 +1,78 @@
+"""What the name of a text means: the one place where `--data` is parsed."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gpt2_course.data.formats import PLAIN, ROWS
+
+TINY_WORLD = "tiny-world"
+HUB = "hf:"  # the prefix of a dataset on the Hugging Face hub
+TRAIN_DOCUMENTS = 40_000  # of Tiny World, if no number is given: about 30 MB
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A parsed `--data` value.
+
+    >>> DataSpec.parse("tiny-world:500")
+    DataSpec(kind='tiny-world', name='tiny-world', n_documents=500, configuration='')
+    >>> DataSpec.parse("hf:HuggingFaceFW/fineweb-edu:sample-10BT")
+    DataSpec(kind='hub', name='HuggingFaceFW/fineweb-edu', n_documents=None, configuration='sample-10BT')
+    """
+
+    kind: Literal["tiny-world", "hub", "files"]
+    """`files` also covers folders, patterns, token shards, and the names of downloads."""
+    name: str
+    n_documents: int | None = None
+    """How many documents of Tiny World to train on; None for any other text."""
+    configuration: str = ""
+    """The configuration of a dataset on the hub; empty for its default."""
+
+    @classmethod
+    def parse(cls, data: str) -> DataSpec:
+        """`tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), and `hf:` a dataset.
+
+        Raises `ValueError` if N is not a number of documents.
+        """
+        if data.startswith(HUB):
+            source = data.removeprefix(HUB)
+            if Path(source).name and Path(source).is_dir():
+                return cls("hub", source)
+            name, _, configuration = source.partition(":")
+            return cls("hub", name, configuration=configuration)
+        name, _, count = data.partition(":")
+        if name != TINY_WORLD:
+            return cls("files", data)
+        if count and not (count.isdecimal() and int(count)):
+            raise ValueError(
+                f"{data!r} must name a number of documents after the colon, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}."
+            )
+        return cls("tiny-world", name, n_documents=int(count or TRAIN_DOCUMENTS))
+
+    @property
+    def path(self) -> Path:
+        """The path meant by the name, with the home folder for `~`."""
+        with suppress(RuntimeError):  # for ~nobody
+            return Path(self.name).expanduser()
+        return Path(self.name)
+
+    @property
+    def folder_name(self) -> str:
+        """A name for a folder made from this text: the last part of its name, in safe characters only.
+
+        >>> [DataSpec.parse(data).folder_name for data in ("texts/my diary.txt", "tiny-world:500", "hf:A/fineweb:B")]
+        ['my-diary', 'tiny-world', 'fineweb']
+        """
+        path = DataSpec(self.kind, self.name.partition("*")[0]).path  # of texts/*.md, the part before the pattern
+        for name in (path.name, path.resolve().name):  # `.` has no name, but the folder it stands for has one
+            name = name.partition(":")[0]
+            while Path(name).suffix.lower() in (*PLAIN, *ROWS, ".gz"):
+                name = Path(name).stem
+            if safe := re.sub(r"[^\w.-]+", "-", name).strip(".-"):
+                return safe[:60]  # a file system allows 255 bytes
+        return "text"

@@ -1,0 +1,124 @@
+"""Which device, in which precision, compiled or not; and whether the device computes correctly."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+import torch
+from torch import Tensor, nn
+
+from gpt2_course.model import GPT2, GPT2Config
+
+TOLERANCE = 0.02  # relative to the largest number of a tensor; rounding stays below a tenth of it
+
+
+def best_device(name: str) -> torch.device:
+    """The device by name, or the fastest available for `auto`; `ValueError` for one this computer does not have."""
+    found = [kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available()] + ["cpu"]
+    if name == "auto":
+        return torch.device(found[0])
+    with suppress(RuntimeError):  # for a name of no device
+        device = torch.device(name)
+        if device.type in found and (device.index or 0) < getattr(torch, device.type).device_count():
+            return device
+    raise ValueError(f"There is no device {name!r} here: choose auto or one of {', '.join(found)}.")
+
+
+def best_precision(name: str, device: torch.device) -> str:
+    """The precision by name; for `auto`, bfloat16 if the device computes in it and float32 otherwise."""
+    if name != "auto":
+        return name
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"
+
+
+def can_compile(choice: str, device: torch.device) -> bool:
+    """Whether to compile the model; `ValueError` if the choice is `on` and compiling does not work."""
+    if choice == "off" or (choice == "auto" and device.type != "cuda"):
+        return False
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.zeros(1, device=device))
+    except Exception as error:  # of many kinds, depending on the device
+        if choice == "auto":
+            return False
+        raise ValueError(
+            f"compile='on' does not work here ({type(error).__name__}): install a C++ compiler (for cuda, also "
+            f"Triton), or give --compile off."
+        ) from error
+    return True
+
+
+class CompiledLoss(nn.Module):
+    """The loss of a model, everything but the loss function itself compiled.
+
+    The compiler would unroll the loop over chunks in `linear_cross_entropy`, often more than a hundred of them, into
+    one program that takes many minutes to compile.
+    """
+
+    def __init__(self, model: GPT2) -> None:
+        super().__init__()
+        self.model = model
+        self.hidden = torch.compile(model.hidden, dynamic=False)
+
+    def forward(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        return self.model.loss(self.hidden(tokens), targets)
+
+
+# ---- does a device compute what the CPU computes? Apple's GPUs sometimes do not, silently (PyTorch issue 195910) -----
+
+
+def results(model: GPT2, tokens: Tensor) -> dict[str, Tensor]:
+    """What a run relies on, on the CPU: logits, gradients, and the logits of the next token with a cache."""
+    found = {"logits": model(tokens)}
+    model(tokens[:, :-1], tokens[:, 1:]).backward()
+    found |= {f"gradient of {name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
+    with torch.no_grad():
+        cache = model.new_cache(len(tokens))
+        model.next_token_logits(tokens[:, :-1], cache)
+        found["next logits"] = model.next_token_logits(tokens[:, -1:], cache)
+    return {name: tensor.detach().cpu() for name, tensor in found.items()}
+
+
+def difference_from_cpu(device: torch.device, context: int, head_size: int) -> str:
+    """What a tiny model computes differently on `device` than on the CPU, in words; empty if nothing.
+
+    Sequences and heads have the sizes of the run, because these decide which of a device's programs are used.
+    """
+    context = max(2, context)  # one token to read and one to predict
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        shape = GPT2Config(
+            vocab_size=64, n_positions=context, n_embd=2 * head_size, n_layer=2, n_head=2,
+            embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, initializer_range=0.1,
+        )  # fmt: skip
+        model = GPT2(shape)
+        tokens = torch.randint(64, (2, context))
+    expected = results(model, tokens)
+    model.zero_grad()
+    try:
+        computed = results(model.to(device), tokens.to(device))
+    except (RuntimeError, AssertionError) as error:  # AssertionError: PyTorch was built without this device
+        return f"it fails ({str(error).splitlines()[0]})"
+    for name, tensor in expected.items():
+        difference = float((computed[name] - tensor).abs().max() / tensor.abs().max())
+        if not difference <= TOLERANCE:  # true for NaN as well
+            return f"its {name} {'are' if name.endswith('logits') else 'is'} off by {difference:.0%}"
+    return ""
+
+
+def working_device(device: torch.device, context: int, head_size: int) -> torch.device:
+    """`device` if it computes what the CPU computes; otherwise the CPU, with a sentence that says why.
+
+    Raises `ValueError` under torchrun, whose processes must all compute on the same kind of device.
+    """
+    if device.type == "cpu":
+        return device
+    difference = difference_from_cpu(device, context, head_size)
+    if not difference:
+        return device
+    problem = f"{device} does not compute a small model as the CPU does: {difference}"
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ValueError(f"{problem}; give --device cpu, or leave this GPU out.")
+    print(f"{problem}. This run uses the CPU.")
+    return torch.device("cpu")

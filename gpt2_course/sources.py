@@ -1,0 +1,37 @@
+"""Where a model comes from: a folder, the package itself, or the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gpt2_course.checkpoint import WEIGHTS
+
+HUB = {
+    **{name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")},
+    "distilgpt2": "distilbert/distilgpt2",
+}
+SHIPPED = {"tiny-world": Path(__file__).parent / "pretrained" / "tiny-world"}  # comes with the package
+
+
+def find_model(name_or_folder: str | Path) -> Path:
+    """The folder of a model: itself, the one that ships with the package (`tiny-world`), or, for OpenAI's names and any
+    OWNER/NAME, the hub's copy in the local cache, downloaded if it is not there yet.
+
+    Raises `FileNotFoundError` if there is no such model, `ConnectionError` if the hub cannot be reached.
+    """
+    name, folder = str(name_or_folder), Path(name_or_folder)
+    if folder.is_dir():
+        return folder
+    if name in SHIPPED:
+        return SHIPPED[name]
+    # runs/laptop, or a name whose first part is a local folder, means a folder
+    owner = re.fullmatch(r"(\w[\w.-]*)/[\w.-]+", name)
+    if name in HUB or (owner and owner[1] != "runs" and not Path(owner[1]).exists()):
+        from gpt2_course.hub import download  # slow to import, and rarely needed
+
+        return download(HUB.get(name, name))
+    raise FileNotFoundError(
+        f"There is no model folder {name!r}: give a folder that contains {WEIGHTS}, one of "
+        f"{', '.join([*SHIPPED, *HUB])}, or OWNER/NAME of a GPT-2 on the Hugging Face hub."
+    )

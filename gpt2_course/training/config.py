@@ -1,0 +1,214 @@
+"""The settings of a training run: `TrainConfig` and the table of presets are the only places with defaults."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from gpt2_course.data import DataSpec
+from gpt2_course.data.text import COLUMN, VAL_FRACTION
+from gpt2_course.files import replacing
+from gpt2_course.model import GPT2Config
+from gpt2_course.optimizers import OPTIMIZERS
+
+CONFIG = "train_config.json"
+# What a setting must be, by the type of its default.
+KINDS: dict[type, tuple[type, str]] = {
+    bool: (bool, "True or False"),
+    int: (Integral, "an integer"),
+    float: (Real, "a number"),
+    str: (str, "a text"),
+}
+AT_LEAST_1 = (
+    "steps", "batch_size", "context", "accumulation", "report_every", "report_sequences", "log_every",
+    "checkpoint_every",
+)  # fmt: skip
+AT_LEAST_0 = (
+    "growing_steps", "learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "final_lr_fraction",
+    "sample_tokens", "grade_samples",
+)  # fmt: skip
+# Settings that had another name in the first edition, whose runs can still be resumed.
+RENAMED = {"final_learning_rate": "final_lr_fraction", "report_windows": "report_sequences"}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a training run depends on.
+
+    The same settings on the same machine with the same number of threads give the same weights, bit for bit. On a CPU
+    shared with other busy programs, a run may change the number of threads to stay fast (see `ThreadChoice`), which
+    changes rounding from then on. It never does if `OMP_NUM_THREADS` is set.
+    """
+
+    preset: str = "laptop"
+    """The size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl."""
+    data: str = "tiny-world"
+    """A .txt, .md, .jsonl, or .csv file (each also as .gz), a folder or a quoted pattern of them ("texts/*.md"), a
+    folder of token shards, or the name of a text: tiny-world (tiny-world:100000 for that many documents),
+    python-manual, shakespeare. In a .txt or .md file, a line with nothing but <|endoftext|> separates documents."""
+    column: str = COLUMN
+    """The column to read from a .jsonl or .csv file; each row is a document."""
+    out: str = ""
+    """The folder for the run. By default runs/ plus the name of the preset, followed by that of the text unless it is
+    Tiny World: runs/laptop-shakespeare."""
+    tokenizer: str = "new"
+    """new: learn a vocabulary from the text. gpt2: use OpenAI's. Or the folder of a model whose tokenizer to use."""
+    model: GPT2Config = GPT2Config.preset("laptop")  # noqa: RUF009, because it is frozen
+    """The shape of the model."""
+    val_fraction: float = VAL_FRACTION
+    """The share of the text, at its end, to validate on. Tiny World has a validation part of its own."""
+
+    steps: int = 2800
+    """Training steps; each changes the parameters once."""
+    growing_steps: int = 1000
+    """The first steps, over which sequences grow from 64 tokens to `context`: nearby relations are learned first."""
+    copying_start: bool = True
+    """Initialize attention to copy what it finds, which takes a small model long to learn."""
+    batch_size: int = 6
+    """Sequences per batch; under torchrun, per process, so two processes do what one does with twice as many. While
+    sequences are still growing, a batch contains more of the shorter ones; their number is rounded in each process."""
+    context: int = 336
+    """Tokens per sequence."""
+    accumulation: int = 1
+    """Batches per step, whose gradients are added up: a large batch in little memory."""
+    optimizer: str = "muon"
+    """muon: Muon for the matrices and AdamW for the rest. adamw: AdamW for everything."""
+    learning_rate: float = 0.01
+    """The peak learning rate of AdamW."""
+    muon_learning_rate: float = 0.01
+    """The peak learning rate of Muon."""
+    weight_decay: float = 0.1
+    """How strongly matrices are pulled towards zero."""
+    warmup_steps: int = 20
+    """Steps over which the learning rate rises from 0, before it falls along a cosine."""
+    final_lr_fraction: float = 0.0
+    """Where the cosine ends, as a fraction of the peak learning rate."""
+    clip: float = 1.0
+    """The largest allowed norm of the gradient; a longer one is scaled down."""
+    seed: int = 0
+    """Determines every random choice of the run."""
+    device: str = "auto"
+    """auto takes the fastest available of cuda, mps, and cpu. A device that computes wrongly is not used."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16: layers compute in 16 bits, parameters stay in 32. auto uses it on cuda if the GPU supports it."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """on compiles the model before training, which takes a minute; auto does so on cuda, where it pays off. Sequences
+    that are still growing are not compiled for."""
+    fused: Literal["auto", "on", "off"] = "auto"
+    """on makes AdamW update all parameters in one kernel; auto does so on devices that have one: cuda, mps, cpu."""
+
+    report_every: int = 100
+    """Steps between two reports, each with the loss on validation text and a sample."""
+    report_sequences: int = 64
+    """Validation sequences per report."""
+    sample_prompt: str = "Once upon a time"
+    """The beginning of each sample."""
+    sample_tokens: int = 48
+    """Tokens per sample."""
+    log_every: int = 10
+    """Steps between two entries of the training loss in the history."""
+    checkpoint_every: int = 200
+    """Steps between two checkpoints: the most that can be lost."""
+    grade_samples: int = 100
+    """How many texts of each kind to grade at the end, if the text is Tiny World; 0 for none."""
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for settings that cannot work."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind, words = KINDS.get(type(field.default), (GPT2Config, "a GPT2Config"))
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise ValueError(f"{field.name} must be {words}, but is {value!r}.")
+        for name in AT_LEAST_1:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, but is {getattr(self, name)}.")
+        for name in AT_LEAST_0:
+            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
+                raise ValueError(f"{name} must be 0 or more, but is {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, but is {self.seed}.")
+        if not self.clip > 0:
+            raise ValueError(f"clip must be above 0, but is {self.clip}.")
+        if self.context > self.model.n_positions:
+            raise ValueError(
+                f"context={self.context} is longer than the model's n_positions={self.model.n_positions}: lower the "
+                f"one or raise the other."
+            )
+        choices = {name: get_args(hint) for name, hint in get_type_hints(TrainConfig).items()}
+        choices["optimizer"] = tuple(OPTIMIZERS)
+        for name, allowed in choices.items():
+            if allowed and getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be {' or '.join(allowed)}, but is {getattr(self, name)!r}.")
+
+    @property
+    def folder(self) -> Path:
+        spec = DataSpec.parse(self.data)
+        text = "" if spec.kind == "tiny-world" else f"-{spec.folder_name}"
+        return Path(self.out or f"runs/{self.preset}{text}")
+
+    @classmethod
+    def for_preset(cls, name: str) -> TrainConfig:
+        """The settings of a preset: `laptop`, `story`, `gpt2`, `gpt2-medium`, `gpt2-large`, or `gpt2-xl`."""
+        return cls(preset=name, model=GPT2Config.preset(name), **PRESETS[name])
+
+    def save(self, folder: Path) -> None:
+        """Write the settings to a run's folder, from which `load` reads them."""
+        with replacing(folder / CONFIG) as path:
+            path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainConfig:
+        """The settings of the run in `folder`; `FileNotFoundError` or `ValueError` if there are none."""
+        path = folder / CONFIG
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            settings = {RENAMED.get(name, name): value for name, value in stored.items()}
+            return cls(**{**settings, "model": GPT2Config(**settings["model"])})
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"There is no run to resume in {folder}: start one without --resume, or give its folder with --out."
+            ) from None
+        except (AttributeError, TypeError, KeyError, ValueError) as error:
+            reason = str(error).rstrip(".") if isinstance(error, ValueError) else repr(error)
+            raise ValueError(
+                f"{path} does not contain the settings of a run ({reason}): correct it, or start another run with "
+                f"another --out."
+            ) from error
+
+
+# The course's settings for models with GPT-2's vocabulary.
+_GPT2: dict[str, Any] = {
+    "tokenizer": "gpt2",
+    "batch_size": 16,
+    "context": 512,
+    "growing_steps": 0,
+    "copying_start": False,
+    "learning_rate": 0.001,
+    "muon_learning_rate": 0.04,
+    "steps": 20_000,
+    "warmup_steps": 700,
+    "report_every": 500,
+}
+# What each preset changes from the defaults above; its shape has the same name in `gpt2_course.model.SHAPES`.
+PRESETS: dict[str, dict[str, Any]] = {
+    "laptop": {},
+    "story": {
+        "data": "tiny-world:300000",
+        "batch_size": 16,
+        "learning_rate": 0.02,
+        "muon_learning_rate": 0.02,
+        "steps": 5000,
+        "warmup_steps": 50,
+        "report_every": 250,
+        "report_sequences": 256,
+        "sample_tokens": 200,
+    },
+    "gpt2": _GPT2,
+    "gpt2-medium": _GPT2,
+    "gpt2-large": _GPT2,
+    "gpt2-xl": _GPT2,
+}

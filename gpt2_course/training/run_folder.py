@@ -1,0 +1,122 @@
+"""A run's folder: its settings, tokens, history, training state, and the model it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from gpt2_course.checkpoint import WEIGHTS
+from gpt2_course.data import Corpus, find_corpus, find_shards, write_shards
+from gpt2_course.data.shards import INDEX
+from gpt2_course.files import remove_leftovers, replacing
+from gpt2_course.history import HISTORY
+from gpt2_course.model import GPT2
+from gpt2_course.tokenizer import Tokenizer
+from gpt2_course.training.config import TrainConfig
+
+STATE = "training_state.pt"
+TOKENIZER_TEXT = 20_000_000  # characters to learn a vocabulary from: more would hardly change it
+# what the tokens were made from, and what the weights mean: settings that a resumed run must share
+FIXED = ("data", "column", "tokenizer", "val_fraction")
+FIXED_SHAPE = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
+
+
+def prepare(config: TrainConfig, resume: bool) -> Path:
+    """The folder of the token shards to train on: the one named by `data`, or the run's own, made from the text.
+
+    Raises `FileExistsError` if the run's folder already contains a run or a model; with `resume`, `ValueError` if it
+    contains a run on another text or with another model.
+    """
+    folder = config.folder
+    if resume:
+        _check_same_run(config)
+    else:
+        if (folder / STATE).exists() or (folder / WEIGHTS).exists():
+            raise FileExistsError(
+                f"{folder} already contains a run or a model: continue it with --resume, or give another --out."
+            )
+        (folder / HISTORY).unlink(missing_ok=True)
+    shards = folder / "tokens"
+    for place in (folder, shards):
+        remove_leftovers(place)
+    if given := find_shards(config.data):
+        return given
+    if resume and (shards / INDEX).exists():
+        return shards
+    corpus = find_corpus(config.data, config.val_fraction, config.column)
+    if corpus.files:
+        print(corpus.files)
+    counts = write_shards(corpus, _tokenizer(config, corpus, resume), shards)
+    if corpus.files:
+        print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
+    return shards
+
+
+def _check_same_run(config: TrainConfig) -> None:
+    """Raise `ValueError` for a setting that cannot change when a run is resumed."""
+    started = TrainConfig.load(config.folder)
+    fixed = [(name, getattr(started, name), getattr(config, name)) for name in FIXED]
+    fixed += [(name, getattr(started.model, name), getattr(config.model, name)) for name in FIXED_SHAPE]
+    for name, was, asked in fixed:
+        if was != asked:
+            raise ValueError(
+                f"The run in {config.folder} was started with {name}={was!r} and cannot be resumed with {asked!r}: "
+                f"leave {name} as it was, or start another run with another --out."
+            )
+
+
+def _tokenizer(config: TrainConfig, corpus: Corpus, resume: bool) -> Tokenizer:
+    if resume and (config.folder / STATE).exists():
+        return Tokenizer.load(config.folder)  # the one that the model has learned with
+    if config.tokenizer == "new":
+        text = chain.from_iterable(document.pieces() for document in corpus.train)
+        return Tokenizer.train(_first(text, TOKENIZER_TEXT), config.model.vocab_size)
+    return Tokenizer.gpt2() if config.tokenizer == "gpt2" else Tokenizer.load(config.tokenizer)
+
+
+def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
+    """The first pieces of a text, until they have `n_characters` together."""
+    for piece in pieces:
+        yield piece
+        n_characters -= len(piece)
+        if n_characters <= 0:
+            return
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any], model: GPT2) -> None:
+    """Write the training state, then the model folder; each file is replaced whole or not at all.
+
+    Resuming needs only the state, so it does not matter where between the two a run is killed. Raises `OSError` if the
+    disk is full; the previous checkpoint stays readable.
+    """
+    with replacing(folder / STATE) as path:
+        try:
+            torch.save(state, path)
+        except RuntimeError as error:  # how PyTorch reports a full disk
+            raise OSError(
+                f"The checkpoint of step {state['step']} could not be written to {folder} (is the disk full?); "
+                f"the previous one is untouched."
+            ) from error
+    model.save_pretrained(folder)
+
+
+@contextmanager
+def loading_checkpoint(folder: Path) -> Iterator[dict[str, Any]]:
+    """The training state in a run's folder; empty if the run was killed before its first checkpoint.
+
+    Raises `ValueError` if the state is damaged, or if loading it into the model and optimizers in the block fails.
+    """
+    path = folder / STATE
+    try:
+        yield torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {}
+    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:
+        raise ValueError(
+            f"{path} is not a checkpoint of this run ({type(error).__name__}): it is damaged, or the model's shape or "
+            f"the optimizer has changed: start another run with another --out."
+        ) from error

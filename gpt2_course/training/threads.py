@@ -1,0 +1,71 @@
+"""How many threads a training step uses on a CPU that other programs share.
+
+The threads of a step wait for each other hundreds of times. If another program keeps one core busy, all of them wait
+for the thread that shares it, and fewer threads can be faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+
+STEPS = 10  # steps whose mean time is compared
+SLOW = 1.5  # times the best mean: worth measuring again
+AGAIN = 100  # steps after which a choice is checked
+WORTH = 30.0  # remaining seconds of a run below which measuring does not pay off
+FASTER = 0.8  # fewer threads must take less than this fraction of the time
+
+
+class ThreadChoice:
+    """Decides when to time different numbers of threads, and which to use; it reads no clock itself.
+
+    It uses all threads unless fewer are clearly faster, so that a quiet machine computes the same bits in every run.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.options = sorted({most, most - 1, most // 2, 1} - {0}, reverse=True)
+        self._recent: deque[float] = deque(maxlen=STEPS)  # seconds of each of the last steps
+        self._best = math.inf  # the lowest mean since the last choice
+        self._since = 0  # steps since the last choice
+        self._wait = STEPS  # steps from the last choice to its check
+        self._agreed = 0  # how many times in a row all threads were chosen
+
+    def due(self, seconds: float, steps_left: int) -> bool:
+        """Whether to measure now, after a step that took `seconds`.
+
+        It is at the start, when steps have become slow, and now and then while fewer threads are in use.
+        """
+        self._recent.append(seconds)
+        self._since += 1
+        mean = sum(self._recent) / len(self._recent)
+        if len(self.options) == 1 or len(self._recent) < STEPS or steps_left * mean < WORTH:
+            return False
+        self._best = min(self._best, mean)
+        if mean > SLOW * self._best:
+            self._agreed = 0
+            return True
+        return self._agreed < 2 and self._since >= self._wait
+
+    def choose(self, seconds: Mapping[int, float]) -> int:
+        """The number of threads to continue with, given the seconds that each of `options` took for the same work."""
+        most = self.options[0]
+        fastest = min(self.options, key=lambda n: seconds[n])
+        chosen = fastest if seconds[fastest] < FASTER * seconds[most] else most
+        self._agreed = self._agreed + 1 if chosen == most else 0
+        self._recent.clear()
+        self._best, self._since, self._wait = math.inf, 0, AGAIN
+        return chosen
+
+
+@contextmanager
+def restoring_threads() -> Iterator[None]:
+    """Restore PyTorch's number of threads after the block."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,393 @@
+"""The training loop: one step after another, with reports and checkpoints."""
+
+from __future__ import annotations
+
+import math
+import os
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from gpt2_course.data import TokenStream, read_shards
+from gpt2_course.data.shards import INDEX
+from gpt2_course.devices import CompiledLoss, best_precision, can_compile, working_device
+from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_loss
+from gpt2_course.history import Entry, append_entry, one_line, read_history, replace_history
+from gpt2_course.lock import reserving
+from gpt2_course.model import GPT2
+from gpt2_course.optimizers import build_optimizers, scale_learning_rates
+from gpt2_course.training import run_folder
+from gpt2_course.training.config import TrainConfig
+from gpt2_course.training.distributed import SINGLE_PROCESS, Distributed, local_device
+from gpt2_course.training.initialization import start_as_copier
+from gpt2_course.training.schedule import is_report_step, learning_rate_factor, sequence_length
+from gpt2_course.training.signals import stop_requests
+from gpt2_course.training.threads import ThreadChoice, restoring_threads
+
+LEARNING_RATES = ("learning_rate", "muon_learning_rate")
+
+
+class Trainer:
+    """Trains a model on a stream of tokens.
+
+    Every random choice of step n depends only on the seed and n, so a run's position is a single number. A checkpoint
+    stores it with the parameters and the optimizers' states, and a run that was killed and resumed ends with exactly
+    the parameters of one that was not.
+
+    Args:
+        model: trained in place, on its own device.
+        train_data, val_data: token ids for training and validation.
+        config: the settings; those that create data and model (`data`, `tokenizer`, `model`) are ignored.
+        folder: for checkpoints, the model, and its history; None writes nothing.
+        distributed: the processes that train together, each with batches of `config.batch_size`.
+
+    Raises `ValueError` if a text is shorter than one sequence.
+    """
+
+    def __init__(
+        self,
+        model: GPT2,
+        train_data: TokenStream,
+        val_data: TokenStream,
+        config: TrainConfig,
+        folder: Path | None = None,
+        distributed: Distributed = SINGLE_PROCESS,
+    ) -> None:
+        for part, stream in (("training", train_data), ("validation", val_data)):
+            if len(stream) <= config.context:
+                raise ValueError(
+                    f"The {part} text has only {len(stream)} tokens, but a sequence takes {config.context + 1} "
+                    f"(context={config.context}, plus one to predict): give more text or a smaller context."
+                )
+        self.model = model
+        self.distributed = distributed
+        self.precision = best_precision(config.precision, model.device)
+        if self.precision == "bfloat16" and model.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # for Muon's products, which stay in fp32: TF32 is enough
+        self.compiled = can_compile(config.compile, model.device)
+        # (tokens, targets) → loss, with gradients; reports, samples, and checkpoints use the model itself
+        loss: nn.Module = CompiledLoss(model) if self.compiled else model
+        self._loss = distributed.wrap(loss)
+        self.train_data = train_data
+        self.val_data = val_data
+        self.config = config
+        self.folder = folder
+        self.optimizers = build_optimizers(
+            model,
+            name=config.optimizer,
+            learning_rate=config.learning_rate,
+            muon_learning_rate=config.muon_learning_rate,
+            weight_decay=config.weight_decay,
+            fused=config.fused,
+        )
+        self.step = 0  # steps done
+        self.saved_step: int | None = None  # the step of the newest checkpoint
+        self.seconds = 0.0  # spent on them
+        self.history: list[Entry] = []  # the content of history.jsonl
+        self._losses: list[Tensor] = []  # of the steps since the last entry
+        self._rates_before: list[float] = []  # the learning rates in the checkpoint that was resumed
+        self._reservation = ExitStack()  # of the folder, so that no other process writes to it
+        weakref.finalize(self, self._reservation.close)
+        if distributed.world_size > 1:
+            # After its first gradient, PyTorch regroups gradients for sending, which changes the order in which they
+            # are added up. If it happens here, a resumed run rounds every step exactly like an uninterrupted one.
+            rows = torch.zeros(config.batch_size, config.context + 1, dtype=torch.int64, device=model.device)
+            self._backward(rows)
+            model.zero_grad()
+        # validation on whole documents if they fit into the context, otherwise on windows
+        self._val_documents = val_data.documents(config.report_sequences) if val_data.fits(config.context) else []
+        self._val_windows = evenly_spaced_windows(val_data, config.context + 1, config.report_sequences)
+
+    @classmethod
+    def from_config(cls, config: TrainConfig, resume: bool = False) -> Trainer:
+        """Everything a run needs, from its settings alone: text, vocabulary, tokens, model.
+
+        With `resume`, the run in `config.folder` continues from its last checkpoint, on the same text (`ValueError` for
+        another); otherwise the folder must not contain a run yet (`FileExistsError`). See `find_corpus` and
+        `read_shards` for the errors of a bad text. Under `torchrun`, one process prepares the text for all.
+
+        A device that does not compute what the CPU does is replaced by the CPU (see `working_device`). Until training
+        ends, no other process can write to the folder (`BlockingIOError`).
+        """
+        with ExitStack() as reservation:
+            trainer = cls._from_config(config, resume, reservation)
+            trainer._reservation.push(reservation.pop_all())
+            return trainer
+
+    @classmethod
+    def _from_config(cls, config: TrainConfig, resume: bool, reservation: ExitStack) -> Trainer:
+        folder = config.folder
+        shape = config.model
+        device = working_device(local_device(config.device), config.context, shape.n_embd // shape.n_head)
+        distributed = Distributed.join(device, folder)
+        resume = resume or distributed.restarted
+
+        def prepare() -> Path:
+            reservation.enter_context(reserving(folder))
+            return run_folder.prepare(config, resume)
+
+        shards = distributed.run_on_main(prepare)
+        if not distributed.all_see(shards / INDEX, folder):
+            raise ValueError(
+                f"The processes do not all see the same {shards / INDEX} and the same {folder}: give --out (and "
+                f"--data) in a folder shared by all computers."
+            )
+        tokenizer, train_data, val_data = read_shards(shards)
+        torch.manual_seed(config.seed)
+        model = GPT2(replace(shape, vocab_size=tokenizer.vocab_size), tokenizer)
+        if config.copying_start:
+            start_as_copier(model)
+        model.to(device)
+        trainer = cls(model, train_data, val_data, config, folder, distributed)
+        if resume:
+            trainer.resume()
+        if distributed.is_main_process:
+            if trainer.step < config.steps:  # a run that is done changes nothing
+                config.save(folder)  # last, so that settings that do not fit the run leave no trace
+            distributed.mark_started()
+        return trainer
+
+    @property
+    def fused(self) -> bool:
+        """Whether AdamW updates all parameters in one kernel."""
+        return any(group.get("fused") for optimizer in self.optimizers for group in optimizer.param_groups)
+
+    # ---- the loop ------------------------------------------------------------------------------------------
+
+    def train(
+        self, verbose: bool = True, on_report: Callable[[list[Entry]], object] = lambda history: None
+    ) -> list[Entry]:
+        """Train up to `config.steps` and return the history; print one line per report.
+
+        `on_report` is called with the history so far after each report, for example to draw a live curve. Ctrl-C (or
+        SIGTERM, or SIGHUP) finishes the step, saves, and raises `KeyboardInterrupt`. A second one acts at once, except
+        under torchrun, which itself waits 30 seconds at most (its `--shutdown-timeout`).
+        """
+        config, distributed = self.config, self.distributed
+
+        def report() -> None:
+            self._report(verbose)
+            on_report(self.history)
+
+        tokens_per_step = config.batch_size * config.context * config.accumulation * distributed.world_size
+        bar = tqdm(
+            total=config.steps * tokens_per_step,
+            initial=self.step * tokens_per_step,
+            unit="tok",
+            unit_scale=True,
+            disable=None if verbose and distributed.is_main_process else True,
+            dynamic_ncols=True,
+        )
+        threads = ThreadChoice(self._max_threads())
+        with (
+            self._reservation,
+            bar,
+            torch.random.fork_rng(devices=[]),
+            restoring_threads(),
+            stop_requests() as stop_requested,
+        ):
+            if self.folder is not None and distributed.is_main_process:
+                self._reservation.enter_context(reserving(self.folder))
+            if self.step == 0:
+                distributed.run_on_main(report)
+            while self.step < config.steps:
+                began = perf_counter()
+                loss, stop = distributed.reduce(self.train_step(), stop_requested.is_set())
+                if threads.due(perf_counter() - began, config.steps - self.step) and not stop:
+                    torch.set_num_threads(threads.choose(self._time_threads(threads.options)))
+                self.seconds += perf_counter() - began
+                self._losses.append(loss)
+                bar.update(tokens_per_step)
+                last = self.step == config.steps
+                if self.step % config.log_every == 0 or last:
+                    self._log()
+                if last or is_report_step(self.step, config):
+                    distributed.run_on_main(report)
+                if self.step % config.checkpoint_every == 0 or last or stop:
+                    distributed.run_on_main(self.save)
+                if stop and not last:
+                    raise KeyboardInterrupt
+        return self.history
+
+    def train_step(self) -> Tensor:
+        """Update the parameters once; return the loss on the batch before the update, in nats per token."""
+        config = self.config
+        random = torch.Generator().manual_seed(self._seed_of(self.step))
+        torch.manual_seed(self._seed_of(self.step, self.distributed.rank))  # for dropout
+        self.model.train()
+        scale_learning_rates(self.optimizers, learning_rate_factor(self.step, config))
+        loss = torch.zeros((), device=self.model.device)
+        for part in range(1, config.accumulation + 1):
+            rows = self._rows(random).to(self.model.device)
+            with nullcontext() if part == config.accumulation else self.distributed.no_sync(self._loss):
+                loss += self._backward(rows)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return loss
+
+    def _rows(self, random: torch.Generator) -> Tensor:
+        """This process's rows of the next batch (B, T + 1): more of them while sequences are short."""
+        config = self.config
+        length = sequence_length(self.step, config)
+        count = config.batch_size * config.context // length
+        ours = self.distributed.batch_slice(count)
+        rows = self.train_data.random_windows(count * self.distributed.world_size, config.context + 1, random, ours)
+        return rows[:, : length + 1]
+
+    def _backward(self, rows: Tensor) -> Tensor:
+        """Add the gradients of these rows (B, T + 1); return their part of the step's loss."""
+        growing = self.compiled and rows.shape[1] <= self.config.context  # each length would be compiled separately
+        stance: Any = torch.compiler.set_stance("force_eager") if growing else nullcontext()
+        with stance, torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            loss = self._loss(rows[:, :-1], rows[:, 1:]) / self.config.accumulation
+        loss.backward()
+        return loss.detach()
+
+    def _seed_of(self, step: int, rank: int = 0) -> int:
+        # A CPU generator uses 32 bits of its seed; an odd factor spreads the run's seed over all of them.
+        return ((self.config.seed + rank) * 2_654_435_761 + step) % 2**32
+
+    def _max_threads(self) -> int:
+        """The most threads a step may use; 1 if their number is not for this run to choose."""
+        single = self.model.device.type == "cpu" and self.distributed.world_size == 1 and not self.compiled
+        set_by_user = {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys()
+        return torch.get_num_threads() if single and not set_by_user else 1
+
+    def _time_threads(self, options: list[int]) -> dict[int, float]:
+        """Seconds to compute the gradients of one batch for each number of threads; parameters stay as they are."""
+        rows = self._rows(torch.Generator().manual_seed(self._seed_of(self.step)))
+        seconds = dict.fromkeys(options, 0.0)
+        for _ in range(3):
+            for number in options:
+                torch.set_num_threads(number)
+                began = perf_counter()
+                self._backward(rows)
+                seconds[number] += perf_counter() - began
+            if sum(seconds.values()) > 2:  # long enough to compare
+                break
+        self.model.zero_grad()
+        return seconds
+
+    # ---- reports -------------------------------------------------------------------------------------------
+
+    def _log(self) -> None:
+        """Record the mean training loss since the last entry."""
+        if not self._losses:
+            return
+        loss = float(torch.stack(self._losses).mean())
+        self._losses.clear()
+        if not math.isfinite(loss):
+            self._diverged("loss")
+        self._record({"step": self.step, "loss": loss})
+
+    def _report(self, verbose: bool) -> None:
+        """Record and print the loss on validation text and a sample."""
+        config = self.config
+        val_loss, floor = self._validate()
+        if not math.isfinite(val_loss):
+            self._diverged("loss")
+        sample = ""
+        if self.model.tokenizer and config.sample_tokens:
+            text = self.model.generate(config.sample_prompt, max_new_tokens=config.sample_tokens, seed=config.seed)
+            sample = text.removeprefix(config.sample_prompt)
+        loss = self.history[-1].get("loss") if self.history else None
+        self._record({"step": self.step, "loss": loss, "val_loss": val_loss, "floor": floor, "sample": sample})
+        if verbose:
+            train_loss = "" if floor is not None else "training      │ " if loss is None else f"training {loss:.2f} │ "
+            lowest = "" if floor is None else f"floor {floor:.3f} │ "
+            tqdm.write(f"step {self.step:5} │ loss {val_loss:.3f} │ {lowest}{train_loss}“{one_line(sample, 64)}”")
+
+    def _validate(self) -> tuple[float, float | None]:
+        """The loss on validation text, and its floor if that is known; both in nats per token."""
+        config = self.config
+        if not self._val_documents:
+            starts = self._val_windows
+            return mean_loss(self.model, self.val_data, starts, config.context, config.batch_size), None
+        n_tokens = sum(len(document) - 1 for document in self._val_documents)
+        loss = float(document_losses(self.model, self._val_documents).sum()) / n_tokens
+        nats = self.val_data.document_nats[: len(self._val_documents)]
+        return loss, sum(nats) / n_tokens if nats else None
+
+    def _record(self, entry: Entry) -> None:
+        entry["seconds"] = round(self.seconds, 3)
+        self.history.append(entry)
+        if self.folder is not None and self.distributed.is_main_process:
+            append_entry(self.folder, entry)
+
+    def _diverged(self, what: str) -> NoReturn:
+        """Raise `ValueError`; the next resume takes no higher learning rate than the resumed checkpoint's."""
+        now = [getattr(self.config, name) for name in LEARNING_RATES]
+        kept = [min(pair) for pair in zip(now, self._rates_before or now, strict=True)]
+        back = ""
+        if kept != now:
+            back = f"; by default, --resume goes back to {kept[0]} (Muon: {kept[1]})"
+            if self.folder is not None and self.distributed.is_main_process:
+                replace(self.config, **dict(zip(LEARNING_RATES, kept, strict=True))).save(self.folder)
+        raise ValueError(
+            f"The model's {what} became infinite or NaN by step {self.step}: train with a lower learning rate than "
+            f"{now[0]} (Muon: {now[1]}){back}."
+        )
+
+    # ---- checkpoints ---------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write a checkpoint and the model to the run's folder, if there is one; see `run_folder.save_checkpoint`."""
+        if self.folder is None:
+            return
+        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
+            self._diverged("parameters")
+        state = {
+            "step": self.step,
+            "processes": self.distributed.world_size,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "losses": [float(loss) for loss in self._losses],
+            "learning_rates": [getattr(self.config, name) for name in LEARNING_RATES],
+        }
+        run_folder.save_checkpoint(self.folder, state, self.model)
+        self.saved_step = self.step
+
+    def resume(self) -> None:
+        """Restore the last checkpoint in the folder and drop history entries of later steps; without a checkpoint, the
+        run starts over. Raises `ValueError` if the checkpoint is damaged or not of this model."""
+        assert self.folder is not None
+        with run_folder.loading_checkpoint(self.folder) as state:
+            if state:
+                self._restore(state)
+        if self.distributed.is_main_process:
+            replace_history(self.folder, self.history)
+        if not state or not self.distributed.is_main_process:
+            return
+        self.model.save_pretrained(self.folder)  # if the run was killed between the two files, this one was older
+        before, now = state.get("processes", 1), self.distributed.world_size
+        if before != now:
+            print(
+                f"Up to step {self.step} this run had {before} process{'es' * (before > 1)}; now it has {now}, each "
+                f"with batches of {self.config.batch_size}."
+            )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            # The settings are this run's; they also decide on which device the optimizer keeps its state.
+            for group, settings in zip(saved["param_groups"], optimizer.param_groups, strict=True):
+                group.update((name, value) for name, value in settings.items() if name != "params")
+            optimizer.load_state_dict(saved)
+        self.step = self.saved_step = state["step"]
+        self.seconds = state["seconds"]
+        self._losses = [torch.tensor(loss, device=self.model.device) for loss in state["losses"]]
+        self._rates_before = state.get("learning_rates", [])
+        assert self.folder is not None
+        self.history = [entry for entry in read_history(self.folder) if entry["step"] <= self.step]
