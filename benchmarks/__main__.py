@@ -48,9 +48,9 @@ def main(names: list[str]) -> int:
         libraries = ", ".join(f"{n} {version(n)}" for n in ("torch", "transformers", "tokenizers", "tiktoken", "numpy"))
         text = (
             f"# Benchmarks, side by side\n\nMeasured by `make bench` on {date.today()}: {os.cpu_count()} cores, "
-            f"{platform.machine()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, {libraries}. "
-            "The two sides of each pair take turns within one run. Shown are medians, and the median of the ratios "
-            f"ours / theirs. Shapes such as 6×6×192 are layers × heads × width.\n\n{HEADER}\n"
+            f"{platform.machine()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, "
+            f"{libraries}. The two sides of each pair take turns within one run. Shown are medians, and the median of "
+            f"the ratios ours / theirs. Shapes such as 6×6×192 are layers × heads × width.\n\n{HEADER}\n"
         )
         Path(__file__).with_name("results.md").write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
     return 0
