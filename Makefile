@@ -1,6 +1,6 @@
-# `make TASK` is `python tasks.py TASK`, which says what each task does. Arguments go behind it:
+# `make TASK` runs `python tasks.py TASK`; `python tasks.py` lists all tasks. Pass arguments in ARGS:
 #   make test ARGS="-k sampling"
-# The Python to build .venv from:
+# Choose the Python that .venv is created from:
 #   make PYTHON=python3.12 test
 PYTHON ?= python3
 TASKS := train test check portable lint bench site book lab look refresh wasm repository python clean

@@ -16,7 +16,7 @@ import transformers
 from benchmarks.measure import SHAKESPEARE, Row
 
 GROUPS = ("startup", "text", "generation", "training", "labs")
-HEADER = "| what | ours | theirs | ratio | reach | against |\n|---|---|---|---|---|---|"
+HEADER = "| measurement | ours | theirs | ratio | goal | compared with |\n|---|---|---|---|---|---|"
 
 
 def line(row: Row) -> str:
@@ -47,9 +47,10 @@ def main(names: list[str]) -> int:
     if not names:
         libraries = ", ".join(f"{n} {version(n)}" for n in ("torch", "transformers", "tokenizers", "tiktoken", "numpy"))
         text = (
-            f"# Side by side\n\nMade by `make bench` on {date.today()}: {os.cpu_count()} cores, {platform.machine()}, "
-            f"{torch.get_num_threads()} threads, Python {platform.python_version()}, {libraries}. Each pair is "
-            f"measured in turn in one run; medians, and the median of the ratios ours / theirs.\n\n{HEADER}\n"
+            f"# Benchmarks, side by side\n\nMeasured by `make bench` on {date.today()}: {os.cpu_count()} cores, "
+            f"{platform.machine()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, "
+            f"{libraries}. The two sides of each pair take turns within one run. Shown are medians, and the median of "
+            f"the ratios ours / theirs. Shapes such as 6×6×192 are layers × heads × width.\n\n{HEADER}\n"
         )
         Path(__file__).with_name("results.md").write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
     return 0

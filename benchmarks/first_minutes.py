@@ -48,11 +48,11 @@ def main() -> None:
         step("`git clone`", ["git", "clone", "--quiet", ROOT.as_uri(), str(course)], Path(empty))
         pages = sorted(course.glob("book/*.md"))
         (course / "my_diary.txt").write_text("".join(page.read_text(encoding="utf-8") for page in pages), "utf-8")
-        step("`make book` for the first time: install", ["make", "python", "ARGS=-V"], course)
-        step("`make book`: build", ["make", "site"], course)
+        step("first `make book`: install", ["make", "python", "ARGS=-V"], course)
+        step("first `make book`: build", ["make", "site"], course)
         step("`make train`", ["make", "train"], course)
         step(
-            "`make train`, 500 steps on one's own text",
+            "`make train`, 500 steps on your own text",
             ["make", "train", "ARGS=--data my_diary.txt --steps 500"],
             course,
         )
@@ -61,7 +61,7 @@ def main() -> None:
                 shutil.copytree(shared / "data", Path(empty) / "shared" / "data")
             step("`make test`", ["make", "test"], course)
         size = sum(file.lstat().st_size for file in (course / ".venv").rglob("*"))
-        print(f"\n`.venv` takes {size / 1e9:.1f} GB of the disk.")
+        print(f"\n`.venv` takes {size / 1e9:.1f} GB of disk space.")
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def rows() -> Iterator[Row]:
         assert all(ours["ids"] == theirs["ids"] for ours, theirs in pairs), "the two do not write the same"
         speeds = [(TOKENS / ours["seconds"], TOKENS / theirs["seconds"]) for ours, theirs in pairs]
         yield Row(
-            "in the page: generate 200 tokens, the shipped model",
+            "in the page: generate 200 tokens with the shipped model",
             "onnxruntime-web (WebAssembly, SIMD)",
             median(ours for ours, _ in speeds),
             median(theirs for _, theirs in speeds),

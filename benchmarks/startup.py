@@ -16,7 +16,7 @@ def run(code: str) -> Callable[[], object]:
 def rows() -> Iterator[Row]:
     ours, theirs, _ = side_by_side(run("import gpt2_course"), run("import torch"), 9)
     yield Row(
-        "import gpt2_course: seconds more", "import torch", ours, theirs, "s", ours - theirs, "≤ 0.1 (difference)"
+        "import gpt2_course, extra seconds", "import torch", ours, theirs, "s", ours - theirs, "≤ 0.1 (difference)"
     )
 
 

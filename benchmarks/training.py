@@ -61,7 +61,8 @@ def step_rows() -> Iterator[Row]:
         ours, theirs, ratio = side_by_side(our_step(vocab_size), their_step(vocab_size), rounds)
         yield Row(what, "transformers, torch AdamW", ours * 1000, theirs * 1000, "ms", ratio, "≤ 0.9")
         peak = [in_new_process("benchmarks.training", side, str(vocab_size))["peak"] for side in ("ours", "theirs")]
-        yield Row(f"its memory, vocabulary {vocab_size}", "the same", peak[0], peak[1], "MB", peak[0] / peak[1], "≤ 1")
+        memory = f"peak memory during that step, vocabulary {vocab_size}"
+        yield Row(memory, "the same", peak[0], peak[1], "MB", peak[0] / peak[1], "≤ 1")
 
 
 # ---- a whole run: seconds to a validation loss of 1.88 nats a character ------------------------------------------
