@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from benchmarks.measure import Row
 from gpt2_course import GPT2
 from gpt2_course.labs.lab import STATIC
+from gpt2_course.sources import find_model
 
 ONNXRUNTIME = "onnxruntime-web@1.30.0"
 ITS_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")

@@ -84,7 +84,7 @@ def test_a_run_on_a_wrong_device_takes_the_cpu_and_says_so(
     trainer = Trainer.from_config(replace(config, device=device))
     assert trainer.model.device == torch.device("cpu")
     assert capsys.readouterr().out.startswith(
-        "mps does not compute a small model as the CPU does: its logits are off by 100%. This run takes the CPU.\n"
+        "mps does not compute a small model as the CPU does: its logits are off by 100%. This run uses the CPU.\n"
     )
 
 

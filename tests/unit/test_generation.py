@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.data import TokenStream
+from gpt2_course.evaluation import document_losses, mean_loss
 from gpt2_course.generation import Sampler, SamplingConfig, TextStream, next_token_probabilities
 
 TEXT = "The fox and the owl shared a plum. " * 20 + "Þórr drank tea 🍵 at home, né à Paris! " * 20
@@ -83,6 +86,41 @@ def test_without_a_seed_texts_differ(model: GPT2) -> None:
     assert len({model.generate("The fox", temperature=1) for _ in range(5)}) > 1
 
 
+def modes(model: GPT2) -> list[bool]:
+    return [module.training for module in model.modules()]
+
+
+def test_streams_may_interleave_with_each_other_and_with_training(model: GPT2) -> None:
+    dropping = GPT2(replace(model.config, resid_pdrop=0.5), model.tokenizer)
+    dropping.load_state_dict(model.state_dict())
+    dropping.train()
+    dropping.blocks[0].mlp.eval()  # frozen by the user
+    before = modes(dropping)
+    streams = [dropping.stream("The fox", max_new_tokens=20, seed=seed, repetition_penalty=1.1) for seed in (1, 2)]
+    texts = ["", ""]
+    for _ in range(30):
+        for i, stream in enumerate(streams):
+            texts[i] += next(stream, "")
+            assert modes(dropping) == before
+    expected = ["".join(model.stream("The fox", max_new_tokens=20, seed=s, repetition_penalty=1.1)) for s in (1, 2)]
+    assert texts == expected  # dropout never struck
+
+
+def test_an_exception_leaves_every_module_in_its_mode(model: GPT2, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.train()
+    before = modes(model)
+    monkeypatch.setattr(model.blocks[1], "forward", lambda *args: 1 / 0)
+    stream = TokenStream([np.arange(100, dtype=np.uint16)], 330)
+    for work in (
+        lambda: model.generate("The fox"),
+        lambda: mean_loss(model, stream, [0], 8, 1),
+        lambda: document_losses(model, [torch.arange(5)]),
+    ):
+        with pytest.raises(ZeroDivisionError):
+            work()
+        assert modes(model) == before
+
+
 def test_generating_leaves_the_model_and_the_random_numbers_of_others_alone(model: GPT2) -> None:
     model.train()
     torch.manual_seed(9)
@@ -110,6 +148,22 @@ def test_probabilities_follow_their_definition() -> None:
     torch.testing.assert_close(next_token_probabilities(logits, top_p=0.75), torch.tensor([[2 / 3, 1 / 3, 0, 0, 0]]))
     torch.testing.assert_close(next_token_probabilities(logits, top_p=0.76), torch.tensor([[4, 2, 1, 0, 0]]) / 7)
     torch.testing.assert_close(next_token_probabilities(logits, top_p=0.01), torch.tensor([[1.0, 0, 0, 0, 0]]))
+
+
+def test_tokens_tied_with_the_kth_stay_in() -> None:
+    logits = torch.tensor([[0.0] * 10, [9.0, 8, 7, 7, 7, 1, 1, 1, 1, 1]])
+    p = next_token_probabilities(logits, top_k=3)
+    torch.testing.assert_close(p[0], torch.full((10,), 0.1))
+    assert (p[1] > 0).tolist() == [True] * 5 + [False] * 5
+    sampler = Sampler(SamplingConfig(temperature=1, top_k=3, seed=0))
+    drawn = torch.stack([sampler(logits, [[], []]) for _ in range(300)])
+    assert [sorted(set(row.tolist())) for row in drawn.T] == [list(range(10)), list(range(5))]
+
+
+def test_at_temperature_0_the_first_of_the_likeliest_tokens_is_certain() -> None:
+    logits = torch.tensor([[1.0, 5, 5, 2]])
+    assert next_token_probabilities(logits, temperature=0, top_k=3).tolist() == [[0, 1, 0, 0]]
+    assert int(Sampler(SamplingConfig(temperature=0))(logits, [[]])) == 1
 
 
 @settings(max_examples=50, deadline=None)
@@ -161,7 +215,7 @@ def test_broken_weights_get_a_sentence() -> None:
     model = GPT2(GPT2Config(300, 8, 16, 1, 1))
     torch.nn.init.constant_(model.final_norm.weight, math.nan)
     for temperature in (0, 1):
-        with pytest.raises(ValueError, match="scores that are not numbers"):
+        with pytest.raises(ValueError, match="scores are NaN or infinite"):
             model.generate(torch.tensor([1]), max_new_tokens=1, temperature=temperature)
 
 
@@ -255,10 +309,10 @@ def test_tensors_keep_their_rank_and_type(model: GPT2) -> None:
         ({"top_p": "0.9"}, "top_p must be above 0 and at most 1, or None for no limit; got '0.9'."),
         ({"repetition_penalty": 0}, "repetition_penalty must be a number above 0 (1 is no penalty); got 0."),
         ({"repetition_penalty": None}, "repetition_penalty must be a number above 0 (1 is no penalty); got None."),
-        ({"seed": -1}, "seed must be an integer from 0 up to below 2**63, or None for a fresh one; got -1."),
-        ({"seed": 1.0}, "seed must be an integer from 0 up to below 2**63, or None for a fresh one; got 1.0."),
+        ({"seed": -1}, "seed must be an integer from 0 to 2**63 - 1, or None for a fresh one; got -1."),
+        ({"seed": 1.0}, "seed must be an integer from 0 to 2**63 - 1, or None for a fresh one; got 1.0."),
         ({"max_length": 5, "max_new_tokens": 5}, "not both"),
-        ({"max_length": 1}, "max_length=1 leaves no room, because the prompt alone has"),
+        ({"max_length": 1}, "max_length=1 leaves no room: the prompt alone has"),
         ({"max_length": 5.0}, "max_length must be an integer of at least 0, or None; got 5.0."),
         ({"max_length": "5"}, "max_length must be an integer of at least 0, or None; got '5'."),
         ({"max_new_tokens": -1}, "max_new_tokens must be an integer of at least 0, or None; got -1."),
@@ -266,7 +320,7 @@ def test_tensors_keep_their_rank_and_type(model: GPT2) -> None:
         ({"stop": None}, "stop must be a text or a list of texts; got None."),
         ({"stop": ["a", 5]}, "stop must be a text or a list of texts; got ['a', 5]."),
         ({"stop": b"a"}, "stop must be a text or a list of texts; got b'a'."),
-        ({"stop": [""]}, "A stop string is empty"),
+        ({"stop": [""]}, "stop contains an empty text, which would end every text"),
     ],
 )
 def test_meaningless_settings_are_refused(model: GPT2, options: dict[str, object], message: str) -> None:
@@ -302,17 +356,17 @@ def test_the_highest_temperature_makes_all_tokens_alike() -> None:
 @pytest.mark.parametrize("penalty", [1e300, 1.7e308])
 def test_with_the_highest_penalty_a_token_comes_back_only_when_all_have_been_used(model: GPT2, penalty: float) -> None:
     logits = torch.tensor([[3.0, -2, 0, 1], [-4, -3, -2, -1]])
-    sampler = Sampler(SamplingConfig(temperature=0, repetition_penalty=penalty), [[0, 1], [0, 1, 2, 3]])
-    assert int(sampler(logits)[0]) == 3
-    sampler = Sampler(SamplingConfig(temperature=1, repetition_penalty=penalty, seed=1), [[0, 1, 3], [0, 1, 2, 3]])
-    assert 0 <= int(sampler(logits)[1]) < 4
+    sampler = Sampler(SamplingConfig(temperature=0, repetition_penalty=penalty))
+    assert int(sampler(logits, [[0, 1], [0, 1, 2, 3]])[0]) == 3
+    sampler = Sampler(SamplingConfig(temperature=1, repetition_penalty=penalty, seed=1))
+    assert 0 <= int(sampler(logits, [[0, 1, 3], [0, 1, 2, 3]])[1]) < 4
     assert model.generate("The fox", temperature=0, repetition_penalty=penalty).startswith("The fox")
 
 
 @pytest.mark.parametrize("penalty", [5e-324, 1e-300])
 def test_the_lowest_penalty_repeats(penalty: float) -> None:
     logits = torch.tensor([[3.0, -2, 0, 1]])
-    assert int(Sampler(SamplingConfig(temperature=0, repetition_penalty=penalty), [[3]])(logits)) == 3
+    assert int(Sampler(SamplingConfig(temperature=0, repetition_penalty=penalty))(logits, [[3]])) == 3
 
 
 @pytest.mark.parametrize("order", [[0.3, 0.1, 0.1, 0.5], [0.5, 0.3, 0.1, 0.1], [0.1, 0.5, 0.1, 0.3]])
@@ -323,11 +377,11 @@ def test_top_p_is_reached_where_a_sum_is_rounded(order: list[float]) -> None:
 
 
 def test_bad_prompts_are_refused(model: GPT2) -> None:
-    with pytest.raises(ValueError, match="holds -1 to 5"):
+    with pytest.raises(ValueError, match="contains -1 to 5"):
         model.generate(torch.tensor([5, -1]))
-    with pytest.raises(ValueError, match="holds 999 to 999"):
+    with pytest.raises(ValueError, match="contains 999 to 999"):
         model.generate(torch.tensor([999]))
-    with pytest.raises(ValueError, match=r"whole numbers of shape \(T,\) or \(B, T\)"):
+    with pytest.raises(ValueError, match=r"integers of shape \(T,\) or \(B, T\)"):
         model.generate(torch.rand(3))
     with pytest.raises(ValueError, match="has no tokenizer and cannot read text"):
         GPT2(GPT2Config(300, 8, 16, 1, 1)).generate("hello")

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.loss import linear_cross_entropy
+from gpt2_course.model import Block
 
 TINY = GPT2Config(vocab_size=300, n_positions=32, n_embd=24, n_layer=3, n_head=4)
 
@@ -170,19 +171,25 @@ def test_fast_decoder_equals_the_modules(threads: int, monkeypatch: pytest.Monke
         torch.nn.init.normal_(parameter, std=0.3)
     tokens = torch.randint(29 * 7, (1, 16))
     cache = model.new_cache(1)
-    assert cache.decoder is not None
+    decode = model.one_token_decoder(1)
+    assert decode != model.next_token_logits
     with torch.no_grad():
-        fast = torch.cat([model.next_token_logits(tokens[:, i : i + 1], cache) for i in range(16)])
+        fast = torch.cat([decode(tokens[:, i : i + 1], cache) for i in range(16)])
     torch.testing.assert_close(fast, model(tokens)[0].detach(), rtol=1e-4, atol=1e-4)
 
 
 def test_a_changed_model_does_not_take_the_fast_path() -> None:
-    hooked, exchanged = GPT2(TINY), GPT2(TINY)
+    class OtherBlock(Block):
+        """A subclass, which may compute anything, even one defined in the same module."""
+
+    OtherBlock.__module__ = Block.__module__
+    hooked, exchanged, subclassed = GPT2(TINY), GPT2(TINY), GPT2(TINY)
     hooked.blocks[1].register_forward_hook(lambda module, args, output: output)
     exchanged.blocks[0].mlp.expand = torch.nn.Sequential(exchanged.blocks[0].mlp.expand)
-    assert GPT2(TINY).new_cache(1).decoder is not None
-    assert hooked.new_cache(1).decoder is None
-    assert exchanged.new_cache(1).decoder is None
+    subclassed.blocks[0] = OtherBlock(TINY)
+    for model in (hooked, exchanged, subclassed):
+        assert model.one_token_decoder(1) == model.next_token_logits
+    assert GPT2(TINY).one_token_decoder(1).__name__ == "decode"
 
 
 def test_hooks_see_every_generated_token() -> None:
@@ -196,11 +203,11 @@ def test_hooks_see_every_generated_token() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"n_embd": 100, "n_head": 12}, "n_embd=100 does not divide into n_head=12"),
-        ({"n_layer": 0}, "n_layer must be a whole number of at least 1, but it is 0"),
-        ({"vocab_size": 1.5}, "vocab_size must be a whole number of at least 1, but it is 1.5"),
-        ({"resid_pdrop": 1.0}, "resid_pdrop is a share of values to drop, from 0 up to below 1, but it is 1.0"),
-        ({"layer_norm_epsilon": 0}, "layer_norm_epsilon must be above 0, but it is 0"),
+        ({"n_embd": 100, "n_head": 12}, "n_embd=100 cannot be split into n_head=12"),
+        ({"n_layer": 0}, "n_layer must be an integer of at least 1, but is 0"),
+        ({"vocab_size": 1.5}, "vocab_size must be an integer of at least 1, but is 1.5"),
+        ({"resid_pdrop": 1.0}, "resid_pdrop must be a number in \\[0, 1\\), but is 1.0"),
+        ({"layer_norm_epsilon": 0}, "layer_norm_epsilon must be above 0, but is 0"),
     ],
 )
 def test_impossible_shapes_are_refused(settings: dict[str, float], message: str) -> None:
@@ -211,7 +218,7 @@ def test_impossible_shapes_are_refused(settings: dict[str, float], message: str)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model_type": "llama"}, "model_type='llama', but this GPT-2 has 'gpt2' only"),
+        ({"model_type": "llama"}, "model_type='llama', but this GPT-2 supports only 'gpt2'"),
         ({"activation_function": "relu"}, "activation_function='relu'"),
         ({"tie_word_embeddings": False}, "tie_word_embeddings=False"),
         ({"n_embd": 96, "n_inner": 100}, "n_inner=100"),
@@ -224,20 +231,20 @@ def test_configs_of_other_architectures_are_refused(settings: dict[str, object],
 
 def test_wrong_tokens_are_refused() -> None:
     model = GPT2(TINY)
-    with pytest.raises(ValueError, match=r"whole numbers of shape \(B, T\), but they are torch.int64 of shape \(5,\)"):
+    with pytest.raises(ValueError, match=r"integers of shape \(B, T\), but are torch.int64 of shape \(5,\)"):
         model(torch.arange(5))
-    with pytest.raises(ValueError, match="33 tokens were given, but this model has only 32 positions"):
+    with pytest.raises(ValueError, match="This model has 32 positions, but got 33 tokens"):
         model(torch.zeros(1, 33, dtype=torch.long))
     with pytest.raises(ValueError, match=r"targets must have the shape of tokens, \(1, 5\), but have \(1, 4\)"):
         model(torch.zeros(1, 5, dtype=torch.long), torch.zeros(1, 4, dtype=torch.long))
     cache = model.new_cache(1)
     model(torch.zeros(1, 30, dtype=torch.long), cache=cache)
-    with pytest.raises(ValueError, match="room for 32 tokens and holds 30, so 3 more do not fit"):
+    with pytest.raises(ValueError, match="room for 32 tokens and contains 30, so 3 more do not fit"):
         model(torch.zeros(1, 3, dtype=torch.long), cache=cache)
 
 
 def test_tokenizer_and_model_must_agree() -> None:
-    with pytest.raises(ValueError, match="The tokenizer knows 50257 tokens, but the model 300"):
+    with pytest.raises(ValueError, match="The tokenizer has 50257 tokens, but the model 300"):
         GPT2(TINY, Tokenizer.gpt2())
 
 

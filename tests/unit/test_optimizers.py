@@ -162,7 +162,7 @@ def test_muon_steps_equal_a_plain_one_matrix_at_a_time_reference() -> None:
 
 def test_muon_leaves_a_matrix_without_a_gradient_alone() -> None:
     used, unused = nn.Parameter(torch.ones(4, 4)), nn.Parameter(torch.ones(4, 4))
-    optimizer = Muon([used, unused], weight_decay=0.1)
+    optimizer = Muon([used, unused], lr=0.04, weight_decay=0.1)
     used.grad = random_matrices(4, 4)
     optimizer.step()
     assert torch.equal(unused, torch.ones(4, 4))
@@ -171,7 +171,7 @@ def test_muon_leaves_a_matrix_without_a_gradient_alone() -> None:
 
 def test_muon_returns_the_closures_loss() -> None:
     parameter = nn.Parameter(torch.ones(4, 4))
-    optimizer = Muon([parameter])
+    optimizer = Muon([parameter], lr=0.04)
 
     def closure() -> float:
         loss = parameter.square().sum()
@@ -185,20 +185,20 @@ def test_muon_returns_the_closures_loss() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lr": -0.1}, "learning rate is -0.1; it must be 0 or more"),
-        ({"momentum": 1.0}, "momentum is 1.0; it must be at least 0 and below 1"),
-        ({"weight_decay": -1.0}, "weight decay is -1.0; it must be 0 or more"),
-        ({"ns_steps": 0}, "ns_steps is 0; it takes at least 1"),
+        ({"lr": -0.1}, "learning rate must be 0 or more, but is -0.1"),
+        ({"momentum": 1.0}, "momentum must be in \\[0, 1\\), but is 1.0"),
+        ({"weight_decay": -1.0}, "weight decay must be 0 or more, but is -1.0"),
+        ({"ns_steps": 0}, "ns_steps must be at least 1, but is 0"),
     ],
 )
 def test_muon_names_a_setting_out_of_range(settings: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Muon([nn.Parameter(torch.ones(2, 2))], **settings)  # type: ignore[arg-type]
+        Muon([nn.Parameter(torch.ones(2, 2))], **{"lr": 0.04, **settings})  # type: ignore[arg-type]
 
 
 def test_muon_refuses_what_is_not_a_matrix() -> None:
     with pytest.raises(ValueError, match=r"only matrices, but got a parameter of shape \(3,\): give it to AdamW"):
-        Muon([nn.Parameter(torch.ones(3))])
+        Muon([nn.Parameter(torch.ones(3))], lr=0.04)
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
