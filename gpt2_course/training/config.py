@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -142,7 +143,7 @@ class TrainConfig:
         choices["optimizer"] = tuple(OPTIMIZERS)
         for name, allowed in choices.items():
             if allowed and getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be {' or '.join(allowed)}, but is {getattr(self, name)!r}.")
+                raise ValueError(f"{name} must be {_either(allowed)}, but is {getattr(self, name)!r}.")
 
     @property
     def folder(self) -> Path:
@@ -178,6 +179,12 @@ class TrainConfig:
                 f"{path} does not contain the settings of a run ({reason}): correct it, or start another run with "
                 f"another --out."
             ) from error
+
+
+def _either(names: Sequence[str]) -> str:
+    """Names as a choice in a sentence: "a or b", "a, b, or c"."""
+    *rest, last = names
+    return f"{', '.join(rest)}{',' * (len(rest) > 1)} or {last}"
 
 
 # The course's settings for models with GPT-2's vocabulary.

@@ -17,7 +17,7 @@ from torch.distributed import DistBackendError
 from transformers import GPT2LMHeadModel
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
-from gpt2_course.cli import COMMANDS, UNFINISHED, _again, main
+from gpt2_course.cli import COMMANDS, UNFINISHED, _resume_command, main
 from gpt2_course.data import read_shards
 from gpt2_course.lock import LOCK
 
@@ -59,7 +59,7 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "--data", "text.txt", "--device", "cpu"]) == 0
     output = capsys.readouterr().out
-    assert "It trains on cpu, in float32, not compiled, AdamW fused, in 1 process." in output
+    assert "Device: cpu, float32, not compiled, AdamW fused, 1 process." in output
     reports = [line for line in output.splitlines() if line.startswith("step")]
     assert [line.split("│")[0].split()[1] for line in reports] == ["0", "1", "2", "5", "10", "20", "40"]
     assert "gpt2_course.cli generate" in output.splitlines()[-1]
@@ -110,9 +110,11 @@ def test_a_run_of_another_text_has_another_folder(capsys: pytest.CaptureFixture[
 
 
 def test_what_was_stopped_goes_on_by_its_folder() -> None:
-    assert _again(TrainConfig(), 1) == "python train.py --preset laptop --resume"
-    assert _again(TrainConfig.for_preset("story"), 1) == "python train.py --preset story --resume"
-    assert _again(TrainConfig(data="my text.txt"), 1).endswith(f" --out {Path('runs/laptop-my-text')} --resume")
+    assert _resume_command(TrainConfig(), 1) == "python train.py --preset laptop --resume"
+    assert _resume_command(TrainConfig.for_preset("story"), 1) == "python train.py --preset story --resume"
+    assert _resume_command(TrainConfig(data="my text.txt"), 1).endswith(
+        f" --out {Path('runs/laptop-my-text')} --resume"
+    )
 
 
 def test_a_run_goes_on_where_it_lies() -> None:
@@ -134,12 +136,12 @@ def test_stopped_while_grading_it_says_where_the_model_is_and_how_to_grade_it(
     number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpt2_course.cli.grade", lambda *_: signal.raise_signal(number))
-    monkeypatch.setattr("gpt2_course.cli._write", lambda *_: None)
+    monkeypatch.setattr("gpt2_course.cli._print_continuation", lambda *_: None)
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     few = [*TRAIN, "--steps", "2", "--data", "tiny-world:200", "--out", "my run", "--grade-samples", "7"]
     assert main(few) == 130
     output = capsys.readouterr().out
-    assert "\nStopped; the model is saved in my run.\nGrade it later with:\n" in output
+    assert "\nStopped. The model is saved in my run.\nTo grade it later:\n" in output
     assert output.splitlines()[-1].endswith(".cli evaluate --model 'my run' --samples 7")
     assert handlers == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     assert GPT2.from_pretrained("my run").config.n_embd == 32
@@ -265,7 +267,7 @@ def test_streams_that_are_closed_are_no_traceback(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)  # chat <&-
     said = error_of(capsys, "chat", "--model", model)
-    assert said == "error: chat reads what you type, but its standard input is closed: start it in a terminal.\n"
+    assert said == "error: chat reads from standard input, but that is closed: start it in a terminal.\n"
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     assert main([*TRAIN, "--steps", "1", "--data", "text.txt", "--out", "run"]) == 0
@@ -299,7 +301,7 @@ def test_an_option_without_its_value_leads_to_the_help_of_its_command(
         (["train", "--data", "empty.txt"], "empty.txt is empty"),
         (["train", "--data", "short.txt"], "tokens, but a sequence takes 337"),
         (["train", "--data", "latin.txt"], "is not UTF-8 text (byte 0xe9 at position 3)"),
-        (["train", "--resume"], "There is no run to go on with in runs/laptop"),
+        (["train", "--resume"], "There is no run to resume in runs/laptop"),
         (["train", "--device", "toaster"], "There is no device 'toaster' here"),
         (["train", "--data", "text.txt", "--tokenizer", "nowhere"], "nowhere"),
         (["generate", "--model", "nowhere"], "There is no model folder 'nowhere'"),
@@ -344,7 +346,7 @@ def test_shards_and_runs_are_not_overwritten(capsys: pytest.CaptureFixture[str])
     for command in (["tokenize", "--data", "text.txt", "--out", "shards"], [*TRAIN, "--data", "text.txt"]):
         assert main(command) == 0
         capsys.readouterr()
-        assert "already holds" in error_of(capsys, *command)
+        assert "already contains" in error_of(capsys, *command)
 
 
 def test_shards_of_another_tokenizer_are_not_evaluated(model: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -361,9 +363,9 @@ def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--n-head", "5"], "n_embd=128 does not divide into n_head=5"),
-        (["train", "--steps", "0"], "steps must be at least 1, but it is 0"),
-        (["train", "--optimizer", "sgd"], "invalid choice 'sgd'"),
+        (["train", "--n-head", "5"], "n_embd=128 cannot be split into n_head=5"),
+        (["train", "--steps", "0"], "steps must be at least 1, but is 0"),
+        (["train", "--optimizer", "sgd"], "optimizer must be muon or adamw, but is 'sgd'"),
         (["generate", "--top-p", "2"], "top_p must be above 0 and at most 1"),
         (["generate", "--temperature", "hot"], "Error parsing --temperature"),
     ],

@@ -199,9 +199,9 @@ def test_a_restart_does_not_go_on_with_the_run_of_another() -> None:
     )
     assert done.returncode == 1
     assert (
-        done.stderr.count("error: run already holds a run or a model: go on with it by --resume") == 2
+        done.stderr.count("error: run already contains a run or a model: continue it with --resume") == 2
     )  # a start each
-    assert "tokens to learn from" not in done.stdout
+    assert "training on a text of" not in done.stdout
     assert files("run") == before
 
 
@@ -219,12 +219,12 @@ def test_ctrl_c_stops_all_of_them_at_the_same_step(
         os.kill(pid, number)
     said, _ = process.communicate(timeout=patience(600))
     assert process.returncode == 1
-    assert said.count("Stopped; saved after step") == 1, said
+    assert said.count("Stopped. Saved after step") == 1, said
     assert "[rank" not in said  # no traceback of theirs
-    step = int(said.split("saved after step ")[1].split(".")[0])
+    step = int(said.split("Saved after step ")[1].split(".")[0])
     state = torch.load(Path("run", STATE), weights_only=True)
     assert (state["step"], state["processes"]) == (step, 2)
-    how = said.split("Go on with:\n  ")[1].split("\n")[0].split()
+    how = said.split("To continue:\n  ")[1].split("\n")[0].split()
     assert how[:4] == ["torchrun", "--nproc-per-node", "2", "train.py"]
     run([*TORCHRUN, *how[1:3], str(ROOT / "train.py"), *how[4:], "--steps", str(step + 20)])
     assert read_history(Path("run"))[-1]["step"] == step + 20
@@ -300,7 +300,10 @@ def test_computers_that_share_no_folder_are_told_to(
     for process in on_two_computers(start, "--data", data, "--out", out, "--steps", 10):
         said, _ = process.communicate(timeout=patience(600))
         assert process.returncode == 1
-        assert f"error: Not all processes see the same {shards / 'index.json'} and the same {out}: give --out (" in said
+        assert (
+            f"error: The processes do not all see the same {shards / 'index.json'} and the same {out}: give --out ("
+            in said
+        )
     left = [path for folder in (out, "computer 0" / out, "computer 1" / out) for path in folder.rglob("*")]
     assert all("tokens" in path.parts for path in left)
 
@@ -330,7 +333,7 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.mps, "device_count", lambda: 1)
     assert local_device("auto") == torch.device("cpu")
-    with pytest.raises(ValueError, match="'mps' serves one process only"):
+    with pytest.raises(ValueError, match="'mps' works for one process only"):
         local_device("mps")
     chosen = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -341,7 +344,7 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ValueError, match="'cuda:0' is one GPU, but 2 processes run here"):
         local_device("cuda:0")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ValueError, match="2 processes need 2 GPUs, but 1 are here"):
+    with pytest.raises(ValueError, match="2 processes need 2 GPUs, but there are 1"):
         local_device("auto")
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert local_device("cuda:0") == torch.device("cuda:0")
