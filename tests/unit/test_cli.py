@@ -91,7 +91,7 @@ def test_tokenize_then_train_on_the_shards(capsys: pytest.CaptureFixture[str]) -
     assert main(["tokenize", "--data", "text.txt", "--out", "shards"]) == 0
     tokenizer, train, val = read_shards(Path("shards"))
     assert tokenizer == Tokenizer.gpt2()
-    assert f"{len(train):,} tokens to train on, {len(val):,} to test on" in capsys.readouterr().out
+    assert f"{len(train):,} tokens for training, {len(val):,} for validation" in capsys.readouterr().out
     assert main([*TRAIN, "--data", "shards", "--steps", "2"]) == 0
     assert GPT2.from_pretrained("runs/laptop-shards").config.vocab_size == 50257
 

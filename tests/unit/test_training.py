@@ -652,9 +652,9 @@ def test_a_model_of_the_first_edition_loads() -> None:
         ({"clip": 0}, "clip must be above 0, but is 0"),
         ({"context": 33}, "context=33 is longer than the model's n_positions=32"),
         ({"optimizer": "sgd"}, "optimizer must be muon or adamw, but is 'sgd'"),
-        ({"precision": "float16"}, "precision must be auto or float32 or bfloat16, but is 'float16'"),
-        ({"compile": "yes"}, "compile must be auto or on or off, but is 'yes'"),
-        ({"fused": "yes"}, "fused must be auto or on or off, but is 'yes'"),
+        ({"precision": "float16"}, "precision must be auto, float32, or bfloat16, but is 'float16'"),
+        ({"compile": "yes"}, "compile must be auto, on, or off, but is 'yes'"),
+        ({"fused": "yes"}, "fused must be auto, on, or off, but is 'yes'"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str) -> None:
