@@ -17,8 +17,7 @@ Loshchilov and Frank Hutter, "Decoupled Weight Decay Regularization" (2019).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, Protocol, overload
 
 import torch
 from torch import Tensor, nn
@@ -164,14 +163,19 @@ Parameters = Sequence[nn.Parameter]
 Optimizers = list[torch.optim.Optimizer]
 
 
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """What an optimizer may depend on; see `TrainConfig` for the meaning and the defaults."""
+class OptimizerSettings(Protocol):
+    """The settings that an optimizer may depend on, all of which `TrainConfig` has, with their meaning and defaults."""
 
-    learning_rate: float
-    muon_learning_rate: float
-    weight_decay: float
-    fused: Literal["auto", "on", "off"]
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def muon_learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def fused(self) -> Literal["auto", "on", "off"]: ...
 
 
 def _muon_and_adamw(matrices: Parameters, rest: Parameters, settings: OptimizerSettings) -> Optimizers:
@@ -208,34 +212,24 @@ OPTIMIZERS: dict[str, Callable[[Parameters, Parameters, OptimizerSettings], Opti
 }
 
 
-def build_optimizers(
-    model: nn.Module,
-    *,
-    name: str,
-    learning_rate: float,
-    muon_learning_rate: float,
-    weight_decay: float,
-    fused: Literal["auto", "on", "off"],
-) -> Optimizers:
-    """The optimizers that together train every parameter of `model` exactly once.
+def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> Optimizers:
+    """The optimizers that together train every parameter of `model` exactly once, by the settings of a `TrainConfig`.
 
-    With `name="adamw"` that is one AdamW. With `name="muon"` it is Muon for the matrices that multiply (2-D and not an
-    embedding table), then AdamW for embeddings, biases, and layer norms; an output head that is tied to the token
-    embedding is an embedding. Tied parameters count once, frozen ones not at all. Each group stores its peak rate as
-    `"initial_lr"`, so that a schedule can scale all of them by one factor (`scale_learning_rates`).
+    With `optimizer="adamw"` that is one AdamW. With `optimizer="muon"` it is Muon for the matrices that multiply (2-D
+    and not an embedding table), then AdamW for embeddings, biases, and layer norms; an output head that is tied to the
+    token embedding is an embedding. Tied parameters count once, frozen ones not at all. Each group stores its peak
+    rate as `"initial_lr"`, so that a schedule can scale all of them by one factor (`scale_learning_rates`).
 
-    Args:
-        learning_rate: AdamW's peak rate.
-        muon_learning_rate: Muon's peak rate; unused with `name="adamw"`.
-        weight_decay: for both; a step at rate lr shrinks a matrix by the factor 1 - lr·weight_decay.
-        fused: one kernel for AdamW's whole update instead of a dozen: the same numbers up to rounding, in a fraction
-            of the time. `"auto"` uses it if the model's device has it.
+    `learning_rate` is AdamW's, `muon_learning_rate` Muon's; `weight_decay` is for both: a step at rate lr shrinks a
+    matrix by the factor 1 - lr·weight_decay. With `fused`, AdamW's whole update is one kernel instead of a dozen: the
+    same numbers up to rounding, in a fraction of the time; `"auto"` uses it if the model's device has it.
 
-    Raises `ValueError` if the name is unknown, the model has nothing to train, or the device has no fused AdamW and
-    `fused` is `"on"`.
+    Raises `ValueError` if the optimizer is unknown, the model has nothing to train, or the device has no fused AdamW
+    and `fused` is `"on"`.
     """
-    if name not in OPTIMIZERS:
-        raise ValueError(f"There is no optimizer called {name!r}; choose {' or '.join(map(repr, OPTIMIZERS))}.")
+    if settings.optimizer not in OPTIMIZERS:
+        known = " or ".join(map(repr, OPTIMIZERS))
+        raise ValueError(f"There is no optimizer called {settings.optimizer!r}; choose {known}.")
     # parameters() yields a shared tensor once, and tables are recognized by identity
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
@@ -244,8 +238,7 @@ def build_optimizers(
     matrices = [p for p in trainable if p.ndim == 2 and id(p) not in tables]
     taken = {id(p) for p in matrices}
     rest = [p for p in trainable if id(p) not in taken]
-    settings = OptimizerSettings(learning_rate, muon_learning_rate, weight_decay, fused)
-    optimizers = OPTIMIZERS[name](matrices, rest, settings)
+    optimizers = OPTIMIZERS[settings.optimizer](matrices, rest, settings)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]

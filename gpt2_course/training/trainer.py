@@ -80,14 +80,7 @@ class Trainer:
         self.val_data = val_data
         self.config = config
         self.folder = folder
-        self.optimizers = build_optimizers(
-            model,
-            name=config.optimizer,
-            learning_rate=config.learning_rate,
-            muon_learning_rate=config.muon_learning_rate,
-            weight_decay=config.weight_decay,
-            fused=config.fused,
-        )
+        self.optimizers = build_optimizers(model, config)
         self.step = 0  # steps done
         self.saved_step: int | None = None  # the step of the newest checkpoint
         self.seconds = 0.0  # spent on them

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -26,8 +27,8 @@ VOCABULARY, WIDTH = 11, 16
 
 
 def optimizers_of(model: nn.Module, **changes: Any) -> list[torch.optim.Optimizer]:
-    settings = {"name": "muon", "learning_rate": 6e-3, "muon_learning_rate": 0.04, "weight_decay": 0.1, "fused": "auto"}
-    return build_optimizers(model, **{**settings, **changes})
+    rates = {"learning_rate": 6e-3, "muon_learning_rate": 0.04, "weight_decay": 0.1}
+    return build_optimizers(model, SimpleNamespace(**{"optimizer": "muon", "fused": "auto", **rates, **changes}))
 
 
 class TiedModel(nn.Module):
@@ -204,7 +205,7 @@ def test_muon_refuses_what_is_not_a_matrix() -> None:
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_training_resumed_from_state_dicts_is_bit_identical(name: str) -> None:
     model = seeded_model()
-    optimizers = optimizers_of(model, name=name, weight_decay=0.1)
+    optimizers = optimizers_of(model, optimizer=name, weight_decay=0.1)
     scale_learning_rates(optimizers, 0.7)
     train(model, optimizers, range(5))
 
@@ -212,7 +213,7 @@ def test_training_resumed_from_state_dicts_is_bit_identical(name: str) -> None:
     torch.save([optimizer.state_dict() for optimizer in optimizers], file)
     file.seek(0)
     resumed_model = copy.deepcopy(model)
-    resumed = optimizers_of(resumed_model, name=name, weight_decay=0.1)
+    resumed = optimizers_of(resumed_model, optimizer=name, weight_decay=0.1)
     for optimizer, state in zip(resumed, torch.load(file, weights_only=True), strict=True):
         optimizer.load_state_dict(state)
 
@@ -226,7 +227,7 @@ def test_training_resumed_from_state_dicts_is_bit_identical(name: str) -> None:
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_adamw_is_fused_where_the_device_can_or_as_asked(name: str) -> None:
     def fused(model: nn.Module, choice: Literal["auto", "on", "off"]) -> set[bool | None]:
-        return {group["fused"] for group in optimizers_of(model, name=name, fused=choice)[-1].param_groups}
+        return {group["fused"] for group in optimizers_of(model, optimizer=name, fused=choice)[-1].param_groups}
 
     assert set(_DEVICES_WITH_FUSED_ADAMW) == {"cpu", "cuda", "mps"} & set(_get_fused_kernels_supported_devices())
     assert fused(seeded_model(), "auto") == fused(seeded_model(), "on") == {True}
@@ -234,7 +235,7 @@ def test_adamw_is_fused_where_the_device_can_or_as_asked(name: str) -> None:
     without = seeded_model().to("meta")
     assert fused(without, "auto") == {None}
     with pytest.raises(ValueError, match="fused='on' does not work on meta: give --fused off"):
-        optimizers_of(without, name=name, fused="on")
+        optimizers_of(without, optimizer=name, fused="on")
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
@@ -242,14 +243,14 @@ def test_training_twice_gives_the_same_numbers(name: str) -> None:
     runs = []
     for _ in range(2):
         model = seeded_model()
-        runs.append(train(model, optimizers_of(model, name=name), range(5)))
+        runs.append(train(model, optimizers_of(model, optimizer=name), range(5)))
     assert runs[0] == runs[1]
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
     model = seeded_model()
-    optimizers = optimizers_of(model, name=name)
+    optimizers = optimizers_of(model, optimizer=name)
     grouped = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     assert len({id(p) for p in grouped}) == len(grouped)
     assert {id(p) for p in grouped} == {id(p) for p in model.parameters()}
@@ -257,7 +258,7 @@ def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
 
 def test_muon_takes_the_matrices_and_adamw_the_rest() -> None:
     model = seeded_model()
-    muon, adamw = optimizers_of(model, name="muon", learning_rate=0.25, muon_learning_rate=0.5)
+    muon, adamw = optimizers_of(model, optimizer="muon", learning_rate=0.25, muon_learning_rate=0.5)
     assert isinstance(muon, Muon)
     assert isinstance(adamw, torch.optim.AdamW)
 
@@ -274,7 +275,7 @@ def test_muon_takes_the_matrices_and_adamw_the_rest() -> None:
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_only_two_dimensional_tensors_decay(name: str) -> None:
-    for optimizer in optimizers_of(seeded_model(), name=name, weight_decay=0.3):
+    for optimizer in optimizers_of(seeded_model(), optimizer=name, weight_decay=0.3):
         for group in optimizer.param_groups:
             assert {p.ndim for p in group["params"]} == ({2} if group["weight_decay"] else {1})
             assert group["weight_decay"] in (0.3, 0.0)
@@ -289,18 +290,18 @@ def test_frozen_parameters_are_left_out() -> None:
 
 
 def test_a_model_without_matrices_gets_adamw_alone() -> None:
-    (optimizer,) = optimizers_of(nn.Sequential(nn.Embedding(4, 3), nn.LayerNorm(3)), name="muon")
+    (optimizer,) = optimizers_of(nn.Sequential(nn.Embedding(4, 3), nn.LayerNorm(3)), optimizer="muon")
     assert isinstance(optimizer, torch.optim.AdamW)
 
 
 def test_a_model_with_nothing_but_matrices_gets_muon_alone() -> None:
-    (optimizer,) = optimizers_of(nn.Linear(3, 4, bias=False), name="muon")
+    (optimizer,) = optimizers_of(nn.Linear(3, 4, bias=False), optimizer="muon")
     assert isinstance(optimizer, Muon)
 
 
 def test_an_unknown_name_is_named_with_the_choices() -> None:
     with pytest.raises(ValueError, match=r"no optimizer called 'sgd'; choose 'muon' or 'adamw'\."):
-        optimizers_of(seeded_model(), name="sgd")
+        optimizers_of(seeded_model(), optimizer="sgd")
 
 
 def test_a_frozen_model_is_refused_in_a_sentence() -> None:
@@ -319,6 +320,6 @@ def test_one_factor_scales_every_rate_from_its_peak() -> None:
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_the_loss_of_a_small_problem_falls(name: str) -> None:
     model = seeded_model()
-    losses = train(model, optimizers_of(model, name=name, weight_decay=0.0), range(60))
+    losses = train(model, optimizers_of(model, optimizer=name, weight_decay=0.0), range(60))
     assert losses[0] > 0.9 * math.log(VOCABULARY)
     assert losses[-1] < 0.1

@@ -1,0 +1,94 @@
+"""The package's modules import each other in one direction only."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "gpt2_course"
+# Who may import whom, as drawn in CONTRIBUTING.md: an upper layer may import lower ones, never the other way round.
+LAYERS = (
+    ("cli",),
+    ("training", "labs", "plots"),
+    ("grades", "bertviz_views", "devices"),
+    ("evaluation", "introspection"),
+    ("model",),
+    ("generation", "kv_cache", "loss", "sources", "data", "optimizers"),
+    ("hub",),
+    ("checkpoint", "tokenizer"),
+    ("tokenizer_files", "tiny_world", "history", "lock"),
+    ("bpe", "pieces", "files"),
+)
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("gpt2_course", *parts)).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the package that a module imports anywhere: lazily and for types only, too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return (found & MODULES.keys()) - {name_of(path)}
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """A circle in a graph, or an empty list."""
+    done: set[str] = set()
+
+    def visit(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        for other in sorted(graph[node]):
+            if found := visit(other, [*way, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next(filter(None, (visit(node, []) for node in graph)), [])
+
+
+def test_no_import_circle_not_even_for_types() -> None:
+    graph = {name: imports(path) for name, path in MODULES.items()}
+    for name in graph:  # a package imports its parts to offer their names, which is no dependency of the parts on it
+        graph[name] = {other for other in graph[name] if not name.startswith(f"{other}.")}
+    assert circle(graph) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+def test_imports_point_downward() -> None:
+    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    upward = []
+    for module, path in MODULES.items():
+        part = module.split(".")[1] if "." in module else ""
+        for other in imports(path):
+            below = other.split(".")[1] if "." in other else ""
+            if part in level and below in level and part != below and level[below] <= level[part]:
+                upward.append(f"{module} imports {other}")
+    assert upward == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.count(".") == 1])
+def test_every_module_has_its_layer(name: str) -> None:
+    outside = {"exercises", "wall"}  # the checks and the wall import little and are imported by notebooks only
+    assert name.split(".")[1] in {part for layer in LAYERS for part in layer} | outside
+
+
+def test_importing_the_package_loads_neither_the_compiler_nor_matplotlib() -> None:
+    code = "import sys, gpt2_course.cli; print([m for m in ('torch._dynamo', 'matplotlib') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
