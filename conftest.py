@@ -16,7 +16,7 @@ SLOW = 240  # seconds after which a notebook is reported
 # The files that take longest come first, so that no process is left alone with one of them at the end.
 LONGEST = [
     "08_training.ipynb",
-    "test_team.py",
+    "test_distributed.py",
     "12_answering.ipynb",
     "test_labs_in_the_book.py",
     "test_training.py",
