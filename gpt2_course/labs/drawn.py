@@ -21,9 +21,9 @@ def _quoted(text: str) -> str:
 
 
 def tokens(answer: dict[str, Any]) -> str:
-    """Tokens in colours, with their ids."""
+    """Tokens in colors, with their ids."""
     shown = " ".join(
-        f'<span class="lab-token lab-colour-{i % 6}">{_visible(token["text"])}<small>{token["id"]}</small></span>'
+        f'<span class="lab-token lab-color-{i % 6}">{_visible(token["text"])}<small>{token["id"]}</small></span>'
         for i, token in enumerate(answer["tokens"])
     )
     return (
@@ -88,7 +88,7 @@ def _best(kernel: Kernel, text: str) -> str:
 
 
 def sample(prompt: str, kernel: Kernel, seed: int, length: int) -> str:
-    """A text that the model wrote, the doubtful tokens in colour."""
+    """A text that the model wrote, the doubtful tokens in color."""
     parts: list[dict[str, Any]] = []
     kernel.generate(prompt, {"temperature": 0.8, "top_k": None, "top_p": None}, seed, length, parts.append)
     words = "".join(

@@ -52,7 +52,7 @@ function render({ model, el }) {
     let end = 0;
     const parts = bars.filter(({ p }) => p > 0).map(({ id, p, text: name }, i) => {
       end += p;
-      return h("span", { class: `lab-part lab-colour-${i % 6}${id === drawn.id ? " lab-drawn" : ""}`, style: `flex:${p}` }, p > 0.08 ? quoted(name) : "");
+      return h("span", { class: `lab-part lab-color-${i % 6}${id === drawn.id ? " lab-drawn" : ""}`, style: `flex:${p}` }, p > 0.08 ? quoted(name) : "");
     });
     if (end < 1 - 1e-9) parts.push(h("span", { class: "lab-part lab-rest", style: `flex:${1 - end}` }, end < 0.9 ? "the rest" : ""));
     const pin = h("span", { class: "lab-pin", style: `left:${100 * number()}%` });

@@ -4,7 +4,7 @@ import { bind, button, choice, connect, enable, field, h, latest, messageLine, q
 const LONGEST = 60; // characters of a word whose merges are shown
 const hex = (bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
-const chip = (token, i, attributes = {}) => h("span", { class: `lab-token lab-colour-${i % 6}`, dir: "auto", ...attributes }, visible(token.text));
+const chip = (token, i, attributes = {}) => h("span", { class: `lab-token lab-color-${i % 6}`, dir: "auto", ...attributes }, visible(token.text));
 
 function render({ model, el }) {
   const ask = connect(model);
@@ -26,7 +26,7 @@ function render({ model, el }) {
     row.replaceChildren(
       ...tokens.map((token, i) =>
         h("button", {
-          type: "button", class: `lab-token lab-colour-${i % 6}`, dir: "auto", title: `id ${token.id}`,
+          type: "button", class: `lab-token lab-color-${i % 6}`, dir: "auto", title: `id ${token.id}`,
           "aria-pressed": String(i === chosen), onclick: () => choose(i),
         }, visible(token.text))),
       ...(count > tokens.length ? [` … and ${plural(count - tokens.length, "more token")}`] : []),

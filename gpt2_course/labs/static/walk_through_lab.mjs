@@ -74,7 +74,7 @@ function render({ model, el }) {
 
   function showIds({ tokens, left_out }) {
     picture.replaceChildren(h("div", { class: "lab-tokens" }, tokens.map(({ text, id }, i) =>
-      h("span", { class: `lab-token lab-colour-${i % 6}` }, visible(text), h("small", {}, String(id))))));
+      h("span", { class: `lab-token lab-color-${i % 6}` }, visible(text), h("small", {}, String(id))))));
     numbers.textContent = `Shape: (${tokens.length},)${left_out ? `. Only these first ${MOST} tokens are followed; ${left_out} are left out.` : ""}`;
   }
 
