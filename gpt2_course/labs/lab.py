@@ -23,19 +23,26 @@ from gpt2_course.model import GPT2
 
 STATIC = Path(__file__).parent / "static"
 CSS = (STATIC / "labs.css").read_text(encoding="utf-8")
+# `import { a, b } from "./c.mjs";`, on one line or several
+IMPORT = re.compile(r'^import\s*\{\s*\w+(?:\s*,\s*\w+)*\s*,?\s*\}\s*from\s*"\./([\w.]+)";\n', re.MULTILINE)
 
 
 def bundle(name: str) -> str:
-    """A lab's module with those it imports before it: a widget's code has to be one file."""
+    """Join a lab's module with the modules it imports, because a widget's code has to be one file.
+
+    Imports become top-level names of that file, so only lists of plain names can be joined.
+    """
     modules: dict[str, str] = {}
 
     def take(file: str) -> None:
         if file in modules:
             return
         text = (STATIC / file).read_text(encoding="utf-8")
-        for imported in re.findall(r'^import .*? from "\./(.+?)";$', text, re.MULTILINE):
+        for imported in IMPORT.findall(text):
             take(imported)
-        text = re.sub(r"^import .*?;\n", "", text, flags=re.MULTILINE)
+        text = IMPORT.sub("", text)
+        if other := re.search(r"^import\b.*", text, re.MULTILINE):
+            raise ValueError(f'{file} must import by lists of names, import {{ a, b }} from "./c.mjs"; got {other[0]}')
         modules[file] = re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
 
     take(f"{name}.mjs")

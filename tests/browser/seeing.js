@@ -17,7 +17,10 @@ const whereIs = (element) => {
 
 /** A computed color as [r, g, b, a], from 0 to 255 and 0 to 1. */
 function parsed(color) {
-  const numbers = color.replace(/^color\(srgb|^rgba?\(/, "").match(/[\d.e+-]+/g)?.map(Number);
+  const numbers = color
+    .replace(/^color\(srgb|^rgba?\(/, "")
+    .match(/[\d.e+-]+/g)
+    ?.map(Number);
   const [r, g, b, a = 1] = numbers ?? [0, 0, 0, 0];
   if (/^color\(srgb/.test(color)) return [255 * r, 255 * g, 255 * b, a];
   if (/^rgba?\(/.test(color)) return [r, g, b, a];
@@ -68,7 +71,8 @@ function drawnUnder(text, bitmaps) {
     if (bitmaps.has(shape)) {
       const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => shape[name].baseVal.value);
       const [right, down] = [(place.x - x) / width, (place.y - y) / height];
-      if (right >= 0 && right < 1 && down >= 0 && down < 1) ground = over(faded(bitmaps.get(shape)(right, down), opacity), ground);
+      if (right >= 0 && right < 1 && down >= 0 && down < 1)
+        ground = over(faded(bitmaps.get(shape)(right, down), opacity), ground);
     } else if (fill !== "none" && shape.isPointInFill(place)) {
       ground = over(faded(parsed(fill), fillOpacity * opacity), ground);
     }
@@ -112,7 +116,12 @@ function textsIn(part) {
   while (walker.nextNode()) {
     const node = walker.currentNode;
     const element = node.parentElement;
-    if (!node.data.trim() || element.closest("script, style, title, desc, mjx-assistive-mml, .visually-hidden, .sr-only") || !isSeen(element)) continue;
+    if (
+      !node.data.trim() ||
+      element.closest("script, style, title, desc, mjx-assistive-mml, .visually-hidden, .sr-only") ||
+      !isSeen(element)
+    )
+      continue;
     range.selectNodeContents(node);
     const box = range.getBoundingClientRect();
     if (box.width > 1 && box.height > 1) texts.push({ node, element });
@@ -122,7 +131,8 @@ function textsIn(part) {
 
 function* wrongWords({ part, texts }) {
   for (const { node, element } of texts) {
-    if (!element.closest(PLAIN_TEXT) && WRONG_WORDS.test(node.data)) yield `“${shorten(node.data)}” can be read in ${whereIs(element)}`;
+    if (!element.closest(PLAIN_TEXT) && WRONG_WORDS.test(node.data))
+      yield `“${shorten(node.data)}” can be read in ${whereIs(element)}`;
   }
   for (const element of part.querySelectorAll(SPOKEN.map((name) => `[${name}]`).join())) {
     for (const name of SPOKEN) {
@@ -131,7 +141,8 @@ function* wrongWords({ part, texts }) {
     }
   }
   for (const element of part.querySelectorAll("input, textarea")) {
-    if (isSeen(element) && /\[object |^(?:undefined|NaN|Infinity)$/.test(element.value)) yield `“${shorten(element.value)}” stands in ${whereIs(element)}`;
+    if (isSeen(element) && /\[object |^(?:undefined|NaN|Infinity)$/.test(element.value))
+      yield `“${shorten(element.value)}” stands in ${whereIs(element)}`;
   }
 }
 
@@ -140,7 +151,8 @@ function* emptyPictures({ part }) {
     if (!isSeen(canvas)) continue;
     const { width, height } = canvas;
     const box = canvas.getBoundingClientRect();
-    const pixels = width && height ? new Uint32Array(canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer) : [];
+    const pixels =
+      width && height ? new Uint32Array(canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer) : [];
     const isPlain = pixels.length > 1 ? pixels.every((pixel) => pixel === pixels[0]) : !pixels[0];
     if (isPlain || box.width < 2 || box.height < 2) yield `an empty canvas: ${whereIs(canvas)}`;
   }
@@ -152,19 +164,24 @@ function* emptyPictures({ part }) {
       return width + height > 0 && isSeen(shape) && ((fill !== "none" && fillOpacity > 0) || stroke !== "none");
     };
     const box = drawing.getBoundingClientRect();
-    const shapes = [...drawing.querySelectorAll("path, rect, circle, ellipse, line, polyline, polygon, text, image, use")];
+    const shapes = [
+      ...drawing.querySelectorAll("path, rect, circle, ellipse, line, polyline, polygon, text, image, use"),
+    ];
     if (box.width < 2 || box.height < 2 || !shapes.some(isDrawn)) yield `an empty drawing: ${whereIs(drawing)}`;
   }
 }
 
 /** Raised and lowered digits may be smaller than the rest of their line. */
 const isScript = (element) =>
-  element.closest("sub, sup") || (element.localName === "tspan" && [...element.parentElement.children].some((other) => textSize(other) > 1.2 * textSize(element)));
+  element.closest("sub, sup") ||
+  (element.localName === "tspan" &&
+    [...element.parentElement.children].some((other) => textSize(other) > 1.2 * textSize(element)));
 
 function* smallText({ texts }) {
   for (const { node, element } of texts) {
     const size = textSize(element);
-    if (size < SMALLEST * (isScript(element) ? 0.7 : 1) - 0.05) yield `“${shorten(node.data)}” is ${size.toFixed(1)} px small in ${whereIs(element)}`;
+    if (size < SMALLEST * (isScript(element) ? 0.7 : 1) - 0.05)
+      yield `“${shorten(node.data)}” is ${size.toFixed(1)} px small in ${whereIs(element)}`;
   }
 }
 
@@ -174,7 +191,8 @@ function* faintText({ texts, bitmaps }) {
     const size = textSize(element);
     const isLarge = size >= 24 || (size >= 18.66 && getComputedStyle(element).fontWeight >= 700);
     const found = contrast(element, bitmaps);
-    if (found < (isLarge ? 3 : 4.5) - 0.005) yield `“${shorten(node.data)}” has a contrast of ${found.toFixed(2)} in ${whereIs(element)}`;
+    if (found < (isLarge ? 3 : 4.5) - 0.005)
+      yield `“${shorten(node.data)}” has a contrast of ${found.toFixed(2)} in ${whereIs(element)}`;
   }
 }
 
@@ -185,7 +203,9 @@ function* brokenWords({ texts }) {
     for (const word of node.data.matchAll(/[\p{L}\p{N}]+/gu)) {
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
-      const tops = new Set([...range.getClientRects()].filter((box) => box.width > 0).map((box) => Math.round(box.top)));
+      const tops = new Set(
+        [...range.getClientRects()].filter((box) => box.width > 0).map((box) => Math.round(box.top)),
+      );
       if (tops.size > 1) yield `“${word[0]}” is broken in ${whereIs(element)}`;
     }
   }
@@ -218,15 +238,23 @@ function stateOfPage() {
   const copy = document.documentElement.cloneNode(true);
   copy.querySelectorAll(".tooltip").forEach((tip) => tip.remove());
   copy.querySelectorAll("[aria-describedby]").forEach((element) => element.removeAttribute("aria-describedby"));
-  const fields = [...document.querySelectorAll("input, textarea, select, dialog, details")].map((e) => [e.value, e.checked, e.open]);
-  const scrolled = [...document.querySelectorAll("*")].filter((e) => e.scrollTop || e.scrollLeft).map((e) => [e.scrollTop, e.scrollLeft]);
+  const fields = [...document.querySelectorAll("input, textarea, select, dialog, details")].map((e) => [
+    e.value,
+    e.checked,
+    e.open,
+  ]);
+  const scrolled = [...document.querySelectorAll("*")]
+    .filter((e) => e.scrollTop || e.scrollLeft)
+    .map((e) => [e.scrollTop, e.scrollLeft]);
   const pictures = [...document.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL());
   return JSON.stringify([copy.outerHTML, fields, scrolled, pictures, document.fullscreenElement !== null]);
 }
 
 async function pressAll(part) {
-  const buttons = () => [...part.querySelectorAll("button")].filter((button) =>
-    isSeen(button) && !button.matches(":disabled, [aria-disabled=true], [aria-pressed=true]"));
+  const buttons = () =>
+    [...part.querySelectorAll("button")].filter(
+      (button) => isSeen(button) && !button.matches(":disabled, [aria-disabled=true], [aria-pressed=true]"),
+    );
   const idle = [];
   const count = buttons().length;
   for (let i = 0; i < count; i++) {

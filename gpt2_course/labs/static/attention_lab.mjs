@@ -1,5 +1,21 @@
 /** Attention lab: who looks at whom, in every head; and what the model says without one. */
-import { bind, button, connect, enable, field, h, heatMap, latest, messageLine, percent, quoted, roving, svg, textField, visible } from "./ui.mjs";
+import {
+  bind,
+  button,
+  connect,
+  enable,
+  field,
+  h,
+  heatMap,
+  latest,
+  messageLine,
+  percent,
+  quoted,
+  roving,
+  svg,
+  textField,
+  visible,
+} from "./ui.mjs";
 
 const MOST = 32; // tokens: more would be too small to see
 const ROW = 20; // pixels a token
@@ -24,7 +40,8 @@ async function render({ model, el }) {
   const key = (layer, head) => `${layer}.${head}`;
   const isOff = (layer, head) => model.get("without").some(([l, n]) => key(l, n) === key(layer, head));
   /** How much token t looks at token s. */
-  const weight = (layer, head, t, s) => answer.weights[layer][(head * answer.tokens.length + t) * answer.tokens.length + s];
+  const weight = (layer, head, t, s) =>
+    answer.weights[layer][(head * answer.tokens.length + t) * answer.tokens.length + s];
 
   const refresh = latest(async () => {
     shape ??= await ask("describe");
@@ -37,8 +54,15 @@ async function render({ model, el }) {
     write(model.get("token"));
     drawHeads();
     draw();
-    const list = ({ next }) => next.slice(0, 5).map(({ text, p }) => `${quoted(text)} ${percent(p)}`).join(", ");
-    said.textContent = answer === whole ? `The model would go on with ${list(whole)}.` : `With all heads: ${list(whole)}. Without those switched off: ${list(answer)}.`;
+    const list = ({ next }) =>
+      next
+        .slice(0, 5)
+        .map(({ text, p }) => `${quoted(text)} ${percent(p)}`)
+        .join(", ");
+    said.textContent =
+      answer === whole
+        ? `The model would go on with ${list(whole)}.`
+        : `With all heads: ${list(whole)}. Without those switched off: ${list(answer)}.`;
   }, tell);
 
   /** Small multiples: a picture of each head, darker where a token looks. */
@@ -46,14 +70,25 @@ async function render({ model, el }) {
     const T = answer.tokens.length;
     const active = [...heads.children].indexOf(document.activeElement);
     heads.style.setProperty("--heads", shape.n_head);
-    heads.replaceChildren(...answer.weights.flatMap((_, layer) => Array.from({ length: shape.n_head }, (_, head) => {
-      const canvas = heatMap(T, T, (t, s) => weight(layer, head, t, s));
-      const off = isOff(layer, head);
-      return h("button", {
-        type: "button", class: off ? "lab-head lab-off" : "lab-head", "aria-label": `Layer ${layer}, head ${head}${off ? ", switched off" : ""}`,
-        "aria-pressed": String(key(layer, head) === key(...chosen())), onclick: () => choose(layer, head),
-      }, canvas);
-    })));
+    heads.replaceChildren(
+      ...answer.weights.flatMap((_, layer) =>
+        Array.from({ length: shape.n_head }, (_, head) => {
+          const canvas = heatMap(T, T, (t, s) => weight(layer, head, t, s));
+          const off = isOff(layer, head);
+          return h(
+            "button",
+            {
+              type: "button",
+              class: off ? "lab-head lab-off" : "lab-head",
+              "aria-label": `Layer ${layer}, head ${head}${off ? ", switched off" : ""}`,
+              "aria-pressed": String(key(layer, head) === key(...chosen())),
+              onclick: () => choose(layer, head),
+            },
+            canvas,
+          );
+        }),
+      ),
+    );
     const [layer, head] = chosen();
     stopAt(layer * shape.n_head + head);
     if (active >= 0) heads.children[active].focus();
@@ -79,15 +114,54 @@ async function render({ model, el }) {
     const lines = tokens.slice(0, token + 1).map((_, s) => {
       const reach = Math.min(arcs - 6, 10 + 4 * (token - s));
       const from = arcs - 2;
-      return svg("path", { class: "lab-arc", d: `M${from},${middle(token)}C${from - reach},${middle(token)} ${from - reach},${middle(s)} ${from},${middle(s)}`, "stroke-width": 7 * weight(layer, head, token, s) });
+      return svg("path", {
+        class: "lab-arc",
+        d: `M${from},${middle(token)}C${from - reach},${middle(token)} ${from - reach},${middle(s)} ${from},${middle(s)}`,
+        "stroke-width": 7 * weight(layer, head, token, s),
+      });
     });
-    const rows = tokens.map(({ text }, t) => svg("g", { class: t === token ? "lab-followed" : "", onpointerenter: () => go(t), onclick: () => go(t) },
-      svg("rect", { x: 0, y: t * ROW, width: arcs + names - 6, height: ROW, class: "lab-hit" }),
-      svg("rect", { x: arcs, y: t * ROW + 1, width: names - 6, height: ROW - 2, rx: 3, class: "lab-name-back", "fill-opacity": t <= token ? 0.4 * weight(layer, head, token, t) : 0 }),
-      svg("text", { x: arcs + 4, y: t * ROW + 14 }, short(visible(text), width < 480 ? 10 : 14)),
-      tokens.slice(0, t + 1).map((_, s) => svg("rect", { x: arcs + names + s * cell, y: t * ROW, width: cell, height: ROW, class: "lab-cell", "fill-opacity": weight(layer, head, t, s).toFixed(3) }))));
-    picture.replaceChildren(svg("svg", { width, height: T * ROW, viewBox: `0 0 ${width} ${T * ROW}`, class: "lab-attention", "aria-hidden": "true" }, rows, lines));
-    const best = tokens.slice(0, token + 1).map(({ text }, s) => [text, weight(layer, head, token, s)]).sort((a, b) => b[1] - a[1]).slice(0, 3);
+    const rows = tokens.map(({ text }, t) =>
+      svg(
+        "g",
+        { class: t === token ? "lab-followed" : "", onpointerenter: () => go(t), onclick: () => go(t) },
+        svg("rect", { x: 0, y: t * ROW, width: arcs + names - 6, height: ROW, class: "lab-hit" }),
+        svg("rect", {
+          x: arcs,
+          y: t * ROW + 1,
+          width: names - 6,
+          height: ROW - 2,
+          rx: 3,
+          class: "lab-name-back",
+          "fill-opacity": t <= token ? 0.4 * weight(layer, head, token, t) : 0,
+        }),
+        svg("text", { x: arcs + 4, y: t * ROW + 14 }, short(visible(text), width < 480 ? 10 : 14)),
+        tokens
+          .slice(0, t + 1)
+          .map((_, s) =>
+            svg("rect", {
+              x: arcs + names + s * cell,
+              y: t * ROW,
+              width: cell,
+              height: ROW,
+              class: "lab-cell",
+              "fill-opacity": weight(layer, head, t, s).toFixed(3),
+            }),
+          ),
+      ),
+    );
+    picture.replaceChildren(
+      svg(
+        "svg",
+        { width, height: T * ROW, viewBox: `0 0 ${width} ${T * ROW}`, class: "lab-attention", "aria-hidden": "true" },
+        rows,
+        lines,
+      ),
+    );
+    const best = tokens
+      .slice(0, token + 1)
+      .map(({ text }, s) => [text, weight(layer, head, token, s)])
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 3);
     words.textContent = `Layer ${layer}, head ${head}${isOff(layer, head) ? " (switched off)" : ""}: ${quoted(tokens[token].text)} looks at ${best.map(([text, w]) => `${quoted(text)} ${percent(w)}`).join(", ")}.`;
     follow.setAttribute("aria-valuetext", quoted(tokens[token].text));
     toggle.textContent = isOff(layer, head) ? "Switch this head on" : "Switch this head off";
@@ -109,18 +183,38 @@ async function render({ model, el }) {
     switchOff(isOff(layer, head) ? others : [...others, [layer, head]]);
   });
   const all = button("All heads on", () => switchOff([]));
-  const write = (token) => { follow.value = token < 0 ? follow.max : Math.min(token, follow.max); };
+  const write = (token) => {
+    follow.value = token < 0 ? follow.max : Math.min(token, follow.max);
+  };
   const saveToken = bind(model, "token", () => Number(follow.value), write, draw);
   follow.addEventListener("input", saveToken);
-  ["layer", "head"].forEach((trait) => model.on(`change:${trait}`, () => { if (answer) { drawHeads(); draw(); } }));
-  bind(model, "without", () => model.get("without"), () => {}, refresh);
+  ["layer", "head"].forEach((trait) =>
+    model.on(`change:${trait}`, () => {
+      if (answer) {
+        drawHeads();
+        draw();
+      }
+    }),
+  );
+  bind(
+    model,
+    "without",
+    () => model.get("without"),
+    () => {},
+    refresh,
+  );
   const resized = new ResizeObserver(draw);
   resized.observe(picture);
   el.className = "lab";
   el.append(
-    textField(model, "text", "Your sentence", refresh), notice, heads,
+    textField(model, "text", "Your sentence", refresh),
+    notice,
+    heads,
     h("div", { class: "lab-row" }, field("Token to follow", follow), toggle, all),
-    words, picture, said, line,
+    words,
+    picture,
+    said,
+    line,
   );
   await refresh();
   return () => resized.disconnect();

@@ -19,12 +19,16 @@ export function readConfig(json) {
     if (!(alias in config)) continue;
     config[name] ??= config[alias];
     if (config[name] !== config[alias]) {
-      throw new Error(`config.json says ${name}=${config[name]} and ${alias}=${config[alias]}, but both mean the same.`);
+      throw new Error(
+        `config.json says ${name}=${config[name]} and ${alias}=${config[alias]}, but both mean the same.`,
+      );
     }
   }
   for (const name of ["vocab_size", "n_positions", "n_embd", "n_layer", "n_head"]) {
     if (!(Number.isInteger(config[name]) && config[name] > 0)) {
-      throw new Error(`config.json must say ${name}, a whole number of at least 1, but says ${config[name] ?? "nothing"}.`);
+      throw new Error(
+        `config.json must say ${name}, a whole number of at least 1, but says ${config[name] ?? "nothing"}.`,
+      );
     }
   }
   return config;
@@ -50,17 +54,30 @@ export function readSafetensors(file) {
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(file, 8, headerLength)));
   const tensors = new Map();
   delete header.__metadata__;
-  for (const [written, { dtype, shape, data_offsets: [start, end] }] of Object.entries(header)) {
-    const name = written.split(".").filter((part) => !WRAPPERS.includes(part)).join(".");
+  for (const [
+    written,
+    {
+      dtype,
+      shape,
+      data_offsets: [start, end],
+    },
+  ] of Object.entries(header)) {
+    const name = written
+      .split(".")
+      .filter((part) => !WRAPPERS.includes(part))
+      .join(".");
     if (NOT_WEIGHTS.test(name)) continue;
     const bytes = file.slice(8 + headerLength + start, 8 + headerLength + end);
     const n = shape.reduce((a, b) => a * b, 1);
-    if (!READERS[dtype]) throw new Error(`${name} has numbers of type ${dtype}; ${Object.keys(READERS).join(", ")} can be read.`);
-    if (bytes.byteLength !== n * (dtype === "F32" ? 4 : 2)) throw new Error("The weights are cut short: fetch them again.");
+    if (!READERS[dtype])
+      throw new Error(`${name} has numbers of type ${dtype}; ${Object.keys(READERS).join(", ")} can be read.`);
+    if (bytes.byteLength !== n * (dtype === "F32" ? 4 : 2))
+      throw new Error("The weights are cut short: fetch them again.");
     tensors.set(name, { shape, values: READERS[dtype](bytes) });
   }
   const head = tensors.get("lm_head.weight");
-  if (head) { // the token embedding once more, or in its place
+  if (head) {
+    // the token embedding once more, or in its place
     tensors.delete("lm_head.weight");
     const table = tensors.get("wte.weight") ?? head;
     if (!head.values.every((v, i) => v === table.values[i])) {

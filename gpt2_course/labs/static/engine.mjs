@@ -84,7 +84,9 @@ export class GPT2 {
    *  @param {number} known  how many tokens the tokenizer knows; rows beyond them only make the table a round size */
   constructor(config, tensors, { linear, keep } = plain, known = config.vocab_size) {
     if (known > config.vocab_size) {
-      throw new Error(`The tokenizer knows ${known} tokens, but the model ${config.vocab_size}: they do not belong together.`);
+      throw new Error(
+        `The tokenizer knows ${known} tokens, but the model ${config.vocab_size}: they do not belong together.`,
+      );
     }
     this.config = config;
     this.known = known;
@@ -92,7 +94,9 @@ export class GPT2 {
     const take = (name, ...shape) => {
       const tensor = tensors.get(name);
       if (String(tensor?.shape) !== String(shape)) {
-        throw new Error(`The weights do not fit config.json: ${name} should be ${shape}, but is ${tensor?.shape ?? "not there"}.`);
+        throw new Error(
+          `The weights do not fit config.json: ${name} should be ${shape}, but is ${tensor?.shape ?? "not there"}.`,
+        );
       }
       return tensor.values;
     };

@@ -52,7 +52,9 @@ async function mount(place) {
   try {
     const lab = await moduleOf(place);
     const model = pageModel(JSON.parse(place.dataset.state));
-    model.on("msg:custom", ({ loaded }) => { if (loaded) bar.value = loaded; });
+    model.on("msg:custom", ({ loaded }) => {
+      if (loaded) bar.value = loaded;
+    });
     await connect(model)(...lab.needs);
     const el = h("div");
     await lab.render({ model, el });
@@ -63,13 +65,16 @@ async function mount(place) {
   }
 }
 
-const inView = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (!isIntersecting) continue;
-    inView.unobserve(target);
-    mount(target);
-  }
-}, { rootMargin: "200px" });
+const inView = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      inView.unobserve(target);
+      mount(target);
+    }
+  },
+  { rootMargin: "200px" },
+);
 const places = [...document.querySelectorAll("[data-lab]")];
 places.forEach((place) => inView.observe(place));
 

@@ -1,10 +1,25 @@
 /** Tokenizer lab: a text in its tokens, and how a word came together, merge by merge. */
-import { bind, button, choice, connect, enable, field, h, latest, messageLine, quoted, roving, textField, visible } from "./ui.mjs";
+import {
+  bind,
+  button,
+  choice,
+  connect,
+  enable,
+  field,
+  h,
+  latest,
+  messageLine,
+  quoted,
+  roving,
+  textField,
+  visible,
+} from "./ui.mjs";
 
 const LONGEST = 60; // characters of a word whose merges are shown
 const hex = (bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
-const chip = (token, i, attributes = {}) => h("span", { class: `lab-token lab-color-${i % 6}`, dir: "auto", ...attributes }, visible(token.text));
+const chip = (token, i, attributes = {}) =>
+  h("span", { class: `lab-token lab-color-${i % 6}`, dir: "auto", ...attributes }, visible(token.text));
 
 function render({ model, el }) {
   const ask = connect(model);
@@ -21,14 +36,26 @@ function render({ model, el }) {
     const { tokens, count, characters, bytes } = shown;
     const each = count ? ` · ${(characters / count).toFixed(1)} characters a token` : "";
     counts.textContent = `${plural(count, "token")} · ${plural(characters, "character")} · ${plural(bytes, "byte")}${each}`;
-    chosen ??= Math.max(0, tokens.findIndex((token) => token.bytes.length > 1));
+    chosen ??= Math.max(
+      0,
+      tokens.findIndex((token) => token.bytes.length > 1),
+    );
     chosen = Math.min(chosen, Math.max(0, tokens.length - 1));
     row.replaceChildren(
       ...tokens.map((token, i) =>
-        h("button", {
-          type: "button", class: `lab-token lab-color-${i % 6}`, dir: "auto", title: `id ${token.id}`,
-          "aria-pressed": String(i === chosen), onclick: () => choose(i),
-        }, visible(token.text))),
+        h(
+          "button",
+          {
+            type: "button",
+            class: `lab-token lab-color-${i % 6}`,
+            dir: "auto",
+            title: `id ${token.id}`,
+            "aria-pressed": String(i === chosen),
+            onclick: () => choose(i),
+          },
+          visible(token.text),
+        ),
+      ),
       ...(count > tokens.length ? [` … and ${plural(count - tokens.length, "more token")}`] : []),
     );
     stopAt(chosen);
@@ -60,30 +87,59 @@ function render({ model, el }) {
       enable(on, n < steps.length - 1);
       state.replaceChildren(...tokens.map((t, i) => chip(t, i, i === at ? { class: "lab-token lab-new" } : {})));
       slider.setAttribute("aria-valuetext", `step ${n} of ${steps.length - 1}`);
-      if (n === 0) words.textContent = `Step 0: the ${plural(tokens.length, "byte")} of ${quoted(piece)}, each a token of its own.`;
+      if (n === 0)
+        words.textContent = `Step 0: the ${plural(tokens.length, "byte")} of ${quoted(piece)}, each a token of its own.`;
       else {
         const before = steps[n - 1].tokens;
         words.textContent = `Step ${n}: ${quoted(before[at].text)} and ${quoted(before[at + 1].text)} become ${quoted(tokens[at].text)}, by merge ${(rank + 1).toLocaleString("en")} of the list.`;
         if (n === steps.length - 1) words.textContent += " No other merge fits: done.";
       }
     };
-    const go = (by) => () => { slider.value = Number(slider.value) + by; show(); };
+    const go = (by) => () => {
+      slider.value = Number(slider.value) + by;
+      show();
+    };
     const [back, on] = [button("◀ Unmerge", go(-1)), button("Merge ▶", go(1))];
     slider.addEventListener("input", show);
     detail.replaceChildren(
-      h("p", {}, h("strong", { dir: "auto" }, quoted(token.text)), ` is token ${token.id.toLocaleString("en")}: ${plural(token.bytes.length, "byte")}, ${hex(token.bytes)}`),
-      h("div", { class: "lab-row" }, back, on, field(`How ${quoted(piece)}${whole.length > LONGEST ? " (its beginning)" : ""} came together`, slider)),
-      state, words,
+      h(
+        "p",
+        {},
+        h("strong", { dir: "auto" }, quoted(token.text)),
+        ` is token ${token.id.toLocaleString("en")}: ${plural(token.bytes.length, "byte")}, ${hex(token.bytes)}`,
+      ),
+      h(
+        "div",
+        { class: "lab-row" },
+        back,
+        on,
+        field(`How ${quoted(piece)}${whole.length > LONGEST ? " (its beginning)" : ""} came together`, slider),
+      ),
+      state,
+      words,
     );
     show();
   }
 
-  ["text", "vocabulary"].forEach((trait) => bind(model, trait, () => model.get(trait), () => {}, () => { chosen = null; }));
+  ["text", "vocabulary"].forEach((trait) =>
+    bind(
+      model,
+      trait,
+      () => model.get(trait),
+      () => {},
+      () => {
+        chosen = null;
+      },
+    ),
+  );
   el.className = "lab";
   el.append(
     textField(model, "text", "Your text", refresh),
     choice(model, "vocabulary", "Vocabulary", { model: "the model’s own", gpt2: "GPT-2’s 50,257 tokens" }, refresh),
-    line, counts, row, detail,
+    line,
+    counts,
+    row,
+    detail,
   );
   return refresh();
 }

@@ -20,19 +20,36 @@ function show(model, el, { reports }) {
   const y = (loss) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - loss / most);
   const dot = svg("circle", { r: 6, class: "lab-dot" });
   const guide = svg("line", { y1: TOP, y2: HEIGHT - BOTTOM, class: "lab-guide" });
-  const curve = svg("svg", { class: "lab-curve", height: HEIGHT, role: "img", "aria-label": "The loss on unseen text falls, step by step, towards the floor." });
+  const curve = svg("svg", {
+    class: "lab-curve",
+    height: HEIGHT,
+    role: "img",
+    "aria-label": "The loss on unseen text falls, step by step, towards the floor.",
+  });
 
   /** The axes and the two lines, as wide as there is room. */
   function drawCurve() {
     width = Math.max(280, Math.min(el.clientWidth - 34 || 640, 720));
-    const path = (value) => reports.map((report, i) => `${i ? "L" : "M"}${x(report.step).toFixed(1)},${y(value(report)).toFixed(1)}`).join("");
+    const path = (value) =>
+      reports
+        .map((report, i) => `${i ? "L" : "M"}${x(report.step).toFixed(1)},${y(value(report)).toFixed(1)}`)
+        .join("");
     const steps = [0, 10, 100, reports[last].step].map((step, i) =>
-      svg("text", { x: x(step), y: HEIGHT - 10, "text-anchor": i === 3 ? "end" : "middle" }, step.toLocaleString("en")));
+      svg("text", { x: x(step), y: HEIGHT - 10, "text-anchor": i === 3 ? "end" : "middle" }, step.toLocaleString("en")),
+    );
     const losses = Array.from({ length: Math.floor(most / 2) + 1 }, (_, i) => 2 * i).map((loss) =>
-      svg("text", { x: LEFT - 8, y: y(loss) + 4, "text-anchor": "end" }, String(loss)));
+      svg("text", { x: LEFT - 8, y: y(loss) + 4, "text-anchor": "end" }, String(loss)),
+    );
     curve.setAttribute("width", width);
-    curve.replaceChildren(...steps, ...losses, svg("text", { x: 0, y: 10 }, "loss, nats a token"),
-      svg("path", { d: path(({ floor }) => floor), class: "lab-floor" }), svg("path", { d: path(({ loss }) => loss), class: "lab-loss" }), guide, dot);
+    curve.replaceChildren(
+      ...steps,
+      ...losses,
+      svg("text", { x: 0, y: 10 }, "loss, nats a token"),
+      svg("path", { d: path(({ floor }) => floor), class: "lab-floor" }),
+      svg("path", { d: path(({ loss }) => loss), class: "lab-loss" }),
+      guide,
+      dot,
+    );
     draw();
   }
 
@@ -51,7 +68,10 @@ function show(model, el, { reports }) {
     if (Number(input.value) === last) go(0);
     play.textContent = "Pause";
     words.setAttribute("aria-live", "off"); // nobody wants to hear every step
-    timer = setInterval(() => (Number(input.value) < last && el.isConnected ? go(Number(input.value) + 1) : pause()), 900);
+    timer = setInterval(
+      () => (Number(input.value) < last && el.isConnected ? go(Number(input.value) + 1) : pause()),
+      900,
+    );
   }
   function go(report) {
     model.set("report", report);
@@ -67,14 +87,22 @@ function show(model, el, { reports }) {
     input.setAttribute("aria-valuetext", `step ${step}`);
     sample.textContent = text;
   }
-  const write = (report) => { input.value = report < 0 ? last : Math.min(report, last); };
+  const write = (report) => {
+    input.value = report < 0 ? last : Math.min(report, last);
+  };
   const save = bind(model, "report", () => Number(input.value), write, draw);
-  input.addEventListener("input", () => { pause(); save(); });
+  input.addEventListener("input", () => {
+    pause();
+    save();
+  });
   const resized = new ResizeObserver(drawCurve);
   resized.observe(el);
   el.append(curve, h("div", { class: "lab-row" }, play, field("Training so far", input)), words, sample);
   drawCurve();
-  return () => { pause(); resized.disconnect(); };
+  return () => {
+    pause();
+    resized.disconnect();
+  };
 }
 
 export default { needs: ["history"], render };

@@ -9,7 +9,8 @@ export const svg = (name, attributes = {}, ...children) =>
 
 function filled(element, attributes, children) {
   for (const child of children.flat(Infinity)) {
-    if (typeof child !== "string" && !(child instanceof Node)) throw new TypeError(`A child must be an element or text, but is ${child}.`);
+    if (typeof child !== "string" && !(child instanceof Node))
+      throw new TypeError(`A child must be an element or text, but is ${child}.`);
     element.append(child);
   }
   for (const [key, value] of Object.entries(attributes)) {
@@ -70,7 +71,10 @@ export function latest(work, onError) {
 /** Keeps a trait and a control in step, in both directions. */
 export function bind(model, trait, read, write, onChange) {
   write(model.get(trait));
-  model.on(`change:${trait}`, () => { write(model.get(trait)); onChange(); });
+  model.on(`change:${trait}`, () => {
+    write(model.get(trait));
+    onChange();
+  });
   return () => {
     if (model.get(trait) === read()) return;
     model.set(trait, read());
@@ -90,8 +94,19 @@ export function field(label, control, note = null) {
 /** A text field of a trait. */
 export function textField(model, trait, label, onChange, onTyped = () => {}) {
   const area = h("textarea", { rows: 2, spellcheck: "false", dir: "auto" });
-  const save = bind(model, trait, () => area.value, (value) => { if (area.value !== value) area.value = value; }, onChange);
-  area.addEventListener("input", () => { onTyped(); save(); });
+  const save = bind(
+    model,
+    trait,
+    () => area.value,
+    (value) => {
+      if (area.value !== value) area.value = value;
+    },
+    onChange,
+  );
+  area.addEventListener("input", () => {
+    onTyped();
+    save();
+  });
   return field(label, area);
 }
 
@@ -99,9 +114,24 @@ export function textField(model, trait, label, onChange, onTyped = () => {}) {
 export function slider(model, trait, label, [min, max, step], onChange, show = String) {
   const input = h("input", { type: "range", min, max, step });
   const output = h("span", { "aria-hidden": "true" }); // a screen reader is told by the input itself
-  const say = () => { output.textContent = show(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); };
-  const save = bind(model, trait, () => Number(input.value), (value) => { input.value = value; say(); }, onChange);
-  input.addEventListener("input", () => { say(); save(); });
+  const say = () => {
+    output.textContent = show(Number(input.value));
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  const save = bind(
+    model,
+    trait,
+    () => Number(input.value),
+    (value) => {
+      input.value = value;
+      say();
+    },
+    onChange,
+  );
+  input.addEventListener("input", () => {
+    say();
+    save();
+  });
   return field(label, input, output);
 }
 
@@ -113,9 +143,23 @@ export function choice(model, trait, label, options, onChange) {
     return { input, shown: h("label", {}, input, " ", text) };
   });
   const read = () => buttons.find(({ input }) => input.checked)?.input.value;
-  const save = bind(model, trait, read, (value) => buttons.forEach(({ input }) => { input.checked = input.value === value; }), onChange);
+  const save = bind(
+    model,
+    trait,
+    read,
+    (value) =>
+      buttons.forEach(({ input }) => {
+        input.checked = input.value === value;
+      }),
+    onChange,
+  );
   buttons.forEach(({ input }) => input.addEventListener("change", save));
-  return h("fieldset", { class: "lab-choice" }, h("legend", {}, label), buttons.map(({ shown }) => shown));
+  return h(
+    "fieldset",
+    { class: "lab-choice" },
+    h("legend", {}, label),
+    buttons.map(({ shown }) => shown),
+  );
 }
 
 /** The settings of sampling, as three sliders; 0 for top-k and 1 for top-p mean that they cut nothing. */
@@ -136,8 +180,18 @@ export const settingsOf = (model) => ({
 
 /** A button; `enable` switches it off and on, without taking the focus from who has just pressed it. */
 export const button = (text, onclick, attributes = {}) =>
-  h("button", { type: "button", ...attributes, onclick: ({ currentTarget }) => currentTarget.ariaDisabled !== "true" && onclick() }, text);
-export const enable = (button, yes) => { button.ariaDisabled = String(!yes); };
+  h(
+    "button",
+    {
+      type: "button",
+      ...attributes,
+      onclick: ({ currentTarget }) => currentTarget.ariaDisabled !== "true" && onclick(),
+    },
+    text,
+  );
+export const enable = (button, yes) => {
+  button.ariaDisabled = String(!yes);
+};
 
 /** Of many buttons, the tab key stops at one; arrow keys go on from there, `columns` of them a row. */
 export function roving(group, columns = () => Infinity) {
@@ -149,7 +203,10 @@ export function roving(group, columns = () => Infinity) {
     next.focus();
     next.click();
   });
-  return (chosen) => [...group.children].forEach((child, i) => { child.tabIndex = i === chosen ? 0 : -1; });
+  return (chosen) =>
+    [...group.children].forEach((child, i) => {
+      child.tabIndex = i === chosen ? 0 : -1;
+    });
 }
 
 /** White space one can see. */
@@ -158,7 +215,14 @@ export const visible = (text) => text.replace(/ /g, "·").replace(/\n/g, "↵").
 /** A token as a name: in quotation marks, spaces as they are. */
 export const quoted = (text) => `“${text.replace(/\n/g, "↵")}”`;
 
-export const percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : p >= 0.0001 ? `${(100 * p).toFixed(p < 0.01 ? 2 : 1)} %` : p > 0 ? "< 0.01 %" : "0 %");
+export const percent = (p) =>
+  p >= 0.0995
+    ? `${(100 * p).toFixed(0)} %`
+    : p >= 0.0001
+      ? `${(100 * p).toFixed(p < 0.01 ? 2 : 1)} %`
+      : p > 0
+        ? "< 0.01 %"
+        : "0 %";
 
 /** A table of numbers as a picture: `color(row, column)` is above 0 for cold, below for warm, and -1 to 1. */
 export function heatMap(rows, columns, color, attributes = {}) {
@@ -168,12 +232,13 @@ export function heatMap(rows, columns, color, attributes = {}) {
     const style = getComputedStyle(canvas);
     const [cold, warm] = [style.getPropertyValue("--lab-cold"), style.getPropertyValue("--lab-warm")];
     context.clearRect(0, 0, columns, rows);
-    for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
-      const value = color(row, column);
-      context.fillStyle = value > 0 ? cold : warm;
-      context.globalAlpha = Math.abs(value);
-      context.fillRect(column, row, 1, 1);
-    }
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++) {
+        const value = color(row, column);
+        context.fillStyle = value > 0 ? cold : warm;
+        context.globalAlpha = Math.abs(value);
+        context.fillRect(column, row, 1, 1);
+      }
   };
   requestAnimationFrame(canvas.paint); // once it is in the page, it knows the colours of the page
   return canvas;
@@ -187,5 +252,10 @@ themes.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
 /** A line for what went wrong, read aloud when it changes; `tell(error)` fills it, `tell(null)` empties it. */
 export function messageLine() {
   const line = h("p", { class: "lab-message", role: "status" });
-  return { line, tell: (error) => { line.textContent = error ? error.message : ""; } };
+  return {
+    line,
+    tell: (error) => {
+      line.textContent = error ? error.message : "";
+    },
+  };
 }

@@ -22,7 +22,8 @@ async function read(path, onPart = () => {}) {
   } catch {
     throw new Error(`${path} cannot be reached: check the connection and reload the page.`);
   }
-  if (!response.ok) throw new Error(`${path} cannot be had (${response.status} ${response.statusText}): reload the page.`);
+  if (!response.ok)
+    throw new Error(`${path} cannot be had (${response.status} ${response.statusText}): reload the page.`);
   const parts = [];
   const reader = response.body.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -38,7 +39,14 @@ const text = (bytes) => new TextDecoder().decode(bytes);
 const once = (make) => {
   const made = new Map();
   return (key) => {
-    if (!made.has(key)) made.set(key, make(key).catch((error) => { made.delete(key); throw error; }));
+    if (!made.has(key))
+      made.set(
+        key,
+        make(key).catch((error) => {
+          made.delete(key);
+          throw error;
+        }),
+      );
     return made.get(key);
   };
 };
@@ -63,16 +71,23 @@ const idsOf = (tokenizer, prompt) => {
 const passed = new MessageChannel(); // the quickest way to let waiting messages in
 const waiting = []; // several texts may be under way
 passed.port1.onmessage = () => waiting.shift()();
-const breath = () => new Promise((go) => { waiting.push(go); passed.port2.postMessage(null); });
+const breath = () =>
+  new Promise((go) => {
+    waiting.push(go);
+    passed.port2.postMessage(null);
+  });
 
 /** The likeliest tokens, with their probabilities after temperature and cuts. */
 function bars(tokenizer, logits, settings, count) {
   const p = probabilities(logits, settings);
   const order = likeliestFirst(settings.temperature === 0 ? softmax(logits) : p);
-  return { p, bars: Array.from({ length: Math.min(count, p.length) }, () => {
-    const id = order.next().value;
-    return { ...tokenizer.token(id), p: p[id] };
-  }) };
+  return {
+    p,
+    bars: Array.from({ length: Math.min(count, p.length) }, () => {
+      const id = order.next().value;
+      return { ...tokenizer.token(id), p: p[id] };
+    }),
+  };
 }
 
 const calls = {
@@ -96,14 +111,20 @@ const calls = {
     const listed = tokens.slice(0, MOST_LISTED);
     const used = pieces.slice(0, (listed.at(-1)?.piece ?? -1) + 1);
     return {
-      tokens: listed, pieces: used, count, characters: [...text].length, bytes: new TextEncoder().encode(text).length,
+      tokens: listed,
+      pieces: used,
+      count,
+      characters: [...text].length,
+      bytes: new TextEncoder().encode(text).length,
     };
   },
 
   /** How a word comes together, merge by merge. */
   async merge_steps({ piece, vocabulary }) {
     const tokenizer = await tokenizerOf(vocabulary === "gpt2" ? "gpt2" : MODEL);
-    return tokenizer.mergeSteps(piece).map(({ ids, rank, at }) => ({ tokens: ids.map((id) => tokenizer.token(id)), rank, at }));
+    return tokenizer
+      .mergeSteps(piece)
+      .map(({ ids, rank, at }) => ({ tokens: ids.map((id) => tokenizer.token(id)), rank, at }));
   },
 
   /** What may follow a prompt and the ids `added` to it: the likeliest tokens, and the one that `number` falls on. */
@@ -119,7 +140,12 @@ const calls = {
       start += p[other];
     }
     const possible = p.reduce((n, x) => n + (x > 0), 0);
-    return { added: added.map((i) => tokenizer.token(i)), bars: shown, possible, drawn: { ...tokenizer.token(id), p: p[id], start } };
+    return {
+      added: added.map((i) => tokenizer.token(i)),
+      bars: shown,
+      possible,
+      drawn: { ...tokenizer.token(id), p: p[id], start },
+    };
   },
 
   /** The attention of all heads, (L, H, T, T) in one row, and what comes next, with the heads `without` switched off. */
@@ -131,7 +157,12 @@ const calls = {
     const look = (name, _, values) => name === "attention" && weights.push(values);
     const logits = model.forward(ids, { look, without });
     const next = bars(tokenizer, logits, { temperature: 1, top_k: null, top_p: null }, 10).bars;
-    return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, weights: weights.map((w) => [...w]), next };
+    return {
+      tokens: ids.map((id) => tokenizer.token(id)),
+      left_out: all.length - ids.length,
+      weights: weights.map((w) => [...w]),
+      next,
+    };
   },
 
   /** One activation: its rows, one a token; or, for attention, (H, T, T). */
@@ -140,7 +171,11 @@ const calls = {
     const all = idsOf(tokenizer, text);
     const ids = all.slice(0, most);
     let found = null;
-    model.forward(ids, { look: (n, l, values) => { if (n === name && l === layer) found = values.slice(); } });
+    model.forward(ids, {
+      look: (n, l, values) => {
+        if (n === name && l === layer) found = values.slice();
+      },
+    });
     if (!found) throw new Error(`There is no activation ${name} in layer ${layer}.`);
     return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, values: [...found] };
   },
@@ -167,7 +202,10 @@ const calls = {
 
   /** The reports of the model's training, {step, loss, floor, sample}. */
   async history() {
-    const lines = text(await kept(`${MODEL}/history.jsonl`)).trim().split("\n").map((line) => JSON.parse(line));
+    const lines = text(await kept(`${MODEL}/history.jsonl`))
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     const reports = lines.filter((line) => line.val_loss !== undefined);
     return { reports: reports.map(({ step, val_loss, floor, sample }) => ({ step, loss: val_loss, floor, sample })) };
   },
@@ -178,7 +216,14 @@ onmessage = async ({ data: { id, call, cancel, ...asked } }) => {
   if (cancel !== undefined) return void (running.has(cancel) && running.set(cancel, true));
   running.set(id, false);
   try {
-    postMessage({ id, done: await calls[call](asked, (part) => postMessage({ id, part }), () => running.get(id)) });
+    postMessage({
+      id,
+      done: await calls[call](
+        asked,
+        (part) => postMessage({ id, part }),
+        () => running.get(id),
+      ),
+    });
   } catch (error) {
     postMessage({ id, error: error.message });
   }
