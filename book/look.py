@@ -101,7 +101,7 @@ def _playground(lab: Locator) -> Iterator[str]:
 
     written()  # it begins by itself
     yield "a first text"
-    for label, value in (("Samples", 4), ("At most", 40), ("Temperature", 2)):
+    for label, value in (("Samples", 4), ("Maximum length", 40), ("Temperature", 2)):
         drag(lab, label, value)
     press(lab, "A rain song for")
     expect(lab.locator(".lab-sample")).to_have_count(4)
@@ -161,7 +161,7 @@ def _next_token_lab(lab: Locator) -> Iterator[str]:
     drag(lab, "Temperature", 0)
     expect(lab).to_contain_text("Greedy")
     yield "greedy"
-    lab.get_by_label("Beginning").fill("")
+    lab.get_by_label("Your prompt").fill("")
     expect(new).to_have_count(0)
     yield "no beginning"
 
@@ -177,16 +177,16 @@ def _attention_lab(lab: Locator) -> Iterator[str]:
     for token in (0, 7):
         drag(lab, "Token to follow", token)
         yield f"token {token}"
-    press(lab, "Switch this head off")
-    expect(lab).to_contain_text("Without those switched off")
+    press(lab, "Turn this head off")
+    expect(lab).to_contain_text("With these heads off")
     yield "a head switched off"
-    press(lab, "All heads on")
-    expect(lab).to_contain_text("The model would go on with")
+    press(lab, "Turn all heads on")
+    expect(lab).to_contain_text("Next token: ")
     lab.get_by_label("Your sentence").fill("word " * 40)
-    expect(lab).to_contain_text("are left out")
+    expect(lab).to_contain_text("Only the first")
     yield "a long text"
     lab.get_by_label("Your sentence").fill("")
-    expect(lab).not_to_contain_text("are left out")
+    expect(lab).not_to_contain_text("Only the first")
     yield "no text"
 
 
@@ -201,10 +201,10 @@ def _walk_through_lab(lab: Locator) -> Iterator[str]:
 
 
 def _training_replay(lab: Locator) -> Iterator[str]:
-    slider = lab.get_by_label("Training so far")
+    slider = lab.get_by_label("Training progress")
     expect(slider).to_be_visible()
     for report in range(int(slider.get_attribute("max") or 0) + 1):
-        drag(lab, "Training so far", report)
+        drag(lab, "Training progress", report)
         yield slider.get_attribute("aria-valuetext") or ""
 
 

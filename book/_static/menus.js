@@ -1,11 +1,17 @@
 /*
- * What the theme's menus of a narrow screen lack: it takes the focus from their buttons when they are pressed, so that a
- * closed menu could not give it back; and a menu stays open above the place of the page that was chosen in it.
+ * Two fixes for the theme's menus on narrow screens. The theme takes the focus from a menu's button, so a closing menu
+ * cannot give it back. And a menu stays open after a link to a section of the same page was followed.
  */
 document.addEventListener("DOMContentLoaded", () => {
   for (const side of ["primary", "secondary"]) {
     const menu = document.getElementById(`pst-${side}-sidebar-modal`);
-    menu?.addEventListener("close", () => document.querySelector(`.${side}-toggle`).focus({ preventScroll: true }));
-    menu?.addEventListener("click", ({ target }) => target.closest("a[href^='#']") && menu.close());
+    if (!(menu instanceof HTMLDialogElement)) continue;
+    menu.addEventListener("close", () => {
+      const toggle = document.querySelector(`.${side}-toggle`);
+      if (toggle instanceof HTMLElement) toggle.focus({ preventScroll: true });
+    });
+    menu.addEventListener("click", ({ target }) => {
+      if (target instanceof Element && target.closest("a[href^='#']")) menu.close();
+    });
   }
 });

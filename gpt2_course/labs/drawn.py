@@ -1,6 +1,6 @@
-"""What the labs show where they are not alive: on GitHub, in print, without scripts, and before they wake up.
+"""Static examples of the labs, for GitHub, print, pages without scripts, and the time before a lab has loaded.
 
-Everything is made from the engine's own answers, rounded so far that any computer draws the same.
+They are drawn from the kernel's answers, rounded far enough that every computer draws the same.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ def _quoted(text: str) -> str:
 
 
 def tokens(answer: dict[str, Any]) -> str:
-    """Tokens in colors, with their ids."""
+    """Colored tokens with their ids."""
     shown = " ".join(
         f'<span class="lab-token lab-color-{i % 6}">{_visible(token["text"])}<small>{token["id"]}</small></span>'
         for i, token in enumerate(answer["tokens"])
     )
     return (
-        f"<p>{answer['characters']} characters are {answer['count']} tokens. Each is shown with its id; "
+        f"<p>{answer['characters']} characters make {answer['count']} tokens. Each is shown with its ID; "
         f'“·” is a space.</p><div class="lab-tokens">{shown}</div>'
     )
 
 
 def next_tokens(prompt: str, answer: dict[str, Any]) -> str:
-    """The likeliest next tokens as bars."""
+    """The most likely next tokens as bars."""
     bars = "".join(
         f'<li><span class="lab-bar"><span class="lab-name">{_quoted(token["text"])}</span>'
         f'<span class="lab-fill" style="--share:{token["p"]:.2f}"></span>'
-        f'<span class="lab-value">{100 * token["p"]:.0f} %</span></span></li>'
+        f'<span class="lab-value">{100 * token["p"]:.0f}%</span></span></li>'
         for token in answer["bars"]
     )
     return f'<p>{escape(prompt)} …</p><ol class="lab-bars">{bars}</ol>'
 
 
 def attention(answer: dict[str, Any], layer: int, head: int) -> str:
-    """One head as a table of squares: a token's row says how much it looks at each one before it."""
+    """One head as a table of squares: a token's row shows how much it looks at itself and each token before it."""
     names = [token["text"] for token in answer["tokens"]]
     n, size, left = len(names), 20, 110
     layer = min(layer, len(answer["weights"]) - 1)
@@ -59,25 +59,25 @@ def attention(answer: dict[str, Any], layer: int, head: int) -> str:
     )
     labels = "".join(f'<text x="0" y="{t * size + 14}">{_visible(name)}</text>' for t, name in enumerate(names))
     return (
-        f"<p>Layer {layer}, head {head}: each row is a token, and darker squares are the tokens that it looks at.</p>"
+        f"<p>Layer {layer}, head {head}. Each row is a token. The darker a square, the more it looks at that token.</p>"
         f'<svg viewBox="0 0 {left + n * size} {n * size}" role="img" style="max-width:{left + n * size}px" '
-        f'aria-label="Attention of layer {layer}, head {head}: a row a token, darker where it looks.">'
+        f'aria-label="Attention of layer {layer}, head {head}: one row per token, darker where it looks.">'
         f"{labels}{squares}</svg>"
     )
 
 
 def way(text: str, kernel: Kernel) -> str:
-    """The stations of the way through the model, in words."""
+    """The stations on the way through the model, in words."""
     shape: Any = kernel.describe()
     ids = kernel.ids_of(text)
     n, c, layers, heads = len(ids), shape["n_embd"], shape["n_layer"], shape["n_head"]
     stations = [
-        f"{_quoted(text)} is cut into {n} tokens: {', '.join(map(str, ids))}.",
-        f"Each becomes a row of {c} numbers: its token’s embedding plus its position’s, shape ({n}, {c}).",
-        f"{layers} blocks follow. In each, {heads} heads of attention let tokens look back, an MLP lets each think,"
-        " and both add what they find.",
+        f"{_quoted(text)} is split into {n} tokens: {', '.join(map(str, ids))}.",
+        f"Each becomes a row of {c} numbers: its token’s embedding plus its position’s. The shape is ({n}, {c}).",
+        f"{layers} blocks follow. In each, {heads} attention heads let tokens look back, then an MLP processes each"
+        " token on its own. Both add their outputs to the residual stream.",
         f"The last row is compared with the embeddings of all {shape['vocab_size']:,} tokens.",
-        f"The likeliest next token is {_quoted(_best(kernel, text))}.",
+        f"The most likely next token is {_quoted(_best(kernel, text))}.",
     ]
     return f"<ol>{''.join(f'<li>{station}</li>' for station in stations)}</ol>"
 
@@ -88,7 +88,7 @@ def _best(kernel: Kernel, text: str) -> str:
 
 
 def sample(prompt: str, kernel: Kernel, seed: int, length: int) -> str:
-    """A text that the model wrote, the doubtful tokens in color."""
+    """A text by the model, with each token colored by how unsure the model was."""
     parts: list[dict[str, Any]] = []
     kernel.generate(prompt, {"temperature": 0.8, "top_k": None, "top_p": None}, seed, length, parts.append)
     words = "".join(
@@ -100,7 +100,7 @@ def sample(prompt: str, kernel: Kernel, seed: int, length: int) -> str:
 
 
 def training(reports: Any) -> str:
-    """The loss and its floor over the steps, and the last sample."""
+    """The loss and its floor by step, and the last sample."""
     width, height = 640, 200
     most, last = max(report["loss"] for report in reports), reports[-1]
 
@@ -111,10 +111,11 @@ def training(reports: Any) -> str:
         return " ".join(points)
 
     return (
-        f'<svg viewBox="0 -5 {width} {height + 10}" class="lab-curve" role="img" aria-label="In {last["step"]:,} steps '
+        f'<svg viewBox="0 -5 {width} {height + 10}" class="lab-curve" role="img" '
+        f'aria-label="Over {last["step"]:,} steps, '
         f"the loss falls from {reports[0]['loss']:.2f} to {last['loss']:.2f}, close to the floor of "
         f'{last["floor"]:.2f}."><polyline points="{path("floor")}" class="lab-floor" fill="none" stroke="#009e73"/>'
         f'<polyline points="{path("loss")}" class="lab-loss" fill="none" stroke="#d55e00"/></svg>'
-        f"<p>After {last['step']:,} steps the model wrote:</p>"
+        f"<p>After {last['step']:,} steps, the model wrote:</p>"
         f'<blockquote class="lab-text">{escape(last["sample"])}</blockquote>'
     )

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,36 @@ def test_probabilities_and_draws_equal_the_packages(
     assert mine == [draw(p, number)[0] for number in numbers]
 
 
+@pytest.mark.parametrize(
+    ("logits", "top_k", "kept"),
+    [
+        ([1.5] * 10, 3, range(10)),
+        ([3.0, 1.0, 2.0, 2.0, 2.0, 1.0], 2, [0, 2, 3, 4]),
+        ([2.0, 3.0, 3.0, 1.0], 2, [1, 2]),
+        ([1.0, 1.0], 5, [0, 1]),
+    ],
+)
+def test_tokens_tied_with_the_kth_stay_in(engine: Page, logits: list[float], top_k: int, kept: Sequence[int]) -> None:
+    asked = [logits, {"temperature": 1, "top_k": top_k, "top_p": None}]
+    p = engine.evaluate("([logits, settings]) => [...probabilities(logits, settings)]", asked)
+    assert [id for id, x in enumerate(p) if x > 0] == list(kept)
+    assert sum(p) == pytest.approx(1)
+    if len(set(logits)) == 1:
+        assert p == pytest.approx([1 / len(logits)] * len(logits))
+    wanted = next_token_probabilities(torch.tensor([logits]), top_k=top_k)[0].tolist()
+    assert p == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("logits", [[1.0, 3.0, 3.0, 2.0], [0.0, 0.0], [-5.0], [-1.0, -2.0, -1.0]])
+def test_at_temperature_zero_the_first_of_the_largest_has_it_all(
+    engine: Page, model: GPT2, logits: list[float]
+) -> None:
+    settings = {"temperature": 0, "top_k": 2, "top_p": 0.5}
+    p = engine.evaluate("([logits, settings]) => [...probabilities(logits, settings)]", [logits, settings])
+    assert p == [float(id == logits.index(max(logits))) for id in range(len(logits))]
+    assert p == Kernel(model, "")._probabilities(torch.tensor(logits), settings).tolist()
+
+
 def test_both_engines_draw_the_same_numbers(engine: Page) -> None:
     places = [(seed, place) for seed in (0, 1, 2**31 - 1) for place in range(1000)]
     got = engine.evaluate("(places) => places.map(([seed, place]) => uniform(seed, place))", places)
@@ -315,7 +346,7 @@ def test_prefixes_masks_and_a_head_are_no_other_weights(engine: Page, small_mode
     save_file({f"module._orig_mod.{name}": tensor for name, tensor in stored.items()}, path)
     assert tensors_in_the_page(engine, tmp_path) == wanted
     save_file({**stored, "transformer.wte.weight": head + 1}, path)
-    with pytest.raises(Error, match="have an output head of their own"):
+    with pytest.raises(Error, match="have a separate output head"):
         tensors_in_the_page(engine, tmp_path)
 
 
@@ -337,7 +368,7 @@ def test_rows_beyond_the_vocabulary_have_no_scores(engine: Page, small_model: GP
         wanted = small_model.next_token_logits(torch.tensor([ids]), small_model.new_cache())[0]
     for scores in got:
         torch.testing.assert_close(torch.tensor(scores), wanted, atol=1e-4, rtol=0)
-    with pytest.raises(Error, match="The tokenizer knows 999 tokens, but the model"):
+    with pytest.raises(Error, match="The tokenizer has 999 tokens, but the model's vocabulary has only"):
         engine.evaluate("(config) => new GPT2(config, new Map(), plain, 999)", config)
 
 
@@ -353,11 +384,13 @@ def test_the_config_is_read_by_the_names_that_transformers_reads(engine: Page) -
         renamed = {alias if key == name else key: value for key, value in shape.items()}
         found = engine.evaluate(read, renamed)
         assert found == {**renamed, **shape, "layer_norm_epsilon": 1e-5}
-        with pytest.raises(Error, match=f"config.json says {name}=7 and {alias}={shape[name]}, but both mean the same"):
+        with pytest.raises(
+            Error, match=f"config.json has {name}=7 and {alias}={shape[name]}, but they are the same setting"
+        ):
             engine.evaluate(read, {**renamed, name: 7})
     for name in shape:
-        for wrong in (None, 0, 1.5, "8"):
-            with pytest.raises(Error, match=f"config.json must say {name}, a whole number of at least 1"):
+        for wrong, found in ((None, "null"), (0, "0"), (1.5, "1.5"), ("8", '"8"')):
+            with pytest.raises(Error, match=f"{name} in config.json must be an integer of at least 1, but is {found}"):
                 engine.evaluate(read, {**shape, name: wrong})
 
 
@@ -397,8 +430,8 @@ def test_the_lowest_temperature_leaves_the_likeliest_token(engine: Page) -> None
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        ("weights.slice(0, 100000)", "cut short"),
-        ("weights.slice(0, 4)", "cut short"),
+        ("weights.slice(0, 100000)", "truncated"),
+        ("weights.slice(0, 4)", "truncated"),
     ],
 )
 def test_a_broken_file_gives_a_sentence(engine: Page, spoil: str, message: str) -> None:
@@ -411,9 +444,9 @@ def test_weights_that_do_not_fit_the_shape_give_a_sentence(engine: Page) -> None
         "(() => { try { new GPT2({ ...model.config, n_embd: 96 }, readSafetensors(weights)); }"
         " catch (e) { return e.message; } })()"
     )
-    assert "do not fit config.json" in said
+    assert "do not match config.json: wte.weight should have shape (3072, 96), but has (3072, 192)." in said
 
 
 def test_more_tokens_than_positions_give_a_sentence(engine: Page) -> None:
     said = engine.evaluate("(() => { try { model.forward(Array(400).fill(0)); } catch (e) { return e.message; } })()")
-    assert said == "400 tokens were given, but this model has only 336 positions."
+    assert said == "Got 400 tokens, but this model has only 336 positions."

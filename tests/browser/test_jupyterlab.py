@@ -109,7 +109,7 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_the_kernel_and_nothing_else(br
     expect(last.locator(".jp-OutputArea-output")).to_contain_text(
         "['A rain song for', 'A rain song for ', 'The fox <b>']"
     )
-    expect(page.locator(".lab", has=page.get_by_label("Training so far"))).to_contain_text("Step 0:")
+    expect(page.locator(".lab", has=page.get_by_label("Training progress"))).to_contain_text("Step 0:")
     expect(page.locator(".jp-OutputArea #attention line")).not_to_have_count(0)  # BertViz's
     assert [url for url in elsewhere if url.startswith("http")] == []
     page.close()

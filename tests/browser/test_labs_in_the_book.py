@@ -18,7 +18,7 @@ from gpt2_course.labs.kernel import Kernel
 FIELD = {
     "playground": "Your prompt",
     "tokenizer_lab": "Your text",
-    "next_token_lab": "Beginning",
+    "next_token_lab": "Your prompt",
     "attention_lab": "Your sentence",
     "walk_through_lab": "Your sentence",
 }
@@ -110,13 +110,13 @@ def test_the_tokenizer_lab_shows_the_tokens_and_their_merges(page: Page, served:
     expect(lab.locator(".lab-detail .lab-token")).to_have_count(len(" hedgehog"))
     expect(lab.locator(".lab-detail")).to_contain_text("Step 0: the 9 bytes of “ hedgehog”")
     lab.get_by_role("button", name="Merge ▶").click()
-    expect(lab.locator(".lab-detail")).to_contain_text(f"by merge {steps[1]['rank'] + 1:,} of the list")
+    expect(lab.locator(".lab-detail")).to_contain_text(f"merge {steps[1]['rank'] + 1:,} in the list")
 
 
 def test_the_next_token_lab_tells_what_and_why(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "next_token_lab")
     prompt = "Once upon a time, a"
-    lab.get_by_label("Beginning").fill(prompt)
+    lab.get_by_label("Your prompt").fill(prompt)
     plain: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
     wanted: Any = kernel.next(prompt, [], plain, 0.0, 12)
     best = wanted["bars"][0]["text"]
@@ -125,7 +125,7 @@ def test_the_next_token_lab_tells_what_and_why(page: Page, served: str, kernel: 
     expect(bars.first).to_contain_text(best)
     shown = lab.locator(".lab-value").first.text_content()
     assert shown is not None
-    assert abs(float(shown.split()[0]) / 100 - wanted["bars"][0]["p"]) < 0.006
+    assert abs(float(shown.removesuffix("%")) / 100 - wanted["bars"][0]["p"]) < 0.006
     expect(lab).to_contain_text("3,072 tokens can be drawn")
     bars.nth(1).click()  # another future
     expect(lab.locator("mark")).to_have_text(wanted["bars"][1]["text"])
@@ -134,7 +134,7 @@ def test_the_next_token_lab_tells_what_and_why(page: Page, served: str, kernel: 
     drag(lab, "Top-k", 3)
     expect(lab).to_contain_text("3 tokens can be drawn")
     drag(lab, "Temperature", 0)
-    expect(lab).to_contain_text(f"Greedy: the likeliest token is taken, “{best}”")
+    expect(lab).to_contain_text(f"Greedy: always the most likely token, “{best}”")
     lab.get_by_role("button", name="Take").click()
     expect(lab.locator("mark")).to_have_text(best)
 
@@ -142,13 +142,13 @@ def test_the_next_token_lab_tells_what_and_why(page: Page, served: str, kernel: 
 def test_the_drawn_token_is_the_one_on_which_the_number_falls(page: Page, served: str) -> None:
     lab = open_lab(page, served, "next_token_lab")
     for _ in range(10):
-        told = lab.get_by_text("The number drawn is").text_content()
-        found = re.search(r"drawn is ([\d.]+)\. .* covers ([\d.]+) to ([\d.]+),", told or "")
+        told = lab.get_by_text("The random number is").text_content()
+        found = re.search(r"number is ([\d.]+)\. .* covers ([\d.]+) to ([\d.]+),", told or "")
         assert found, told
         number, start, end = map(float, found.groups())
         assert start - 0.001 <= number <= end + 0.001
         lab.get_by_role("button", name="Draw another number").click()
-        expect(lab.get_by_text("The number drawn is")).not_to_have_text(told or "")
+        expect(lab.get_by_text("The random number is")).not_to_have_text(told or "")
 
 
 def test_the_attention_lab_shows_every_head_and_switches_it_off(page: Page, served: str, kernel: Kernel) -> None:
@@ -165,12 +165,12 @@ def test_the_attention_lab_shows_every_head_and_switches_it_off(page: Page, serv
     expect(lab).to_contain_text(f"Layer 1, head 3: “{answer['tokens'][-1]['text']}” looks at “{most}”")
     lab.get_by_label("Token to follow").press("ArrowLeft")
     expect(lab).to_contain_text(f"Layer 1, head 3: “{answer['tokens'][-2]['text']}” looks at")
-    lab.get_by_role("button", name="Switch this head off").click()
+    lab.get_by_role("button", name="Turn this head off").click()
     without: Any = kernel.attention(text, [[1, 3]], 32)
-    expect(lab).to_contain_text(f"Without those switched off: “{without['next'][0]['text']}”")
-    expect(lab.get_by_role("button", name="Layer 1, head 3, switched off")).to_be_visible()
-    lab.get_by_role("button", name="All heads on").click()
-    expect(lab).to_contain_text("The model would go on with")
+    expect(lab).to_contain_text(f"With these heads off: “{without['next'][0]['text']}”")
+    expect(lab.get_by_role("button", name="Layer 1, head 3, turned off")).to_be_visible()
+    lab.get_by_role("button", name="Turn all heads on").click()
+    expect(lab).to_contain_text(f"Next token: “{answer['next'][0]['text']}”")
 
 
 def test_the_walk_through_leads_from_text_to_the_next_token(page: Page, served: str, kernel: Kernel) -> None:
@@ -182,7 +182,7 @@ def test_the_walk_through_leads_from_text_to_the_next_token(page: Page, served: 
     expect(title).to_contain_text("Token embedding")
     found: Any = kernel.activation("Once upon a time, a fox named Pip", "token_embedding", None, 16)
     last = found["values"][-kernel.model.config.n_embd :]
-    expect(lab).to_contain_text(f"begins {last[0]:.2f}, {last[1]:.2f}, {last[2]:.2f}, {last[3]:.2f}, …")
+    expect(lab).to_contain_text(f"starts {last[0]:.2f}, {last[1]:.2f}, {last[2]:.2f}, {last[3]:.2f}, …")
     expect(lab.get_by_role("link", name="Chapter 3")).to_have_attribute("href", re.compile("03_embeddings.html$"))
     for step in range(2, stations):
         lab.get_by_role("button", name="Next").click()
@@ -230,7 +230,7 @@ def test_the_training_replay_shows_what_was_written(page: Page, served: str, ker
     history: Any = kernel.history()
     reports = history["reports"]
     for report in (0, 3, len(reports) - 1):
-        drag(lab, "Training so far", report)
+        drag(lab, "Training progress", report)
         expect(lab).to_contain_text(f"Step {reports[report]['step']:,}: loss {reports[report]['loss']:.3f}")
         assert lab.locator("blockquote").text_content() == reports[report]["sample"]
     lab.get_by_role("button", name="Play").click()
@@ -255,7 +255,7 @@ def test_whatever_is_typed_stays_text(page: Page, served: str, text: str) -> Non
         lab = wake(page, name)
         lab.get_by_label(label).fill(text)
         if name == "playground":
-            drag(lab, "At most", 10)
+            drag(lab, "Maximum length", 10)
             lab.get_by_role("button", name="Write").click()
             wait_for_text(lab)
         assert lab.locator("script, img").count() == 0
@@ -287,7 +287,7 @@ def test_clicks_and_keys_at_random_break_nothing(page: Page, served: str) -> Non
     expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2)
 
 
-def test_a_picture_takes_on_the_colours_of_the_page(page: Page, served: str) -> None:
+def test_a_picture_takes_on_the_colors_of_the_page(page: Page, served: str) -> None:
     page.goto(f"{served}/book/labs.html")
     canvas = wake(page, "attention_lab").locator("canvas").first
     painted = "canvas => new Promise((go) => requestAnimationFrame(() => go(canvas.toDataURL())))"
@@ -340,11 +340,14 @@ def abort(route: Route) -> None:
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda page: page.route("**/model.safetensors", abort), "cannot be reached"),
-        (lambda page: page.route("**/model.safetensors", lambda r: r.fulfill(status=404)), "cannot be had (404"),
-        (lambda page: page.route("**/model.safetensors", lambda r: r.fulfill(body="x" * 50)), "cut short"),
-        (lambda page: page.add_init_script("delete window.Worker"), "no web workers"),
-        (lambda page: page.route("**/worker.mjs", abort), "has stopped"),
+        (lambda page: page.route("**/model.safetensors", abort), "Could not reach"),
+        (
+            lambda page: page.route("**/model.safetensors", lambda r: r.fulfill(status=404)),
+            "Could not load tiny-world/model.safetensors (404",
+        ),
+        (lambda page: page.route("**/model.safetensors", lambda r: r.fulfill(body="x" * 50)), "truncated"),
+        (lambda page: page.add_init_script("delete window.Worker"), "does not support web workers"),
+        (lambda page: page.route("**/worker.mjs", abort), "The engine stopped"),
     ],
     ids=["unreachable", "missing", "broken", "no workers", "no engine"],
 )
@@ -354,7 +357,7 @@ def test_where_a_lab_cannot_run_a_sentence_says_so_and_the_drawing_stays(
     page = opened(browser, f"{served}/book/labs.html", prepare)
     lab = page.locator('[data-lab="next_token_lab"]')
     lab.scroll_into_view_if_needed()
-    expect(lab.locator(".lab-note")).to_contain_text("you see a drawn example")
+    expect(lab.locator(".lab-note")).to_contain_text("you see a static example")
     expect(lab.locator(".lab-note")).to_contain_text(message)
     expect(lab.locator(".lab-bars li")).to_have_count(12)
     page.close()
@@ -362,7 +365,7 @@ def test_where_a_lab_cannot_run_a_sentence_says_so_and_the_drawing_stays(
 
 def test_a_page_opened_as_a_file_says_so(browser: Browser, site: Path) -> None:
     page = opened(browser, (site / "book/labs.html").as_uri(), lambda page: None)
-    expect(page.locator('[data-lab="playground"] .lab-note')).to_contain_text("`make book` serves the book")
+    expect(page.locator('[data-lab="playground"] .lab-note')).to_contain_text("Run `make book` to serve the book")
     page.close()
 
 

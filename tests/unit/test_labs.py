@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 import threading
 from typing import Any
 
@@ -16,8 +15,8 @@ import gpt2_course.labs
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.introspection import activations
 from gpt2_course.labs import AttentionLab, NextTokenLab, Playground, TokenizerLab
-from gpt2_course.labs.kernel import CALLS, Kernel
-from gpt2_course.labs.lab import STATIC, Lab, bundle
+from gpt2_course.labs.kernel import Kernel
+from gpt2_course.labs.lab import Lab
 
 LABS: list[type[Lab]] = [getattr(gpt2_course.labs, name) for name in gpt2_course.labs.__all__]
 PLAIN: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
@@ -42,26 +41,6 @@ def test_a_lab_leaves_a_drawn_example_without_ids_that_change(lab: type[Lab]) ->
     assert set(state) == set(lab().own_traits())
     for picture in page.find_all("svg"):
         assert len(str(picture["aria-label"])) > 20
-
-
-@pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.__name__)
-def test_a_labs_code_is_one_file_for_the_widget(lab: type[Lab]) -> None:
-    code = bundle(lab.module)
-    assert "import " not in re.sub(r"//.*|/\*.*?\*/", "", code, flags=re.DOTALL)
-    assert code.count("export ") == 1
-    names = re.findall(r"^(?:async )?(?:const|let|function\*?|class) (\w+)", code, re.MULTILINE)
-    assert len(names) == len(set(names))
-
-
-def test_every_module_is_short_enough_to_be_read() -> None:
-    for path in STATIC.glob("*.mjs"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path.name
-        assert "innerHTML" not in path.read_text(encoding="utf-8")
-
-
-def test_kernel_and_worker_answer_the_same_calls() -> None:
-    worker = (STATIC / "worker.mjs").read_text(encoding="utf-8")
-    assert re.findall(r"^  async (\w+)\(", worker, re.MULTILINE) == list(CALLS)
 
 
 def test_settings_can_be_read_and_set_and_others_are_refused() -> None:

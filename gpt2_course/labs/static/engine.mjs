@@ -1,27 +1,24 @@
 /**
- * GPT-2 in plain JavaScript. It reads a model folder in Hugging Face's layout as it stands and runs it token by token,
- * with a key–value cache. Chapters 3 to 7 build the same in PyTorch, under the same names.
+ * GPT-2 in plain JavaScript. It reads model folders in Hugging Face's layout and runs them with a key-value cache.
+ * Chapters 3 to 7 build the same network in PyTorch, with the same names.
  *
- * Matrices are Float32Arrays, row after row. Shapes: T tokens, C channels, H heads of D = C / H channels, V tokens in the
- * vocabulary, S tokens seen so far.
+ * Matrices are Float32Arrays in row-major order. Shapes: T tokens, C channels, H heads of D = C / H channels, V tokens
+ * in the vocabulary, S tokens so far.
  *
- * @typedef {{vocab_size: number, n_positions: number, n_embd: number, n_layer: number, n_head: number,
- *   layer_norm_epsilon: number}} Config  a folder's config.json
- * @typedef {{length: number, keys: Float32Array[], values: Float32Array[]}} Cache  of each layer (n_positions, C)
- * @typedef {(name: string, layer: number | null, values: Float32Array) => void} Look
- *   is shown every activation, in the order in which they are computed; copy what you keep
+ * @import { Cache, Config, InnerLoop, Look, Tensors } from "../types.d.ts"
  */
 
 /**
- * x (T, nIn) times the transpose of w (nOut, nIn), plus b: (T, nOut). Nearly all of a model's time goes by here, so four
- * outputs are computed at a time, each x being read once for all four. (To round the sums to float32 on the way, as
- * PyTorch does, would take twice as long. simd.mjs does the same on vectors, three times as fast.)
+ * x (T, nIn) times the transpose of w (nOut, nIn), plus b (nOut): (T, nOut). The model spends nearly all its time here,
+ * so the loop computes four outputs per pass over x. Sums are in float64, because rounding them to float32, as PyTorch
+ * does, would take twice as long. simd.mjs does the same with vector instructions, three times as fast.
+ * @type {InnerLoop["linear"]}
  */
 function linear(x, w, b, nIn, nOut) {
   const T = x.length / nIn;
   const y = new Float32Array(T * nOut);
   for (let o = 0; o < nOut; o += 4) {
-    const o1 = Math.min(o + 1, nOut - 1); // past the end, the last one again
+    const o1 = Math.min(o + 1, nOut - 1); // past the end, repeat the last output
     const o2 = Math.min(o + 2, nOut - 1);
     const o3 = Math.min(o + 3, nOut - 1);
     const w0 = o * nIn;
@@ -51,10 +48,18 @@ function linear(x, w, b, nIn, nOut) {
   return y;
 }
 
-/** The inner loop of the engine: `linear`, and where the matrices it is given are to be kept. */
+/**
+ * The engine's inner loop without vector instructions.
+ * @type {InnerLoop}
+ */
 export const plain = { linear, keep: (values) => values };
 
-/** Each row of x (T, C) shifted to mean 0 and scaled to variance 1, then by the learned gain and bias. */
+/**
+ * Shift each row of x (T, C) to mean 0, scale it to variance 1, then apply the learned weight and bias.
+ * @param {Float32Array} x
+ * @param {{ weight: Float32Array, bias: Float32Array }} parameters
+ * @param {number} epsilon
+ */
 function layerNorm(x, { weight, bias }, epsilon) {
   const C = weight.length;
   const y = new Float32Array(x.length);
@@ -69,38 +74,50 @@ function layerNorm(x, { weight, bias }, epsilon) {
   return y;
 }
 
-/** The tanh form of GELU, with which GPT-2 was trained (Hendrycks & Gimpel, 2016). */
+/**
+ * The tanh approximation of GELU, which GPT-2 was trained with (Hendrycks & Gimpel, 2016).
+ * @param {Float32Array} x
+ */
 function gelu(x) {
   const slope = Math.sqrt(2 / Math.PI);
   return x.map((v) => 0.5 * v * (1 + Math.tanh(slope * (v + 0.044715 * v * v * v))));
 }
 
+/** @type {(a: Float32Array, b: Float32Array) => Float32Array} */
 const sum = (a, b) => a.map((v, i) => v + b[i]);
 
 export class GPT2 {
-  /** @param {Config} config
-   *  @param {ReturnType<typeof import("./checkpoint.mjs").readSafetensors>} tensors
-   *  @param {typeof plain} innerLoop
-   *  @param {number} known  how many tokens the tokenizer knows; rows beyond them only make the table a round size */
+  /**
+   * @param {Config} config
+   * @param {Tensors} tensors
+   * @param {InnerLoop} innerLoop
+   * @param {number} known  number of tokens in the tokenizer; further rows of the embedding table are padding
+   */
   constructor(config, tensors, { linear, keep } = plain, known = config.vocab_size) {
     if (known > config.vocab_size) {
       throw new Error(
-        `The tokenizer knows ${known} tokens, but the model ${config.vocab_size}: they do not belong together.`,
+        `The tokenizer has ${known} tokens, but the model's vocabulary has only ${config.vocab_size}. ` +
+          "Use the tokenizer that belongs to the model.",
       );
     }
     this.config = config;
     this.known = known;
     const { n_embd: C, n_layer, vocab_size: V, n_positions } = config;
+    /** @type {(name: string, ...shape: number[]) => Float32Array} */
     const take = (name, ...shape) => {
       const tensor = tensors.get(name);
       if (String(tensor?.shape) !== String(shape)) {
+        const found = tensor ? `has (${tensor.shape.join(", ")})` : "is missing";
         throw new Error(
-          `The weights do not fit config.json: ${name} should be ${shape}, but is ${tensor?.shape ?? "not there"}.`,
+          `The weights do not match config.json: ${name} should have shape (${shape.join(", ")}), but ${found}.`,
         );
       }
-      return tensor.values;
+      return /** @type {import("../types.d.ts").Tensor} */ (tensor).values;
     };
-    // GPT-2's files hold (nIn, nOut); a row for each output reads faster.
+    /**
+     * A linear layer. GPT-2's files store (nIn, nOut); one row per output is faster to read.
+     * @type {(name: string, nIn: number, nOut: number) => (x: Float32Array) => Float32Array}
+     */
     const linearOf = (name, nIn, nOut) => {
       const stored = take(`${name}.weight`, nIn, nOut);
       const weight = keep(new Float32Array(stored.length));
@@ -108,9 +125,10 @@ export class GPT2 {
       const bias = keep(take(`${name}.bias`, nOut));
       return (x) => linear(x, weight, bias, nIn, nOut);
     };
+    /** @type {(name: string) => (x: Float32Array) => Float32Array} */
     const normOf = (name) => {
-      const parts = { weight: take(`${name}.weight`, C), bias: take(`${name}.bias`, C) };
-      return (x) => layerNorm(x, parts, config.layer_norm_epsilon);
+      const parameters = { weight: take(`${name}.weight`, C), bias: take(`${name}.bias`, C) };
+      return (x) => layerNorm(x, parameters, config.layer_norm_epsilon);
     };
     this.tokenEmbedding = keep(take("wte.weight", V, C));
     this.positionEmbedding = take("wpe.weight", n_positions, C);
@@ -124,7 +142,8 @@ export class GPT2 {
     }));
     this.finalNorm = normOf("ln_f");
     const noBias = keep(new Float32Array(V));
-    this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V); // the embedding, read backwards
+    /** @param {Float32Array} x */
+    this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V); // the output head is the token embedding
   }
 
   get parameters() {
@@ -140,18 +159,18 @@ export class GPT2 {
   }
 
   /**
-   * The scores of every known token to come after the last of `ids`, (V); after each of them, (T, V), if `everywhere`,
-   * and then those of unknown ones too.
-   * `ids` go on from what the cache has seen. Heads named in `without`, as [layer, head], contribute nothing.
-   * @param {number[]} ids
-   * @param {{cache?: Cache, look?: Look, without?: number[][], everywhere?: boolean}} options
+   * The logits for the token after `ids`, (V), one per known token. With `everywhere`, the logits after each of `ids`,
+   * (T, V), padding included.
+   * @param {number[]} ids  continue from the tokens in the cache
+   * @param {{ cache?: Cache, look?: Look, without?: number[][], everywhere?: boolean }} options  `without` lists the
+   *   heads to turn off, as [layer, head]
    */
   forward(ids, { cache = this.newCache(), look = () => {}, without = [], everywhere = false } = {}) {
     const { n_embd: C, n_positions } = this.config;
     const T = ids.length;
     const start = cache.length;
     if (start + T > n_positions) {
-      throw new Error(`${start + T} tokens were given, but this model has only ${n_positions} positions.`);
+      throw new Error(`Got ${start + T} tokens, but this model has only ${n_positions} positions.`);
     }
     cache.length += T;
     const tokens = new Float32Array(T * C);
@@ -162,10 +181,11 @@ export class GPT2 {
     look("position_embedding", null, positions);
     look("embedding", null, x);
     this.blocks.forEach((block, layer) => {
+      /** @type {(name: string, values: Float32Array) => Float32Array} */
       const see = (name, values) => (look(name, layer, values), values);
       const qkv = block.qkv(see("norm_1", block.norm1(x))); // (T, 3C)
-      const switchedOff = without.filter(([l]) => l === layer).map(([, head]) => head);
-      const heads = this.attend(qkv, cache.keys[layer], cache.values[layer], start, see, switchedOff); // (T, C)
+      const turnedOff = without.filter(([l]) => l === layer).map(([, head]) => head);
+      const heads = this.attend(qkv, cache.keys[layer], cache.values[layer], start, see, turnedOff); // (T, C)
       x = see("after_attention", sum(x, see("attention_out", block.projection(heads))));
       const hidden = see("mlp_hidden", gelu(block.expand(see("norm_2", block.norm2(x))))); // (T, 4C)
       x = see("after_mlp", sum(x, see("mlp_out", block.shrink(hidden))));
@@ -179,8 +199,16 @@ export class GPT2 {
     return logits;
   }
 
-  /** Attention of T tokens, the first of them at position `start`, to all up to themselves: heads side by side, (T, C). */
-  attend(qkv, keys, values, start, see, switchedOff) {
+  /**
+   * Attention of T tokens, the first at position `start`, to all tokens up to themselves: heads side by side, (T, C).
+   * @param {Float32Array} qkv  (T, 3C)
+   * @param {Float32Array} keys
+   * @param {Float32Array} values
+   * @param {number} start
+   * @param {(name: string, values: Float32Array) => void} see
+   * @param {number[]} turnedOff  heads
+   */
+  attend(qkv, keys, values, start, see, turnedOff) {
     const { n_embd: C, n_head: H } = this.config;
     const D = C / H;
     const T = qkv.length / (3 * C);
@@ -194,7 +222,7 @@ export class GPT2 {
     see("q", q);
     see("k", keys.subarray(start * C, S * C));
     see("v", values.subarray(start * C, S * C));
-    const weights = new Float32Array(H * T * S); // what a token may not see stays 0
+    const weights = new Float32Array(H * T * S); // tokens that may not be seen keep weight 0
     const y = new Float32Array(T * C);
     for (let h = 0; h < H; h++) {
       for (let t = 0; t < T; t++) {
@@ -212,7 +240,7 @@ export class GPT2 {
         let total = 0;
         for (let s = 0; s < seen; s++) total += weights[row + s] = Math.exp(weights[row + s] - largest);
         for (let s = 0; s < seen; s++) weights[row + s] /= total;
-        if (switchedOff.includes(h)) continue;
+        if (turnedOff.includes(h)) continue;
         for (let i = 0; i < D; i++) {
           let mixed = 0;
           for (let s = 0, from = h * D + i; s < seen; s++, from += C) mixed += weights[row + s] * values[from];
@@ -226,10 +254,12 @@ export class GPT2 {
   }
 
   /**
-   * Yields the logits (V) after `ids`, and after each id that is sent back by `next(id)`.
+   * Yield the logits (V) after `ids`, then after each id passed to `next(id)`.
    *
-   * A full window cannot move on by one token, because positions are absolute: it drops its older half, and the newer
-   * half is computed anew. `gpt2_course.sampling.generate_tokens` does the same, and so both write the same text.
+   * Positions are absolute, so a full window cannot slide by one token. Instead, it drops its older half and recomputes
+   * the newer half. The Python package does the same, so both write the same text.
+   * @param {number[]} ids
+   * @returns {Generator<Float32Array, never, number>}
    */
   *continuing(ids) {
     const { n_positions } = this.config;

@@ -1,36 +1,53 @@
 /**
- * Brings the labs of a page to life, with no kernel. Each lab is a <div data-lab="name" data-state="…"> that holds a drawn
- * example. When it comes into view, the lab's module is mounted on the engine in a Web Worker, which all labs of the page
- * share; until then, and where that is not possible, the drawn example stays.
+ * Runs the labs of a page without a kernel. A notebook leaves each lab as <div data-lab="name" data-state="…"> with a
+ * static example inside. When the div comes into view, the lab's module is mounted in it and connected to an engine in
+ * a Web Worker, which all labs on the page share. Until then, and wherever labs cannot run, the example stays.
+ *
+ * @import { Lab, Message, Model, Request, Traits } from "../types.d.ts"
  */
 import { connect, h } from "./ui.mjs";
 
-const WEIGHTS = 5e6; // bytes, about; only the progress bar needs it
+const WEIGHTS = 5e6; // approximate size in bytes, for the progress bar
 
+/** @type {Worker | null} */
 let worker = null;
+/** @type {Set<(message: Message) => void>} */
 const listeners = new Set();
-function send(message) {
-  if (!window.Worker) throw new Error("This browser has no web workers.");
+
+/** @param {Request} request */
+function send(request) {
+  if (!window.Worker) throw new Error("This browser does not support web workers.");
   if (!worker) {
-    worker = new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }) => listeners.forEach((hear) => hear(data));
-    worker.onerror = () => {
-      worker.terminate();
-      worker = null; // the next lab may try again
-      listeners.forEach((hear) => hear({ broken: "The engine has stopped: reload the page." }));
+    const started = new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
+    started.onmessage = ({ data }) => listeners.forEach((listener) => listener(data));
+    started.onerror = () => {
+      started.terminate();
+      worker = null; // the next request starts a new one
+      listeners.forEach((listener) => listener({ broken: "The engine stopped. Reload the page to restart it." }));
     };
+    worker = started;
   }
-  worker.postMessage(message);
+  worker.postMessage(request);
 }
 
+/**
+ * The module of a lab.
+ * @param {HTMLElement} place
+ * @returns {Promise<Lab>}
+ */
 const moduleOf = (place) => import(`./${place.dataset.lab}.mjs`).then(({ default: lab }) => lab);
 
-/** Stands in for Jupyter's widget model: the lab's traits, and the line to the engine. */
+/**
+ * A stand-in for Jupyter's widget model: the lab's traits, and the connection to the engine.
+ * @param {Traits} state
+ * @returns {Model}
+ */
 function pageModel(state) {
+  /** @type {Map<string, ((message: Message) => void)[]>} */
   const heard = new Map();
-  const on = (event, hear) => heard.set(event, [...(heard.get(event) ?? []), hear]);
-  const tell = (event, what) => heard.get(event)?.forEach((hear) => hear(what));
-  listeners.add((data) => tell("msg:custom", data));
+  /** @type {(event: string, message?: Message) => void} */
+  const tell = (event, message = {}) => heard.get(event)?.forEach((listener) => listener(message));
+  listeners.add((message) => tell("msg:custom", message));
   return {
     get: (trait) => state[trait],
     set(trait, value) {
@@ -39,29 +56,32 @@ function pageModel(state) {
       tell(`change:${trait}`);
     },
     save_changes() {},
-    inPage: true, // and not in a notebook: a lab may begin by itself
-    on,
+    inPage: true,
+    on: (/** @type {string} */ event, /** @type {(message: Message) => void} */ listener) =>
+      void heard.set(event, [...(heard.get(event) ?? []), listener]),
     send,
   };
 }
 
+/** @param {HTMLElement} place */
 async function mount(place) {
-  const bar = h("progress", { max: WEIGHTS, "aria-label": "The model is being fetched" });
-  const note = h("p", { class: "lab-note", role: "status" }, "This lab is waking up … ", bar);
+  const bar = h("progress", { max: WEIGHTS, "aria-label": "Loading the model" });
+  const note = h("p", { class: "lab-note", role: "status" }, "Loading this lab … ", bar);
   place.prepend(note);
   try {
     const lab = await moduleOf(place);
-    const model = pageModel(JSON.parse(place.dataset.state));
+    const model = pageModel(JSON.parse(place.dataset.state ?? "{}"));
     model.on("msg:custom", ({ loaded }) => {
       if (loaded) bar.value = loaded;
     });
-    await connect(model)(...lab.needs);
+    await connect(model)(lab.needs[0], lab.needs[1]);
     const el = h("div");
     await lab.render({ model, el });
     place.replaceChildren(el);
     place.dataset.alive = "";
   } catch (error) {
-    note.replaceChildren(`This lab cannot run here, so you see a drawn example. ${error.message}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    note.replaceChildren(`This lab can’t run here, so you see a static example. ${reason}`);
   }
 }
 
@@ -70,25 +90,27 @@ const inView = new IntersectionObserver(
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       inView.unobserve(target);
-      mount(target);
+      mount(/** @type {HTMLElement} */ (target));
     }
   },
   { rootMargin: "200px" },
 );
-const places = [...document.querySelectorAll("[data-lab]")];
+/** @type {HTMLElement[]} */
+const places = [...document.querySelectorAll("[data-lab]")].filter((place) => place instanceof HTMLElement);
 places.forEach((place) => inView.observe(place));
 
 /**
- * Fetches what the page's labs need, once the page itself is there: a reader who then loses the network finds those that
- * are further down alive as well. Not for readers who have asked their browser to save data; and a fetch that fails now
- * is tried again by the lab, which says so.
+ * Fetch everything that the page's labs need, once the page itself has loaded, so that they work even if the reader
+ * goes offline before scrolling to them. Skip this if the browser is set to save data. Failures are ignored, because
+ * the lab tries again and reports them.
  */
-async function fetchAll() {
-  if (navigator.connection?.saveData) return;
-  const ask = connect(pageModel({}));
+async function prefetch() {
+  const { connection } = /** @type {{ connection?: { saveData?: boolean } }} */ (navigator);
+  if (connection?.saveData) return;
+  const ask = connect(pageModel(/** @type {Traits} */ ({})));
   for (const place of places) {
     const lab = await moduleOf(place);
     for (const [call, asked] of [lab.needs, ...(lab.mayNeed ?? [])]) await ask(call, asked);
   }
 }
-if (places.length) addEventListener("load", () => fetchAll().catch(() => {}));
+if (places.length) addEventListener("load", () => prefetch().catch(() => {}));

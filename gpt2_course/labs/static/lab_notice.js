@@ -1,4 +1,5 @@
-/* A classic script, because it must also run where modules do not: pages opened as files, and very old browsers. */
+/* Explain why labs do not run in pages opened as files and in very old browsers. Neither loads modules, so this is a
+   classic script, in the JavaScript of those browsers. */
 document.addEventListener("DOMContentLoaded", function () {
   var isFile = location.protocol === "file:";
   if (!isFile && "noModule" in HTMLScriptElement.prototype) return;
@@ -6,8 +7,8 @@ document.addEventListener("DOMContentLoaded", function () {
     var note = document.createElement("p");
     note.className = "lab-note";
     note.textContent = isFile
-      ? "A page opened as a file cannot run its labs, so you see a drawn example: `make book` serves the book."
-      : "This browser is too old to run the lab, so you see a drawn example.";
+      ? "Labs can’t run in a page opened as a file, so you see a static example. Run `make book` to serve the book."
+      : "This browser is too old to run the lab, so you see a static example.";
     place.insertBefore(note, place.firstChild);
   });
 });

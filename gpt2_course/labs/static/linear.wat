@@ -1,14 +1,14 @@
-;; linear.wasm, in words: the function `linear` of engine.mjs on vectors of four numbers (f32x4). Browsers and most other
-;; machines do such a vector's four sums at once. To make linear.wasm anew: make wasm
+;; The source of linear.wasm: the function `linear` of engine.mjs, on vectors of four numbers (f32x4), whose four sums
+;; most processors compute at once. To rebuild linear.wasm, run `make wasm`.
 (module
   (memory (import "js" "memory") 1)
 
-  ;; y (T, nOut) = x (T, nIn) times the transpose of w (nOut, nIn), plus b. nIn and nOut are multiples of 4.
-  ;; x, w, b and y are places in memory, in bytes; a float32 takes 4.
+  ;; y (T, nOut) = x (T, nIn) times the transpose of w (nOut, nIn), plus b (nOut). nIn and nOut are multiples of 4.
+  ;; x, w, b and y are byte offsets into memory. A float32 takes 4 bytes.
   (func (export "linear")
     (param $x i32) (param $w i32) (param $b i32) (param $y i32) (param $T i32) (param $nIn i32) (param $nOut i32)
-    (local $row i32)   ;; the bytes of a row of x and of w
-    (local $step i32)  ;; the bytes of a row of y
+    (local $row i32)   ;; bytes per row of x and of w
+    (local $step i32)  ;; bytes per row of y
     (local $yEnd i32) (local $xEnd i32) (local $xi i32) (local $to i32) (local $from i32)
     (local $w0 i32) (local $w1 i32) (local $w2 i32) (local $w3 i32) (local $four v128)
     (local $s0 v128) (local $s1 v128) (local $s2 v128) (local $s3 v128)
@@ -16,7 +16,7 @@
     (local.set $step (i32.shl (local.get $nOut) (i32.const 2)))
     (local.set $yEnd (i32.add (local.get $y) (local.get $step)))
 
-    (loop $outputs  ;; four outputs at a time, each with its row of w
+    (loop $outputs  ;; four outputs at a time, one row of w each
       (local.set $to (local.get $y))
       (local.set $from (local.get $x))
       (local.set $xEnd (i32.add (local.get $x) (i32.mul (local.get $row) (local.get $T))))
@@ -45,7 +45,7 @@
           (local.set $w3 (i32.add (local.get $w3) (i32.const 16)))
           (br_if $inputs (i32.lt_u (local.tee $xi (i32.add (local.get $xi) (i32.const 16))) (local.get $from))))
 
-        ;; the four lanes of each sum are added up, so that lane j holds output j
+        ;; add up the four lanes of each sum, so that lane j holds output j
         (local.set $s0 (f32x4.add
           (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $s0) (local.get $s1))
           (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $s0) (local.get $s1))))

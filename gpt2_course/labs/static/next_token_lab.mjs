@@ -1,6 +1,9 @@
-/** Next-token lab: what may come next, and why the chosen token was chosen. */
+/**
+ * Next-token lab: which tokens can come next, and why one of them was drawn.
+ *
+ * @import { Candidate, Lab, NextAnswer } from "../types.d.ts"
+ */
 import {
-  bind,
   button,
   connect,
   enable,
@@ -17,58 +20,61 @@ import { uniform } from "./sampling.mjs";
 
 const SHOWN = 12;
 
+/** @type {Lab["render"]} */
 function render({ model, el }) {
   const ask = connect(model);
   const { line, tell } = messageLine();
   const text = h("p", { class: "lab-text", "aria-live": "polite", dir: "auto" });
-  const list = h("ol", { class: "lab-bars", "aria-label": "The likeliest next tokens; press one to choose it" });
+  const list = h("ol", { class: "lab-bars", "aria-label": "Most likely next tokens. Press one to choose it." });
   const strip = h("div", { class: "lab-strip", "aria-hidden": "true" });
   const why = h("p", { role: "status" });
-  let answer = null;
+  /** @type {{ drawn: Candidate, after: number[] } | undefined} */
+  let answer; // the drawn token, and the added tokens that it follows
 
   const added = () => model.get("added");
   const number = () => uniform(model.get("seed"), added().length);
-  // A second click on what is no longer up to date must not add a token that was not meant.
-  const add = (id) => answer && String(answer.to) === String(added()) && save("added", [...added(), id]);
-  function save(trait, value) {
-    model.set(trait, value);
+  /** @param {number[]} ids */
+  function setAdded(ids) {
+    model.set("added", ids);
     model.save_changes();
+  }
+  /** @param {number} id */
+  function add(id) {
+    // Ignore a click on an outdated list, such as the second click of a double click.
+    if (answer && String(answer.after) === String(added())) setAdded([...added(), id]);
   }
 
   const refresh = latest(async () => {
-    const to = added();
-    const found = await ask("next", {
-      prompt: model.get("prompt"),
-      added: to,
-      settings: settingsOf(model),
-      number: number(),
-      count: SHOWN,
-    });
-    answer = { ...found, to };
-    const { bars, drawn, possible } = answer;
+    const after = added();
+    const prompt = model.get("prompt");
+    const settings = settingsOf(model);
+    const found = await ask("next", { prompt, added: after, settings, number: number(), count: SHOWN });
+    const { bars, drawn } = found;
+    answer = { drawn, after };
     text.replaceChildren(
       model.get("prompt"),
-      ...answer.added.map((token) => h("mark", {}, token.text)),
+      ...found.added.map((token) => h("mark", {}, token.text)),
       h("span", { class: "lab-caret", "aria-hidden": "true" }),
     );
     const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
     const shown = bars.some(({ id }) => id === drawn.id) ? bars : [...bars.slice(0, -1), drawn];
-    list.replaceChildren(...shown.map((token) => h("li", {}, bar(token, token.id === drawn.id))));
-    if (focused >= 0) list.children[Math.min(focused, list.children.length - 1)].firstChild.focus();
-    drawStrip();
-    why.textContent = explain(drawn, possible);
-    [undo, restart].forEach((each) => enable(each, added().length > 0));
+    const buttons = shown.map((token) => bar(token, token.id === drawn.id));
+    list.replaceChildren(...buttons.map((button) => h("li", {}, button)));
+    if (focused >= 0) buttons[Math.min(focused, buttons.length - 1)].focus();
+    drawStrip(found);
+    why.textContent = explain(found);
+    [undo, restart].forEach((button) => enable(button, added().length > 0));
     take.textContent = `Take ${quoted(drawn.text)}`;
   }, tell);
 
+  /** @type {(token: Candidate, isDrawn: boolean) => HTMLElement} */
   function bar(token, isDrawn) {
-    const name = `${quoted(token.text)}, ${percent(token.p)}${isDrawn ? ", drawn" : ""}`;
     return h(
       "button",
       {
         type: "button",
         class: isDrawn ? "lab-bar lab-drawn" : "lab-bar",
-        "aria-label": name,
+        "aria-label": `${quoted(token.text)}, ${percent(token.p)}${isDrawn ? ", drawn" : ""}`,
         onclick: () => add(token.id),
       },
       h("span", { class: "lab-name", dir: "auto" }, quoted(token.text)),
@@ -77,50 +83,51 @@ function render({ model, el }) {
     );
   }
 
-  /** All probabilities laid end to end, and where the random number falls. */
-  function drawStrip() {
-    const { bars, drawn } = answer;
+  /**
+   * Draw all probabilities end to end, with a pin at the random number.
+   * @param {NextAnswer} answer
+   */
+  function drawStrip({ bars, drawn }) {
     let end = 0;
     const parts = bars
       .filter(({ p }) => p > 0)
-      .map(({ id, p, text: name }, i) => {
+      .map(({ id, p, text }, i) => {
         end += p;
-        return h(
-          "span",
-          { class: `lab-part lab-color-${i % 6}${id === drawn.id ? " lab-drawn" : ""}`, style: `flex:${p}` },
-          p > 0.08 ? quoted(name) : "",
-        );
+        const look = `lab-part lab-color-${i % 6}${id === drawn.id ? " lab-drawn" : ""}`;
+        return h("span", { class: look, style: `flex:${p}` }, p > 0.08 ? quoted(text) : "");
       });
-    if (end < 1 - 1e-9)
-      parts.push(h("span", { class: "lab-part lab-rest", style: `flex:${1 - end}` }, end < 0.9 ? "the rest" : ""));
-    const pin = h("span", { class: "lab-pin", style: `left:${100 * number()}%` });
-    strip.replaceChildren(...parts, ...(model.get("temperature") === 0 ? [] : [pin]));
+    if (end < 1 - 1e-9) {
+      const rest = { class: "lab-part lab-rest", style: `flex:${1 - end}` };
+      parts.push(h("span", rest, end < 0.9 ? "the rest" : ""));
+    }
+    if (model.get("temperature") > 0) parts.push(h("span", { class: "lab-pin", style: `left:${100 * number()}%` }));
+    strip.replaceChildren(...parts);
   }
 
-  function explain(drawn, possible) {
-    if (model.get("temperature") === 0)
-      return `Greedy: the likeliest token is taken, ${quoted(drawn.text)}. No chance is involved.`;
+  /** @param {NextAnswer} answer */
+  function explain({ drawn, possible }) {
+    const name = quoted(drawn.text);
+    if (model.get("temperature") === 0) return `Greedy: always the most likely token, ${name}. Nothing is random.`;
     const [from, to] = [drawn.start, drawn.start + drawn.p].map((x) => x.toFixed(3));
-    const among = `${possible.toLocaleString("en")} token${possible === 1 ? "" : "s"} can be drawn`;
-    return `The number drawn is ${number().toFixed(3)}. Laid end to end, likeliest first, ${quoted(drawn.text)} covers ${from} to ${to}, so it is the one. (${among}.)`;
+    return (
+      `The random number is ${number().toFixed(3)}. With the tokens laid end to end, most likely first, ` +
+      `${name} covers ${from} to ${to}, so it is drawn. ` +
+      `(${possible.toLocaleString("en")} token${possible === 1 ? "" : "s"} can be drawn.)`
+    );
   }
 
-  const take = button("Take it", () => add(answer?.drawn.id), { class: "lab-main" });
-  const again = button("Draw another number", () => save("seed", (model.get("seed") + 1) % 2 ** 31));
-  const undo = button("Undo", () => save("added", added().slice(0, -1)));
-  const restart = button("Start again", () => save("added", []));
-  ["added", "seed"].forEach((trait) =>
-    bind(
-      model,
-      trait,
-      () => model.get(trait),
-      () => {},
-      refresh,
-    ),
-  );
+  const take = button("Take it", () => answer && add(answer.drawn.id), { class: "lab-main" });
+  const again = button("Draw another number", () => {
+    model.set("seed", (model.get("seed") + 1) % 2 ** 31);
+    model.save_changes();
+  });
+  const undo = button("Undo", () => setAdded(added().slice(0, -1)));
+  const restart = button("Start over", () => setAdded([]));
+  model.on("change:added", refresh);
+  model.on("change:seed", refresh);
   el.className = "lab";
   el.append(
-    textField(model, "prompt", "Beginning", refresh, () => save("added", [])),
+    textField(model, "prompt", "Your prompt", refresh, () => setAdded([])),
     text,
     list,
     strip,
@@ -132,4 +139,5 @@ function render({ model, el }) {
   return refresh();
 }
 
+/** @type {Lab} */
 export default { needs: ["describe"], render };

@@ -1,4 +1,8 @@
-/** Playground: the model writes, as many samples as wanted, each token in the colour of how sure the model was. */
+/**
+ * Playground: the model writes one or more samples, with each token colored by how sure the model was.
+ *
+ * @import { Answer, Calls, Lab, Written } from "../types.d.ts"
+ */
 import {
   bind,
   button,
@@ -23,56 +27,74 @@ const PROMPTS = [
   "Question: Who likes to",
   "Listen well.",
 ];
+const LARGEST_SEED = 2 ** 31 - 1;
 
+/** A word in the color for a doubt from 0 to 1. */
+const shaded = (/** @type {string} */ text, /** @type {number} */ doubt, attributes = {}) =>
+  h("span", { class: "lab-sure", style: `--doubt:${doubt.toFixed(3)}`, ...attributes }, text);
+
+/** @type {Lab["render"]} */
 function render({ model, el }) {
   const ask = connect(model);
   const { line, tell } = messageLine();
   const output = h("div", { class: "lab-samples" });
-  let calls = []; // what is being written
+  /** @type {Answer<Calls["generate"]["done"]>[]} */
+  let calls = []; // those in progress
 
   async function write() {
     stop();
     tell(null);
-    const [prompt, seed, samples] = ["prompt", "seed", "samples"].map((trait) => model.get(trait));
-    const cards = Array.from({ length: samples }, (_, i) => card(prompt, seed + i));
+    const [prompt, seed, length] = [model.get("prompt"), model.get("seed"), model.get("length")];
+    const settings = settingsOf(model);
+    const cards = Array.from({ length: model.get("samples") }, (_, i) => card(prompt, seed + i));
     output.replaceChildren(...cards.map(({ shown }) => shown));
-    running(true);
+    setRunning(true);
     const began = performance.now();
-    const mine = (calls = cards.map(({ add }, i) =>
-      ask("generate", { prompt, seed: seed + i, settings: settingsOf(model), length: model.get("length") }, add),
-    ));
+    const mine = cards.map(({ add }, i) => ask("generate", { prompt, seed: seed + i, settings, length }, add));
+    calls = mine;
+    const isOutdated = () => mine !== calls; // true once the user has pressed Write again
     try {
-      const done = await Promise.all(mine.map((call, i) => call.then((result) => (cards[i].finish(result), result))));
-      if (mine !== calls) return; // the next one has begun
-      const tokens = done.reduce((n, result) => n + result.tokens, 0);
+      const finished = mine.map(async (call, i) => {
+        const { tokens } = await call;
+        cards[i].finish(tokens);
+        return tokens;
+      });
+      const tokens = (await Promise.all(finished)).reduce((a, b) => a + b, 0);
+      if (isOutdated()) return;
       const seconds = (performance.now() - began) / 1000;
-      speed.textContent = `${tokens} tokens in ${seconds.toFixed(1)} s: ${Math.round(tokens / Math.max(seconds, 1e-3))} a second.`;
+      const rate = Math.round(tokens / Math.max(seconds, 1e-3));
+      speed.textContent = `${tokens} tokens in ${seconds.toFixed(1)} s (${rate} per second)`;
       model.set(
         "texts",
         cards.map(({ text }) => text()),
       );
       model.save_changes();
     } catch (error) {
-      if (mine === calls) tell(error);
+      if (!isOutdated()) tell(error);
     }
-    if (mine !== calls) return;
+    if (isOutdated()) return;
     calls = [];
-    running(false);
+    setRunning(false);
   }
 
-  const stop = () => calls.forEach((call) => call.cancel()); // what is written so far stays
+  const stop = () => calls.forEach((call) => call.cancel()); // text written so far stays
 
-  /** A sample that grows. */
+  /**
+   * A sample that grows as the model writes.
+   * @param {string} prompt
+   * @param {number} seed
+   */
   function card(prompt, seed) {
     const words = h("p", { class: "lab-text", dir: "auto" }, prompt);
     const note = h("span", { class: "lab-small" }, `seed ${seed}`);
-    const text = () => words.textContent;
+    const text = () => words.textContent ?? "";
     const copy = button("Copy", async () => {
-      const done = await navigator.clipboard?.writeText(text()).then(
-        () => true,
-        () => false,
-      );
-      copy.textContent = done ? "Copied" : "Your browser does not allow it";
+      try {
+        await navigator.clipboard.writeText(text());
+        copy.textContent = "Copied";
+      } catch {
+        copy.textContent = "Your browser blocked copying";
+      }
       setTimeout(() => {
         copy.textContent = "Copy";
       }, 1500);
@@ -80,16 +102,12 @@ function render({ model, el }) {
     return {
       shown: h("article", { class: "lab-sample" }, words, h("div", { class: "lab-row" }, note, copy)),
       text,
-      add: ({ text: piece, p }) =>
-        piece &&
-        words.append(
-          h(
-            "span",
-            { class: "lab-sure", style: `--doubt:${(1 - p).toFixed(3)}`, title: `${quoted(piece)}: ${percent(p)}` },
-            piece,
-          ),
-        ),
-      finish: ({ tokens }) => {
+      /** @param {Written} token */
+      add({ text, p }) {
+        if (text) words.append(shaded(text, 1 - p, { title: `${quoted(text)}: ${percent(p)}` }));
+      },
+      /** @param {number} tokens */
+      finish(tokens) {
         note.textContent = `seed ${seed} · ${tokens} tokens`;
       },
     };
@@ -98,28 +116,27 @@ function render({ model, el }) {
   const go = button("Write", write, { class: "lab-main" });
   const halt = button("Stop", stop);
   const speed = h("span", { class: "lab-small", role: "status" });
-  const running = (is) => {
-    enable(halt, is);
-    output.setAttribute("aria-busy", String(is));
+  const setRunning = (/** @type {boolean} */ isRunning) => {
+    enable(halt, isRunning);
+    output.setAttribute("aria-busy", String(isRunning));
   };
-  const seed = h("input", { type: "number", min: 0, max: 2 ** 31 - 1, step: 1 });
-  const readSeed = () => Math.min(2 ** 31 - 1, Math.max(0, Math.trunc(Number(seed.value)) || 0));
+  const seed = h("input", { type: "number", min: 0, max: LARGEST_SEED, step: 1 });
   const saveSeed = bind(
     model,
     "seed",
-    readSeed,
+    () => Math.min(LARGEST_SEED, Math.max(0, Math.trunc(Number(seed.value)) || 0)),
     (value) => {
-      seed.value = value;
+      seed.value = String(value);
     },
     () => {},
   );
   seed.addEventListener("change", saveSeed);
-  const other = button("Another seed", () => {
+  const reseed = button("New seed", () => {
     model.set("seed", crypto.getRandomValues(new Uint16Array(1))[0]);
     model.save_changes();
     write();
   });
-  const suggest = (prompt) =>
+  const suggestions = PROMPTS.map((prompt) =>
     button(
       prompt,
       () => {
@@ -128,28 +145,26 @@ function render({ model, el }) {
         write();
       },
       { class: "lab-suggestion" },
-    );
-  model.on("msg:custom", ({ write: asked }) => {
-    if (asked) write();
-  }); // lab.write() in a notebook
-  running(false);
+    ),
+  );
+  model.on("msg:custom", (message) => {
+    if (message.write) write(); // `lab.write()` in a notebook
+  });
+  setRunning(false);
+  const legend = [shaded("sure", 0), ", ", shaded("unsure", 0.5), ", ", shaded("surprised", 1)];
   el.className = "lab";
   el.append(
     textField(model, "prompt", "Your prompt", () => {}),
-    h("div", { class: "lab-row" }, PROMPTS.map(suggest)),
-    h("div", { class: "lab-row" }, go, halt, other, speed),
+    h("div", { class: "lab-row" }, suggestions),
+    h("div", { class: "lab-row" }, go, halt, reseed, speed),
     line,
     output,
     h(
       "p",
       { class: "lab-small" },
-      "The colour of a word says how sure the model was: ",
-      ...[
-        ["certain", 0],
-        ["so-so", 0.5],
-        ["a surprise", 1],
-      ].flatMap(([name, doubt]) => [h("span", { class: "lab-sure", style: `--doubt:${doubt}` }, name), " "]),
-      "(point at one for its probability).",
+      "Colors show how sure the model was of each token: ",
+      legend,
+      ". Point at a token for its probability.",
     ),
     h(
       "div",
@@ -158,17 +173,18 @@ function render({ model, el }) {
       slider(
         model,
         "length",
-        "At most",
+        "Maximum length",
         [10, 300, 10],
         () => {},
         (n) => `${n} tokens`,
       ),
       slider(model, "samples", "Samples side by side", [1, 4, 1], () => {}),
-      field("Seed: the same one, the same text", seed),
+      field("Seed (same seed, same text)", seed),
     ),
   );
-  if (model.inPage) write(); // so that there is a text to look at, as in the drawn example
+  if (model.inPage) write(); // like the static example, start with some text
   return stop;
 }
 
+/** @type {Lab} */
 export default { needs: ["describe"], render };

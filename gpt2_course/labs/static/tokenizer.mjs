@@ -1,16 +1,27 @@
 /**
- * Byte-level byte-pair encoding, GPT-2's tokenizer, as `gpt2_course.Tokenizer` does it: text becomes ids, and text again.
- * Chapter 2 builds it. It reads `merges.txt` alone: the ids follow from it (256 bytes, the merges, <|endoftext|>).
+ * GPT-2's tokenizer, byte-level byte-pair encoding: text to ids and back, like `gpt2_course.Tokenizer`, which Chapter 2
+ * builds. It needs only `merges.txt`, because the ids follow from it: 256 bytes, then the merges, then <|endoftext|>.
  *
- * @typedef {{id: number, text: string, bytes: number[], piece: number}} Token  `piece` counts the words of the text
+ * @import { Token } from "../types.d.ts"
  */
 
-// The same pieces as gpt2_course/pieces.py. JavaScript's \s is not Unicode's white space, so that is spelled out.
-const PIECES =
-  /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+$|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}/gu;
+// The same pattern as in gpt2_course/pieces.py. It avoids \s, which in JavaScript differs from Unicode's White_Space.
+const PIECES = new RegExp(
+  [
+    "'(?:[sdmt]|ll|ve|re)", // contractions
+    " ?\\p{L}+", // letters
+    " ?\\p{N}+", // digits
+    " ?[^\\p{White_Space}\\p{L}\\p{N}]+", // anything else that is not white space
+    "\\p{White_Space}+$",
+    "\\p{White_Space}+(?!\\P{White_Space})", // but the last space belongs to the next word
+    "\\p{White_Space}",
+  ].join("|"),
+  "gu",
+);
 
-// GPT-2 numbers the bytes in an order of its own: visible characters first. In files, each byte is spelled as one
-// character; the invisible ones take those from U+0100 on.
+// GPT-2 numbers the bytes in its own order, visible characters first. In files, each byte is written as one character;
+// the invisible bytes use the characters from U+0100 on.
+/** @param {number} byte */
 const isVisible = (byte) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 const ALL = [...Array(256).keys()];
 const BYTE_OF_ID = [...ALL.filter(isVisible), ...ALL.filter((byte) => !isVisible(byte))];
@@ -19,56 +30,71 @@ const ID_OF_SPELLING = new Map(
   BYTE_OF_ID.map((byte, id) => [String.fromCharCode(isVisible(byte) ? byte : 0x100 + id - 188), id]),
 );
 
-const NONE = Infinity; // the rank of two tokens that no merge joins
+const NONE = Infinity; // the rank of a pair that does not merge
+/** @type {(left: number, right: number) => number} */
 const pairOf = (left, right) => left * 0x20000 + right;
 
 export class Tokenizer {
-  /** @param {string} merges  the text of a `merges.txt`, with line ends of any system */
+  /** @param {string} merges  the text of a `merges.txt`, with any line endings */
   constructor(merges) {
     this.bytes = BYTE_OF_ID.map((byte) => [byte]); // of each token, by id
-    this.ranks = new Map(); // two ids -> which merge joins them
+    /** @type {Map<number, number>} */
+    this.ranks = new Map(); // two ids, as pairOf gives them → the rank of their merge
     const ids = new Map(ID_OF_SPELLING);
-    const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // the byte order mark is not part of the text
+    const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // without the byte order mark
     for (const [number, line] of lines.entries()) {
       if ((number === 0 && line.startsWith("#version")) || !line) continue;
       const [left, right] = line.split(" ");
-      if (!ids.has(left) || !ids.has(right)) throw new Error(`merges.txt has a line that is no merge: ${line}`);
+      const [a, b] = [ids.get(left), ids.get(right)];
+      if (a === undefined || b === undefined) {
+        throw new Error(`Line ${number + 1} of merges.txt must be two known tokens, but is “${line}”.`);
+      }
       ids.set(left + right, this.bytes.length);
-      this.ranks.set(pairOf(ids.get(left), ids.get(right)), this.bytes.length - 256);
-      this.bytes.push([...this.bytes[ids.get(left)], ...this.bytes[ids.get(right)]]);
+      this.ranks.set(pairOf(a, b), this.bytes.length - 256);
+      this.bytes.push([...this.bytes[a], ...this.bytes[b]]);
     }
     this.endOfText = this.bytes.length;
     this.bytes.push([...new TextEncoder().encode("<|endoftext|>")]);
   }
 
-  /** The words of a text: nothing is ever merged across them. */
+  /**
+   * The words of a text. Merges never cross their boundaries.
+   * @param {string} text
+   * @returns {string[]}
+   */
   pieces(text) {
     return text.match(PIECES) ?? [];
   }
 
-  /** The ids of a text. */
+  /**
+   * The ids of a text.
+   * @param {string} text
+   */
   encode(text) {
     return this.pieces(text).flatMap((piece) => this.encodePiece(piece));
   }
 
   /**
-   * The bytes of a word, merged in the order in which the merges were learned: as long as there are two neighbours that a
-   * merge joins, the earliest learned one is done. Doing it everywhere at once is the same as doing it place by place,
-   * because what it makes can only be part of later merges. Ranks are kept, so that a word of 100,000 letters takes
-   * seconds, not hours.
+   * The ids of a word: its bytes, merged in the order in which the merges were learned. Each round applies the earliest
+   * learned merge wherever it fits. All at once is the same as one by one, because the merged token can only take part
+   * in later merges. Keeping the ranks between rounds makes a word of 100,000 letters take seconds instead of hours.
+   * @param {string} piece
    */
   encodePiece(piece) {
     let ids = this.byteIds(piece);
-    let ranks = ids.map((id, i) => this.rank(id, ids[i + 1])); // of each token with the one after it
+    let ranks = ids.map((id, i) => this.rank(id, ids[i + 1])); // of each token with the next one
     while (true) {
       const first = ranks.reduce((a, b) => (a < b ? a : b), NONE);
       if (first === NONE) return ids;
       const made = 256 + first;
-      const [merged, carried] = [[], []];
+      /** @type {number[]} */
+      const merged = [];
+      /** @type {number[]} */
+      const carried = [];
       for (let i = 0; i < ids.length; i++) {
         const here = ranks[i] === first;
         merged.push(here ? made : ids[i]);
-        if (here) i++; // both are used up
+        if (here) i++; // skip the second token of the pair
         carried.push(ranks[i]);
       }
       ids = merged;
@@ -76,17 +102,27 @@ export class Tokenizer {
     }
   }
 
+  /** @param {string} piece */
   byteIds(piece) {
     return [...new TextEncoder().encode(piece)].map((byte) => ID_OF_BYTE[byte]);
   }
 
+  /**
+   * @param {number} left
+   * @param {number | undefined} right
+   */
   rank(left, right) {
-    return this.ranks.get(pairOf(left, right)) ?? NONE;
+    return right === undefined ? NONE : (this.ranks.get(pairOf(left, right)) ?? NONE);
   }
 
-  /** How a word came together, one merge a step: the ids after each, which merge of the list it was, and where. */
+  /**
+   * The steps that build a word, one merge each: the ids after it, the merge's rank, and the index of the merged token.
+   * The first step has only the bytes.
+   * @param {string} piece
+   */
   mergeSteps(piece) {
     let ids = this.byteIds(piece);
+    /** @type {({ ids: number[] } & ({ rank: number, at: number } | { rank: null, at: null }))[]} */
     const steps = [{ ids, rank: null, at: null }];
     while (true) {
       const ranks = ids.map((id, i) => this.rank(id, ids[i + 1]));
@@ -98,17 +134,28 @@ export class Tokenizer {
     }
   }
 
-  /** @returns {Token} a token to look at: its bytes as text, with U+FFFD for the bytes of an incomplete character */
+  /**
+   * A token to show. Its text has U+FFFD for the bytes of an incomplete character.
+   * @param {number} id
+   * @returns {Token}
+   */
   token(id, piece = 0) {
     return { id, text: this.decode([id]), bytes: this.bytes[id], piece };
   }
 
-  /** The text of ids. */
+  /**
+   * The text of ids.
+   * @param {number[]} ids
+   */
   decode(ids) {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(ids.flatMap((id) => this.bytes[id])));
   }
 
-  /** A function that turns ids, one after the other, into text; it holds back the bytes of an unfinished character. */
+  /**
+   * A function that decodes one id after another. It holds back the bytes of an incomplete character until the rest
+   * arrives; null marks the end.
+   * @returns {(id: number | null) => string}
+   */
   stream() {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     return (id) => decoder.decode(Uint8Array.from(id === null ? [] : this.bytes[id]), { stream: id !== null });

@@ -1,6 +1,9 @@
-/** Tokenizer lab: a text in its tokens, and how a word came together, merge by merge. */
+/**
+ * Tokenizer lab: a text as tokens, and how each word was built, merge by merge.
+ *
+ * @import { Lab, Token, TokenizeAnswer } from "../types.d.ts"
+ */
 import {
-  bind,
   button,
   choice,
   connect,
@@ -16,11 +19,14 @@ import {
 } from "./ui.mjs";
 
 const LONGEST = 60; // characters of a word whose merges are shown
-const hex = (bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
-const chip = (token, i, attributes = {}) =>
-  h("span", { class: `lab-token lab-color-${i % 6}`, dir: "auto", ...attributes }, visible(token.text));
 
+/** @param {number[]} bytes */
+const hex = (bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+
+/** @type {(n: number, one: string) => string} */
+const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+
+/** @type {Lab["render"]} */
 function render({ model, el }) {
   const ask = connect(model);
   const { line, tell } = messageLine();
@@ -28,19 +34,19 @@ function render({ model, el }) {
   const row = h("div", { class: "lab-tokens", role: "group", "aria-label": "Tokens" });
   const detail = h("div", { class: "lab-detail" });
   const stopAt = roving(row);
-  let shown = null; // the answer that is on the screen
-  let chosen = null; // at first, one that came together of several bytes
+  /** @type {TokenizeAnswer | undefined} */
+  let shown;
+  /** @type {number | undefined} */
+  let chosen; // initially the first token made of several bytes
 
   const refresh = latest(async () => {
     shown = await ask("tokenize", { text: model.get("text"), vocabulary: model.get("vocabulary") });
     const { tokens, count, characters, bytes } = shown;
-    const each = count ? ` · ${(characters / count).toFixed(1)} characters a token` : "";
-    counts.textContent = `${plural(count, "token")} · ${plural(characters, "character")} · ${plural(bytes, "byte")}${each}`;
-    chosen ??= Math.max(
-      0,
-      tokens.findIndex((token) => token.bytes.length > 1),
-    );
-    chosen = Math.min(chosen, Math.max(0, tokens.length - 1));
+    const parts = [plural(count, "token"), plural(characters, "character"), plural(bytes, "byte")];
+    if (count) parts.push(`${(characters / count).toFixed(1)} characters per token`);
+    counts.textContent = parts.join(" · ");
+    const wanted = chosen ?? tokens.findIndex((token) => token.bytes.length > 1);
+    chosen = Math.max(0, Math.min(wanted, tokens.length - 1));
     row.replaceChildren(
       ...tokens.map((token, i) =>
         h(
@@ -56,86 +62,93 @@ function render({ model, el }) {
           visible(token.text),
         ),
       ),
-      ...(count > tokens.length ? [` … and ${plural(count - tokens.length, "more token")}`] : []),
+      count > tokens.length ? ` … and ${plural(count - tokens.length, "more token")}` : "",
     );
     stopAt(chosen);
-    await explain();
+    await explain(shown, chosen);
   }, tell);
 
+  /** @param {number} i */
   function choose(i) {
-    row.children[chosen]?.setAttribute("aria-pressed", "false");
+    if (!shown) return;
     chosen = i;
-    row.children[chosen]?.setAttribute("aria-pressed", "true");
-    stopAt(chosen);
-    explain().catch(tell);
+    [...row.children].forEach((token, n) => token.setAttribute("aria-pressed", String(n === i)));
+    stopAt(i);
+    explain(shown, i).catch(tell);
   }
 
-  async function explain() {
-    const token = shown.tokens[chosen];
+  /**
+   * Show how the word of a token was built.
+   * @param {TokenizeAnswer} answer
+   * @param {number} i
+   */
+  async function explain({ tokens, pieces }, i) {
+    const token = tokens[i];
     if (!token) return detail.replaceChildren("Type something.");
-    const whole = [...shown.pieces[token.piece]];
-    const piece = whole.slice(0, LONGEST).join("");
+    const word = [...pieces[token.piece]];
+    const piece = word.slice(0, LONGEST).join("");
     const steps = await ask("merge_steps", { piece, vocabulary: model.get("vocabulary") });
-    if (token !== shown.tokens[chosen]) return; // another one was chosen meanwhile
-    const slider = h("input", { type: "range", min: 0, max: steps.length - 1, value: steps.length - 1 });
+    if (token !== shown?.tokens[chosen ?? 0]) return; // the user chose another one in the meantime
+    const last = steps.length - 1;
+    const slider = h("input", { type: "range", min: 0, max: last, value: last });
     const state = h("div", { class: "lab-tokens" });
     const words = h("p", { role: "status" });
     const show = () => {
       const n = Number(slider.value);
       const { tokens, rank, at } = steps[n];
       enable(back, n > 0);
-      enable(on, n < steps.length - 1);
-      state.replaceChildren(...tokens.map((t, i) => chip(t, i, i === at ? { class: "lab-token lab-new" } : {})));
-      slider.setAttribute("aria-valuetext", `step ${n} of ${steps.length - 1}`);
-      if (n === 0)
-        words.textContent = `Step 0: the ${plural(tokens.length, "byte")} of ${quoted(piece)}, each a token of its own.`;
-      else {
-        const before = steps[n - 1].tokens;
-        words.textContent = `Step ${n}: ${quoted(before[at].text)} and ${quoted(before[at + 1].text)} become ${quoted(tokens[at].text)}, by merge ${(rank + 1).toLocaleString("en")} of the list.`;
-        if (n === steps.length - 1) words.textContent += " No other merge fits: done.";
+      enable(on, n < last);
+      state.replaceChildren(...tokens.map((token, i) => chip(token, i === at ? "lab-new" : `lab-color-${i % 6}`)));
+      slider.setAttribute("aria-valuetext", `step ${n} of ${last}`);
+      if (at === null) {
+        words.textContent = `Step 0: the ${plural(tokens.length, "byte")} of ${quoted(piece)}, each its own token.`;
+        return;
       }
+      const [left, right] = steps[n - 1].tokens.slice(at).map(({ text }) => quoted(text));
+      words.textContent =
+        `Step ${n}: ${left} and ${right} become ${quoted(tokens[at].text)}, ` +
+        `merge ${(rank + 1).toLocaleString("en")} in the list.${n === last ? " No other merge applies." : ""}`;
     };
-    const go = (by) => () => {
-      slider.value = Number(slider.value) + by;
+    const go = (/** @type {number} */ by) => {
+      slider.value = String(Number(slider.value) + by);
       show();
     };
-    const [back, on] = [button("◀ Unmerge", go(-1)), button("Merge ▶", go(1))];
+    const back = button("◀ Unmerge", () => go(-1));
+    const on = button("Merge ▶", () => go(1));
     slider.addEventListener("input", show);
+    const name = h("strong", { dir: "auto" }, quoted(token.text));
+    const bytes = `${plural(token.bytes.length, "byte")}, ${hex(token.bytes)}`;
+    const start = word.length > LONGEST ? " (the start of a longer word)" : "";
     detail.replaceChildren(
-      h(
-        "p",
-        {},
-        h("strong", { dir: "auto" }, quoted(token.text)),
-        ` is token ${token.id.toLocaleString("en")}: ${plural(token.bytes.length, "byte")}, ${hex(token.bytes)}`,
-      ),
-      h(
-        "div",
-        { class: "lab-row" },
-        back,
-        on,
-        field(`How ${quoted(piece)}${whole.length > LONGEST ? " (its beginning)" : ""} came together`, slider),
-      ),
+      h("p", {}, name, ` is token ${token.id.toLocaleString("en")}: ${bytes}`),
+      h("div", { class: "lab-row" }, back, on, field(`How ${quoted(piece)}${start} came together`, slider)),
       state,
       words,
     );
     show();
   }
 
-  ["text", "vocabulary"].forEach((trait) =>
-    bind(
-      model,
-      trait,
-      () => model.get(trait),
-      () => {},
-      () => {
-        chosen = null;
-      },
-    ),
-  );
+  /** @type {(token: Token, look: string) => HTMLElement} */
+  const chip = (token, look) => h("span", { class: `lab-token ${look}`, dir: "auto" }, visible(token.text));
+
+  const forget = () => {
+    chosen = undefined;
+  };
+  model.on("change:text", forget);
+  model.on("change:vocabulary", forget);
   el.className = "lab";
   el.append(
     textField(model, "text", "Your text", refresh),
-    choice(model, "vocabulary", "Vocabulary", { model: "the model’s own", gpt2: "GPT-2’s 50,257 tokens" }, refresh),
+    choice(
+      model,
+      "vocabulary",
+      "Vocabulary",
+      [
+        ["model", "the model’s own"],
+        ["gpt2", "GPT-2’s 50,257 tokens"],
+      ],
+      refresh,
+    ),
     line,
     counts,
     row,
@@ -144,8 +157,9 @@ function render({ model, el }) {
   return refresh();
 }
 
+/** @type {Lab} */
 export default {
   needs: ["tokenize", { text: "", vocabulary: "model" }],
-  mayNeed: [["tokenize", { text: "", vocabulary: "gpt2" }]], // once that button is pressed
+  mayNeed: [["tokenize", { text: "", vocabulary: "gpt2" }]],
   render,
 };

@@ -1,61 +1,95 @@
-/** What the labs share: talking to the engine, and small pieces of a page. Everything typed becomes text, never markup. */
+/**
+ * What the labs share: the connection to the engine and small parts of a page. Input is always shown as text, never as
+ * markup.
+ *
+ * @import { Ask, Attributes, Child, Model, Settings, Trait, TraitOf, Traits } from "../types.d.ts"
+ */
 
-/** Makes an element: attributes by name, `on…` for listeners; children are elements or text, in lists of any depth. */
+/**
+ * Create an HTML element. Attributes that start with `on` are event listeners.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} name
+ * @param {Attributes} attributes
+ * @param {...Child} children
+ */
 export const h = (name, attributes = {}, ...children) => filled(document.createElement(name), attributes, children);
 
-/** The same for a drawing. */
+/**
+ * Create an SVG element.
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} name
+ * @param {Attributes} attributes
+ * @param {...Child} children
+ */
 export const svg = (name, attributes = {}, ...children) =>
   filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 
+/**
+ * @template {Element} E
+ * @param {E} element
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
 function filled(element, attributes, children) {
-  for (const child of children.flat(Infinity)) {
-    if (typeof child !== "string" && !(child instanceof Node))
+  for (const child of /** @type {unknown[]} */ (children).flat(Infinity)) {
+    if (typeof child !== "string" && !(child instanceof Node)) {
       throw new TypeError(`A child must be an element or text, but is ${child}.`);
+    }
     element.append(child);
   }
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(key, value === true ? "" : value);
+    if (typeof value === "function") element.addEventListener(key.replace(/^on/, ""), value);
+    else if (value !== false && value !== null) element.setAttribute(key, value === true ? "" : String(value));
   }
   return element;
 }
 
 /**
- * Connects to what computes: the worker of the page, or the kernel of the notebook. Both are spoken to by messages.
- * `ask(call, asked, onPart)` gives a promise of the answer; its `cancel()` ends the call early.
+ * Connect to the engine: the page's worker or the notebook's kernel. Both exchange messages with the lab.
+ * @param {Model} model
+ * @returns {Ask} a function that sends a call and returns a promise of its answer, whose `cancel()` ends the call early
  */
 export function connect(model) {
+  /** @typedef {{ resolve(done: unknown): void, reject(error: Error): void, onPart(part: unknown): void }} Waiting */
+  /** @type {Map<number, Waiting>} */
   const waiting = new Map();
-  const hear = ({ id, part, done, error, broken }) => {
+  model.on("msg:custom", ({ id, part, done, error, broken }) => {
     if (broken) {
       waiting.forEach(({ reject }) => reject(new Error(broken)));
-      return waiting.clear();
+      waiting.clear();
+      return;
     }
-    const call = waiting.get(id);
-    if (!call) return;
-    if (part !== undefined) return call.onPart(part);
+    const call = id === undefined ? undefined : waiting.get(id);
+    if (id === undefined || !call) return; // a message for another lab
+    if (part !== undefined) {
+      call.onPart(part);
+      return;
+    }
     waiting.delete(id);
     if (error === undefined) call.resolve(done);
     else call.reject(new Error(error));
-  };
-  model.on("msg:custom", hear);
+  });
   return function ask(call, asked = {}, onPart = () => {}) {
-    const id = crypto.getRandomValues(new Uint32Array(1))[0]; // other labs speak to the same engine
+    const [id] = crypto.getRandomValues(new Uint32Array(1)); // labs share an engine, so a counter would not be unique
     const answer = new Promise((resolve, reject) => waiting.set(id, { resolve, reject, onPart }));
     model.send({ id, call, ...asked });
-    answer.cancel = () => model.send({ cancel: id });
-    return answer;
+    return Object.assign(answer, { cancel: () => model.send({ cancel: id }) });
   };
 }
 
-/** A function that does `work` for the newest request only: while one is under way, only the last that came waits. */
+/**
+ * Wrap `work` so that it never runs twice at once. Requests that arrive while it runs are merged into one more run.
+ * @param {() => Promise<void>} work
+ * @param {(error: unknown) => void} onError  is also called with null after each success
+ */
 export function latest(work, onError) {
   let busy = false;
   let again = false;
   return async function run() {
-    if (busy) return void (again = true);
+    again = true;
+    if (busy) return;
     busy = true;
-    do {
+    while (again) {
       again = false;
       try {
         await work();
@@ -63,12 +97,21 @@ export function latest(work, onError) {
       } catch (error) {
         onError(error);
       }
-    } while (again);
+    }
     busy = false;
   };
 }
 
-/** Keeps a trait and a control in step, in both directions. */
+/**
+ * Keep a trait and a control in sync, in both directions.
+ * @template {Trait} K
+ * @param {Model} model
+ * @param {K} trait
+ * @param {() => Traits[K]} read  reads the control
+ * @param {(value: Traits[K]) => void} write  writes to the control
+ * @param {() => void} onChange
+ * @returns {() => void} a function to call when the control changes
+ */
 export function bind(model, trait, read, write, onChange) {
   write(model.get(trait));
   model.on(`change:${trait}`, () => {
@@ -76,22 +119,35 @@ export function bind(model, trait, read, write, onChange) {
     onChange();
   });
   return () => {
-    if (model.get(trait) === read()) return;
-    model.set(trait, read());
+    const value = read();
+    if (model.get(trait) === value) return;
+    model.set(trait, value);
     model.save_changes();
   };
 }
 
-// In a notebook each lab has this module for itself, so a counter alone would give the same names twice.
-const name = () => `lab-${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
+// Random, because each lab in a notebook has its own copy of this module, so counters would collide.
+const uniqueName = () => `lab-${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
 
-/** A control under its label. */
-export function field(label, control, note = null) {
-  control.id = name();
+/**
+ * A control under its label.
+ * @param {string} label
+ * @param {HTMLElement} control
+ * @param {Child} [note]
+ */
+export function field(label, control, note) {
+  control.id = uniqueName();
   return h("div", { class: "lab-field" }, h("label", { for: control.id }, label, note ? [" ", note] : []), control);
 }
 
-/** A text field of a trait. */
+/**
+ * A text field for a trait.
+ * @param {Model} model
+ * @param {"text" | "prompt"} trait
+ * @param {string} label
+ * @param {() => void} onChange
+ * @param {() => void} onTyped  is called before the trait changes, and only if the user typed
+ */
 export function textField(model, trait, label, onChange, onTyped = () => {}) {
   const area = h("textarea", { rows: 2, spellcheck: "false", dir: "auto" });
   const save = bind(
@@ -99,7 +155,7 @@ export function textField(model, trait, label, onChange, onTyped = () => {}) {
     trait,
     () => area.value,
     (value) => {
-      if (area.value !== value) area.value = value;
+      if (area.value !== value) area.value = value; // setting it would move the cursor
     },
     onChange,
   );
@@ -110,10 +166,18 @@ export function textField(model, trait, label, onChange, onTyped = () => {}) {
   return field(label, area);
 }
 
-/** A slider of a number trait; `show` says its value in words. */
+/**
+ * A slider for a number.
+ * @param {Model} model
+ * @param {TraitOf<number>} trait
+ * @param {string} label
+ * @param {[min: number, max: number, step: number]} range
+ * @param {() => void} onChange
+ * @param {(value: number) => string} show  puts the value into words
+ */
 export function slider(model, trait, label, [min, max, step], onChange, show = String) {
   const input = h("input", { type: "range", min, max, step });
-  const output = h("span", { "aria-hidden": "true" }); // a screen reader is told by the input itself
+  const output = h("span", { "aria-hidden": "true" }); // screen readers read aria-valuetext instead
   const say = () => {
     output.textContent = show(Number(input.value));
     input.setAttribute("aria-valuetext", output.textContent);
@@ -123,7 +187,7 @@ export function slider(model, trait, label, [min, max, step], onChange, show = S
     trait,
     () => Number(input.value),
     (value) => {
-      input.value = value;
+      input.value = String(value);
       say();
     },
     onChange,
@@ -135,21 +199,28 @@ export function slider(model, trait, label, [min, max, step], onChange, show = S
   return field(label, input, output);
 }
 
-/** A choice between a few, as radio buttons. */
+/**
+ * Radio buttons for a trait.
+ * @template {TraitOf<string>} K
+ * @param {Model} model
+ * @param {K} trait
+ * @param {string} label
+ * @param {[value: Traits[K], text: string][]} options
+ * @param {() => void} onChange
+ */
 export function choice(model, trait, label, options, onChange) {
-  const group = name();
-  const buttons = Object.entries(options).map(([value, text]) => {
+  const group = uniqueName();
+  const buttons = options.map(([value, text]) => {
     const input = h("input", { type: "radio", name: group, value });
-    return { input, shown: h("label", {}, input, " ", text) };
+    return { value, input, shown: h("label", {}, input, " ", text) };
   });
-  const read = () => buttons.find(({ input }) => input.checked)?.input.value;
   const save = bind(
     model,
     trait,
-    read,
-    (value) =>
-      buttons.forEach(({ input }) => {
-        input.checked = input.value === value;
+    () => buttons.find(({ input }) => input.checked)?.value ?? model.get(trait),
+    (chosen) =>
+      buttons.forEach(({ value, input }) => {
+        input.checked = value === chosen;
       }),
     onChange,
   );
@@ -162,7 +233,11 @@ export function choice(model, trait, label, options, onChange) {
   );
 }
 
-/** The settings of sampling, as three sliders; 0 for top-k and 1 for top-p mean that they cut nothing. */
+/**
+ * Three sliders for the sampling settings. Top-k 0 and top-p 1 mean no limit.
+ * @param {Model} model
+ * @param {() => void} onChange
+ */
 export function samplingSliders(model, onChange) {
   return [
     slider(model, "temperature", "Temperature", [0, 2, 0.05], onChange, (t) => (t === 0 ? "0 (greedy)" : t.toFixed(2))),
@@ -171,91 +246,129 @@ export function samplingSliders(model, onChange) {
   ];
 }
 
-/** What the engine calls settings. */
+/**
+ * The traits' sampling settings, as the engine expects them.
+ * @param {Model} model
+ * @returns {Settings}
+ */
 export const settingsOf = (model) => ({
   temperature: model.get("temperature"),
   top_k: model.get("top_k") || null,
   top_p: model.get("top_p") === 1 ? null : model.get("top_p"),
 });
 
-/** A button; `enable` switches it off and on, without taking the focus from who has just pressed it. */
-export const button = (text, onclick, attributes = {}) =>
-  h(
-    "button",
-    {
-      type: "button",
-      ...attributes,
-      onclick: ({ currentTarget }) => currentTarget.ariaDisabled !== "true" && onclick(),
-    },
-    text,
-  );
+/**
+ * A button. Use `enable` to disable it, because the `disabled` attribute would take the focus away.
+ * @param {string} text
+ * @param {() => void} onclick
+ * @param {Attributes} attributes
+ */
+export function button(text, onclick, attributes = {}) {
+  const pressed = () => {
+    if (made.ariaDisabled !== "true") onclick();
+  };
+  const made = h("button", { type: "button", ...attributes, onclick: pressed }, text);
+  return made;
+}
+
+/**
+ * @param {HTMLElement} button
+ * @param {boolean} yes
+ */
 export const enable = (button, yes) => {
   button.ariaDisabled = String(!yes);
 };
 
-/** Of many buttons, the tab key stops at one; arrow keys go on from there, `columns` of them a row. */
+/**
+ * Make the tab key stop at one button of a group. The arrow keys move from there and press the button they reach.
+ * @param {HTMLElement} group
+ * @param {() => number} columns  buttons per row
+ * @returns {(at: number) => void} a function that sets the button to stop at
+ */
 export function roving(group, columns = () => Infinity) {
+  const buttons = () => [...group.querySelectorAll("button")];
   group.addEventListener("keydown", (event) => {
-    const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() }[event.key];
-    const next = group.children[[...group.children].indexOf(event.target) + by];
-    if (!next?.matches("button")) return;
+    /** @type {Record<string, number>} */
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() };
+    const next = buttons()[buttons().findIndex((button) => button === event.target) + steps[event.key]];
+    if (!next) return;
     event.preventDefault();
     next.focus();
     next.click();
   });
-  return (chosen) =>
-    [...group.children].forEach((child, i) => {
-      child.tabIndex = i === chosen ? 0 : -1;
+  return (at) =>
+    buttons().forEach((button, i) => {
+      button.tabIndex = i === at ? 0 : -1;
     });
 }
 
-/** White space one can see. */
+/**
+ * Text with visible white space.
+ * @param {string} text
+ */
 export const visible = (text) => text.replace(/ /g, "·").replace(/\n/g, "↵").replace(/\t/g, "⇥") || "∅";
 
-/** A token as a name: in quotation marks, spaces as they are. */
+/**
+ * A token's text in quotation marks, on one line.
+ * @param {string} text
+ */
 export const quoted = (text) => `“${text.replace(/\n/g, "↵")}”`;
 
-export const percent = (p) =>
-  p >= 0.0995
-    ? `${(100 * p).toFixed(0)} %`
-    : p >= 0.0001
-      ? `${(100 * p).toFixed(p < 0.01 ? 2 : 1)} %`
-      : p > 0
-        ? "< 0.01 %"
-        : "0 %";
+/** @param {number} p */
+export function percent(p) {
+  if (p === 0) return "0%";
+  if (p < 0.0001) return "< 0.01%";
+  const digits = p < 0.01 ? 2 : p < 0.0995 ? 1 : 0;
+  return `${(100 * p).toFixed(digits)}%`;
+}
 
-/** A table of numbers as a picture: `color(row, column)` is above 0 for cold, below for warm, and -1 to 1. */
-export function heatMap(rows, columns, color, attributes = {}) {
+/**
+ * Redraws a heat map.
+ * @type {WeakMap<HTMLCanvasElement, () => void>}
+ */
+const paints = new WeakMap();
+
+/**
+ * A table of numbers from -1 to 1 as a picture: cold colors above 0, warm colors below.
+ * @param {number} rows
+ * @param {number} columns
+ * @param {(row: number, column: number) => number} number
+ * @param {Attributes} attributes
+ */
+export function heatMap(rows, columns, number, attributes = {}) {
   const canvas = h("canvas", { width: columns, height: rows, ...attributes });
-  const context = canvas.getContext("2d");
-  canvas.paint = () => {
+  const paint = () => {
+    const context = canvas.getContext("2d");
+    if (!context) return;
     const style = getComputedStyle(canvas);
     const [cold, warm] = [style.getPropertyValue("--lab-cold"), style.getPropertyValue("--lab-warm")];
     context.clearRect(0, 0, columns, rows);
     for (let row = 0; row < rows; row++)
       for (let column = 0; column < columns; column++) {
-        const value = color(row, column);
+        const value = number(row, column);
         context.fillStyle = value > 0 ? cold : warm;
         context.globalAlpha = Math.abs(value);
         context.fillRect(column, row, 1, 1);
       }
   };
-  requestAnimationFrame(canvas.paint); // once it is in the page, it knows the colours of the page
+  paints.set(canvas, paint);
+  requestAnimationFrame(paint); // only in the page does the canvas inherit the page's colors
   return canvas;
 }
 
-// A canvas keeps its colours when the page turns dark: it is painted anew.
-const themes = new MutationObserver(() => document.querySelectorAll(".lab canvas").forEach((canvas) => canvas.paint()));
+// A canvas does not follow the page into dark mode, so repaint it.
+const themes = new MutationObserver(() =>
+  document.querySelectorAll("canvas").forEach((canvas) => paints.get(canvas)?.()),
+);
 themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
 themes.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
 
-/** A line for what went wrong, read aloud when it changes; `tell(error)` fills it, `tell(null)` empties it. */
+/** A line for error messages, which screen readers announce. `tell(error)` fills it; `tell(null)` clears it. */
 export function messageLine() {
   const line = h("p", { class: "lab-message", role: "status" });
-  return {
-    line,
-    tell: (error) => {
-      line.textContent = error ? error.message : "";
-    },
+  /** @param {unknown} error */
+  const tell = (error) => {
+    line.textContent = error instanceof Error ? error.message : error ? String(error) : "";
   };
+  return { line, tell };
 }

@@ -1,29 +1,40 @@
 /**
- * The labs' engine in a Web Worker, so that the page never freezes. The page sends {id, call, …}; answers are
- * {id, part} any number of times, then {id, done} or {id, error}. {cancel: id} ends a call early: what it has done so far
- * is its answer. `gpt2_course/labs/kernel.py` answers the same calls in Jupyter.
+ * The labs' engine in a Web Worker, which keeps the page responsive. The page sends {id, call, …}. The worker replies
+ * with any number of {id, part}, then {id, done} or {id, error}. {cancel: id} ends a call early; its answer is the work
+ * done so far. In Jupyter, `gpt2_course/labs/kernel.py` answers the same calls.
+ *
+ * @import { Calls, Candidate, Engine, Message, Request, Settings } from "../types.d.ts"
  */
 import { readConfig, readSafetensors } from "./checkpoint.mjs";
 import { GPT2 } from "./engine.mjs";
-import { draw, likeliestFirst, probabilities, softmax, uniform } from "./sampling.mjs";
+import { draw, mostLikelyFirst, probabilities, softmax, uniform } from "./sampling.mjs";
 import { simd } from "./simd.mjs";
 import { Tokenizer } from "./tokenizer.mjs";
 
 const HOME = new URL("./", import.meta.url);
 const MODEL = "tiny-world";
-const MOST_LISTED = 2000; // tokens of a long text that a page is sent; it counts them all
+const MOST_LISTED = 2000; // tokens in an answer; longer texts are counted but not listed in full
 
-/** The contents of a file; `onPart` hears how many bytes have come.
- * @returns {Promise<Uint8Array>} */
+/** @type {(message: Message) => void} */
+const send = (message) => postMessage(message);
+
+/**
+ * The contents of a file.
+ * @param {string} path
+ * @param {(bytes: number) => void} onPart  is told how many bytes have arrived since its last call
+ */
 async function read(path, onPart = () => {}) {
   let response;
   try {
     response = await fetch(new URL(path, HOME));
   } catch {
-    throw new Error(`${path} cannot be reached: check the connection and reload the page.`);
+    throw new Error(`Could not reach ${path}. Check your connection and reload the page.`);
   }
-  if (!response.ok)
-    throw new Error(`${path} cannot be had (${response.status} ${response.statusText}): reload the page.`);
+  if (!response.ok || !response.body) {
+    throw new Error(
+      `Could not load ${path} (${response.status} ${response.statusText}). Reload the page to try again.`,
+    );
+  }
   const parts = [];
   const reader = response.body.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -33,199 +44,217 @@ async function read(path, onPart = () => {}) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
+/** @param {Uint8Array} bytes */
 const text = (bytes) => new TextDecoder().decode(bytes);
 
-/** Does something once, however often it is asked for; after a failure, once more. */
+/**
+ * Call `make` once per key and reuse its result. After a failure, the next request tries again.
+ * @template T
+ * @param {(key: string) => Promise<T>} make
+ */
 const once = (make) => {
+  /** @type {Map<string, Promise<T>>} */
   const made = new Map();
-  return (key) => {
-    if (!made.has(key))
-      made.set(
-        key,
-        make(key).catch((error) => {
-          made.delete(key);
-          throw error;
-        }),
-      );
-    return made.get(key);
+  return (/** @type {string} */ key) => {
+    const found = made.get(key);
+    if (found) return found;
+    const making = make(key).catch((error) => {
+      made.delete(key);
+      throw error;
+    });
+    made.set(key, making);
+    return making;
   };
 };
 
 const tokenizerOf = once(async (name) => new Tokenizer(text(await read(`${name}/merges.txt`))));
-const model = once(async () => {
-  const config = readConfig(text(await read(`${MODEL}/config.json`)));
-  const { bytes } = await tokenizerOf(MODEL); // of each token it knows
+const modelOf = once(async (name) => {
+  const config = readConfig(text(await read(`${name}/config.json`)));
+  const { bytes } = await tokenizerOf(name);
   let loaded = 0;
-  const file = await read(`${MODEL}/model.safetensors`, (n) => postMessage({ loaded: (loaded += n) }));
+  const file = await read(`${name}/model.safetensors`, (n) => send({ loaded: (loaded += n) }));
   return new GPT2(config, readSafetensors(file.buffer), await simd(await read("linear.wasm"), config), bytes.length);
 });
-const kept = once(read); // files that more than one call may need
-const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await model() });
+const cached = once((path) => read(path)); // for files that several calls need
+const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await modelOf(MODEL) });
 
-/** The ids of a prompt; an empty one begins as every training text does, after the end of the last. */
+/**
+ * The ids of a prompt. An empty prompt starts like every training document, after an end-of-text token.
+ * @param {Tokenizer} tokenizer
+ * @param {string} prompt
+ */
 const idsOf = (tokenizer, prompt) => {
   const ids = tokenizer.encode(prompt);
   return ids.length ? ids : [tokenizer.endOfText];
 };
 
-const passed = new MessageChannel(); // the quickest way to let waiting messages in
-const waiting = []; // several texts may be under way
-passed.port1.onmessage = () => waiting.shift()();
-const breath = () =>
-  new Promise((go) => {
-    waiting.push(go);
-    passed.port2.postMessage(null);
+// Between tokens, let waiting messages in. A message to oneself is the fastest way; a timer would wait milliseconds.
+const { port1, port2 } = new MessageChannel();
+/** @type {(() => void)[]} */
+const waiting = []; // one per text being written
+port1.onmessage = () => waiting.shift()?.();
+/** @returns {Promise<void>} */
+const breathe = () =>
+  new Promise((resume) => {
+    waiting.push(resume);
+    port2.postMessage(null);
   });
 
-/** The likeliest tokens, with their probabilities after temperature and cuts. */
+/**
+ * The most likely tokens, with their probabilities after temperature, top-k and top-p.
+ * @param {Tokenizer} tokenizer
+ * @param {Float32Array} logits
+ * @param {Settings} settings
+ * @param {number} count
+ */
 function bars(tokenizer, logits, settings, count) {
   const p = probabilities(logits, settings);
-  const order = likeliestFirst(settings.temperature === 0 ? softmax(logits) : p);
-  return {
-    p,
-    bars: Array.from({ length: Math.min(count, p.length) }, () => {
-      const id = order.next().value;
-      return { ...tokenizer.token(id), p: p[id] };
-    }),
-  };
+  /** @type {Candidate[]} */
+  const bars = [];
+  for (const id of mostLikelyFirst(settings.temperature === 0 ? softmax(logits) : p)) {
+    if (bars.length === count) break;
+    bars.push({ ...tokenizer.token(id), p: p[id] });
+  }
+  return { p, bars };
 }
 
+/** @type {Engine} */
 const calls = {
-  /** What there is to talk to. */
+  /** The model's name and shape. */
   async describe() {
     const { model } = await load();
-    return { name: MODEL, parameters: model.parameters, ...model.config };
+    const { vocab_size, n_layer, n_head, n_embd, n_positions } = model.config;
+    return { name: MODEL, parameters: model.parameters, vocab_size, n_layer, n_head, n_embd, n_positions };
   },
 
-  /** A text's tokens, in the model's vocabulary ("model") or GPT-2's ("gpt2"), and its words. */
+  /** The tokens of a text in the model's vocabulary ("model") or GPT-2's ("gpt2"), and its words. */
   async tokenize({ text, vocabulary }) {
     const tokenizer = await tokenizerOf(vocabulary === "gpt2" ? "gpt2" : MODEL);
     const pieces = tokenizer.pieces(text);
+    /** @type {Calls["tokenize"]["done"]["tokens"]} */
     const tokens = [];
     let count = 0;
     pieces.forEach((piece, i) => {
       const ids = tokenizer.encodePiece(piece);
       count += ids.length;
-      if (tokens.length < MOST_LISTED) tokens.push(...ids.slice(0, MOST_LISTED).map((id) => tokenizer.token(id, i)));
+      tokens.push(...ids.slice(0, MOST_LISTED - tokens.length).map((id) => tokenizer.token(id, i)));
     });
-    const listed = tokens.slice(0, MOST_LISTED);
-    const used = pieces.slice(0, (listed.at(-1)?.piece ?? -1) + 1);
-    return {
-      tokens: listed,
-      pieces: used,
-      count,
-      characters: [...text].length,
-      bytes: new TextEncoder().encode(text).length,
-    };
+    const used = pieces.slice(0, (tokens.at(-1)?.piece ?? -1) + 1);
+    return { tokens, pieces: used, count, characters: [...text].length, bytes: new TextEncoder().encode(text).length };
   },
 
-  /** How a word comes together, merge by merge. */
+  /** How a word is built, merge by merge. */
   async merge_steps({ piece, vocabulary }) {
     const tokenizer = await tokenizerOf(vocabulary === "gpt2" ? "gpt2" : MODEL);
-    return tokenizer
-      .mergeSteps(piece)
-      .map(({ ids, rank, at }) => ({ tokens: ids.map((id) => tokenizer.token(id)), rank, at }));
+    return tokenizer.mergeSteps(piece).map(({ ids, ...merge }) => ({
+      tokens: ids.map((id) => tokenizer.token(id)),
+      ...merge,
+    }));
   },
 
-  /** What may follow a prompt and the ids `added` to it: the likeliest tokens, and the one that `number` falls on. */
+  /** What can follow a prompt and the ids `added` to it: the most likely tokens, and the token drawn by `number`. */
   async next({ prompt, added, settings, number, count }) {
     const { tokenizer, model } = await load();
     const ids = [...idsOf(tokenizer, prompt), ...added].slice(-model.config.n_positions);
     const logits = model.forward(ids);
     const { p, bars: shown } = bars(tokenizer, logits, settings, count);
     const id = draw(p, number);
-    let start = 0; // where the drawn token's stretch begins
-    for (const other of likeliestFirst(p)) {
+    let start = 0; // of the drawn token's interval
+    for (const other of mostLikelyFirst(p)) {
       if (other === id) break;
       start += p[other];
     }
-    const possible = p.reduce((n, x) => n + (x > 0), 0);
     return {
       added: added.map((i) => tokenizer.token(i)),
       bars: shown,
-      possible,
+      possible: p.reduce((n, x) => n + Number(x > 0), 0),
       drawn: { ...tokenizer.token(id), p: p[id], start },
     };
   },
 
-  /** The attention of all heads, (L, H, T, T) in one row, and what comes next, with the heads `without` switched off. */
+  /** The attention of all heads, per layer (H, T, T), and the next tokens, with the heads `without` turned off. */
   async attention({ text, without, most }) {
     const { tokenizer, model } = await load();
     const all = idsOf(tokenizer, text);
     const ids = all.slice(0, most);
+    /** @type {number[][]} */
     const weights = [];
-    const look = (name, _, values) => name === "attention" && weights.push(values);
-    const logits = model.forward(ids, { look, without });
-    const next = bars(tokenizer, logits, { temperature: 1, top_k: null, top_p: null }, 10).bars;
-    return {
-      tokens: ids.map((id) => tokenizer.token(id)),
-      left_out: all.length - ids.length,
-      weights: weights.map((w) => [...w]),
-      next,
-    };
+    const logits = model.forward(ids, {
+      look(name, _, values) {
+        if (name === "attention") weights.push([...values]);
+      },
+      without,
+    });
+    const { bars: next } = bars(tokenizer, logits, { temperature: 1, top_k: null, top_p: null }, 10);
+    return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, weights, next };
   },
 
-  /** One activation: its rows, one a token; or, for attention, (H, T, T). */
+  /** One activation, with one row per token; for attention, (H, T, T). */
   async activation({ text, name, layer, most }) {
     const { tokenizer, model } = await load();
     const all = idsOf(tokenizer, text);
     const ids = all.slice(0, most);
-    let found = null;
+    let values = /** @type {number[]} */ ([]);
     model.forward(ids, {
-      look: (n, l, values) => {
-        if (n === name && l === layer) found = values.slice();
+      look(n, l, seen) {
+        if (n === name && l === layer) values = [...seen];
       },
     });
-    if (!found) throw new Error(`There is no activation ${name} in layer ${layer}.`);
-    return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, values: [...found] };
+    if (!values.length) throw new Error(`There is no activation ${name} in layer ${layer}.`);
+    return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, values };
   },
 
-  /** Writes on. Parts are {text, p}: a token's text and how likely the model held it, before temperature and cuts. */
+  /** Continue the prompt. Parts have each token's text and its probability before temperature, top-k and top-p. */
   async generate({ prompt, settings, seed, length }, part, cancelled) {
     const { tokenizer, model } = await load();
     const began = performance.now();
     const writer = model.continuing(idsOf(tokenizer, prompt));
     const read = tokenizer.stream();
     let logits = writer.next().value;
-    let written = 0;
-    for (; written < length; written++) {
-      const id = draw(probabilities(logits, settings), uniform(seed, written));
+    let tokens = 0;
+    for (; tokens < length; tokens++) {
+      const id = draw(probabilities(logits, settings), uniform(seed, tokens));
       if (id === tokenizer.endOfText) break;
       part({ text: read(id), p: softmax(logits)[id] });
-      await breath();
+      await breathe();
       if (cancelled()) break;
       logits = writer.next(id).value;
     }
     part({ text: read(null), p: 1 });
-    return { tokens: written, seconds: (performance.now() - began) / 1000 };
+    return { tokens, seconds: (performance.now() - began) / 1000 };
   },
 
-  /** The reports of the model's training, {step, loss, floor, sample}. */
+  /** The evaluations during the model's training. */
   async history() {
-    const lines = text(await kept(`${MODEL}/history.jsonl`))
+    const lines = text(await cached(`${MODEL}/history.jsonl`))
       .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    const reports = lines.filter((line) => line.val_loss !== undefined);
+      .split("\n");
+    const reports = lines.map((line) => JSON.parse(line)).filter((line) => line.val_loss !== undefined);
     return { reports: reports.map(({ step, val_loss, floor, sample }) => ({ step, loss: val_loss, floor, sample })) };
   },
 };
 
-const running = new Map();
-onmessage = async ({ data: { id, call, cancel, ...asked } }) => {
-  if (cancel !== undefined) return void (running.has(cancel) && running.set(cancel, true));
-  running.set(id, false);
-  try {
-    postMessage({
-      id,
-      done: await calls[call](
-        asked,
-        (part) => postMessage({ id, part }),
-        () => running.get(id),
-      ),
-    });
-  } catch (error) {
-    postMessage({ id, error: error.message });
+/** @type {Map<number, boolean>} */
+const cancelled = new Map(); // the calls in progress
+
+/** @param {MessageEvent<Request>} event */
+onmessage = async ({ data }) => {
+  if (data.cancel !== undefined) {
+    if (cancelled.has(data.cancel)) cancelled.set(data.cancel, true);
+    return;
   }
-  running.delete(id);
+  const { id, call, ...asked } = data;
+  cancelled.set(id, false);
+  try {
+    if (!Object.hasOwn(calls, call)) {
+      throw new Error(`There is no call '${call}'; there are ${Object.keys(calls).join(", ")}.`);
+    }
+    // A message's arguments are the ones of its call, which TypeScript cannot follow across calls.
+    const answer = /** @type {(...given: unknown[]) => Promise<unknown>} */ (calls[call]);
+    const part = (/** @type {unknown} */ part) => send({ id, part });
+    send({ id, done: await answer(asked, part, () => cancelled.get(id)) });
+  } catch (error) {
+    send({ id, error: error instanceof Error ? error.message : String(error) });
+  }
+  cancelled.delete(id);
 };
