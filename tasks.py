@@ -7,6 +7,7 @@ This file needs nothing but Python's standard library.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,12 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / "python"
 READY = VENV / "ready"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-WABT = "wabt@1.0.39"  # the npm package that assembles WebAssembly
+# npm packages, fetched when a task needs them
+WABT = "wabt@1.0.39"  # assembles WebAssembly
+TYPESCRIPT = "typescript@7.0.2"  # checks the types in JavaScript's comments; tsconfig.json says how
+PRETTIER = "prettier@3.10.1"  # formats JavaScript and CSS; .prettierrc.json says how
+SCRIPTS = ("gpt2_course/labs/static", "book/_static", "tests/browser")  # folders with JavaScript or CSS
+MAX_COLUMNS = 120
 
 
 def run(*command: str | Path, **environment: str) -> None:
@@ -124,6 +130,55 @@ def lint(*arguments: str) -> None:
     run(BIN / "ruff", "check", ".", *arguments)
     run(BIN / "ruff", "format", "--check", ".")
     run(BIN / "mypy")
+    lint_scripts()
+
+
+def lint_scripts() -> None:
+    """Check the lines, types and format of JavaScript and CSS.
+
+    Without npm, or without a network to fetch its packages, types and format go unchecked, unless
+    GPT2_COURSE_NO_SKIPS is set, as in CI.
+    """
+    if too_long := long_lines():
+        sys.exit("\n".join(too_long))
+    if shutil.which("npm") is None:
+        skip("The types and format of JavaScript and CSS were not checked, because npm is not installed.")
+        return
+    status, errors = npm_exec(f"tsc && prettier --check --log-level warn {' '.join(SCRIPTS)}", TYPESCRIPT, PRETTIER)
+    if status and re.search(r"^npm error code (ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT)$", errors, re.MULTILINE):
+        skip("The types and format of JavaScript and CSS were not checked, because npm's registry cannot be reached.")
+        return
+    sys.stderr.write(errors)
+    if status:
+        sys.exit(status)
+
+
+def long_lines() -> list[str]:
+    """One sentence for each line of JavaScript or CSS that is too long; Prettier leaves long strings and comments."""
+    return [
+        f"{path.relative_to(ROOT).as_posix()}:{number} has {len(line)} columns, but at most {MAX_COLUMNS} are allowed."
+        for folder in SCRIPTS
+        for path in sorted((ROOT / folder).iterdir())
+        if path.suffix in (".js", ".mjs", ".css")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > MAX_COLUMNS
+    ]
+
+
+def npm_exec(command: str, *packages: str) -> tuple[int, str]:
+    """Run a shell command with the programs of npm packages; returns its status and what it wrote to stderr."""
+    npm = shutil.which("npm") or "npm"
+    wanted = [f"--package={package}" for package in packages]
+    call = [npm, "exec", "--yes", "--prefer-offline", *wanted, "--call", command]
+    done = subprocess.run(call, cwd=ROOT, stderr=subprocess.PIPE, text=True, encoding="utf-8", check=False)
+    return done.returncode, done.stderr
+
+
+def skip(reason: str) -> None:
+    """Say what was not checked; in CI, fail."""
+    if os.environ.get("GPT2_COURSE_NO_SKIPS"):
+        sys.exit(reason)
+    print(reason, flush=True)
 
 
 def bench(*arguments: str) -> None:

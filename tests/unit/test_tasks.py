@@ -202,3 +202,70 @@ def test_without_a_task_all_of_them_are_listed(capsys: pytest.CaptureFixture[str
 def test_a_module_is_served_as_javascript() -> None:
     assert tasks.Pages.extensions_map[".mjs"] == tasks.Pages.extensions_map[".js"] == "text/javascript"
     assert tasks.Pages.extensions_map[".wasm"] == "application/wasm"
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of scripts in place of the course's, on a computer without npm."""
+    monkeypatch.setattr(tasks, "ROOT", tmp_path)
+    monkeypatch.setattr(tasks, "SCRIPTS", (".",))
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.delenv("GPT2_COURSE_NO_SKIPS", raising=False)
+    return tmp_path
+
+
+def test_lint_names_each_line_of_a_script_that_is_too_long(scripts: Path) -> None:
+    (scripts / "a.mjs").write_text(f"{'é' * 120}\n{'x' * 121}\n", encoding="utf-8")
+    (scripts / "b.css").write_text("y" * 285, encoding="utf-8")
+    (scripts / "c.py").write_text("z" * 999, encoding="utf-8")
+    with pytest.raises(SystemExit) as stop:
+        tasks.lint_scripts()
+    assert str(stop.value.code).splitlines() == [
+        "a.mjs:2 has 121 columns, but at most 120 are allowed.",
+        "b.css:1 has 285 columns, but at most 120 are allowed.",
+    ]
+
+
+def test_without_npm_scripts_go_unchecked_except_in_ci(
+    scripts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = "The types and format of JavaScript and CSS were not checked, because npm is not installed."
+    tasks.lint_scripts()
+    assert capsys.readouterr().out == f"{reason}\n"
+    monkeypatch.setenv("GPT2_COURSE_NO_SKIPS", "1")
+    with pytest.raises(SystemExit, match=reason):
+        tasks.lint_scripts()
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(
+    ("error", "is_offline"),
+    [
+        ("npm error code ENOTFOUND", True),
+        ("npm error code ECONNREFUSED", True),
+        ("npm error code ETARGET", False),
+        ("[warn] a.mjs", False),
+    ],
+)
+def test_without_a_network_scripts_go_unchecked_but_faults_are_passed_on(
+    scripts: Path,
+    error: str,
+    is_offline: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    npm = scripts / "npm"
+    npm.write_text(f"#!/bin/sh\necho '{error}' >&2\nexit 7\n", encoding="utf-8")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(scripts))
+    if is_offline:
+        tasks.lint_scripts()
+        assert capsys.readouterr().out.endswith("because npm's registry cannot be reached.\n")
+        monkeypatch.setenv("GPT2_COURSE_NO_SKIPS", "1")
+        with pytest.raises(SystemExit, match="registry cannot be reached"):
+            tasks.lint_scripts()
+    else:
+        with pytest.raises(SystemExit) as stop:
+            tasks.lint_scripts()
+        assert stop.value.code == 7
+        assert capsys.readouterr().err == f"{error}\n"
