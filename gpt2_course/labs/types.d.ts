@@ -78,7 +78,7 @@ export interface Report {
   sample: string;
 }
 
-/** The tokens that are shown, and how many there was no room for. */
+/** The tokens that are shown, and the number left out for lack of space. */
 interface Shown {
   tokens: Token[];
   left_out: number;
@@ -96,7 +96,7 @@ export type NextAnswer = {
 };
 export type Written = { text: string; p: number };
 
-/** What the labs ask of the engine: the arguments, partial answers, and the answer of each call. */
+/** The engine's calls: the arguments, partial answers, and final answer of each. */
 export interface Calls {
   describe: { asked: object; part: never; done: Description };
   tokenize: { asked: { text: string; vocabulary: Vocabulary }; part: never; done: TokenizeAnswer };
@@ -122,7 +122,7 @@ export interface Calls {
 
 export type Call = keyof Calls;
 
-/** One function per call, as the worker has them. */
+/** The worker's functions, one per call. */
 export type Engine = {
   [C in Call]: (
     asked: Calls[C]["asked"],
@@ -135,13 +135,13 @@ export type Engine = {
 
 export type Request = { id: number; call: Call; cancel?: undefined; [asked: string]: unknown } | { cancel: number };
 
-/** Everything but `id` is optional in turn: a message holds one of the others. */
+/** A message from the engine or from Python. Besides the `id` of its call, it has one of the other fields. */
 export interface Message {
   id?: number;
   part?: unknown;
   done?: unknown;
   error?: string;
-  /** The engine stopped, and why. */
+  /** Why the engine stopped. */
   broken?: string;
   /** Bytes of the model that have arrived. */
   loaded?: number;
@@ -162,7 +162,7 @@ export type Ask = <C extends Call>(
 
 export type Vocabulary = "model" | "gpt2";
 
-/** The traits of all labs. A lab's Python class in gpt2_course/labs names the ones it has. */
+/** The traits of all labs. The Python class of a lab, in gpt2_course/labs, lists the ones it has. */
 export interface Traits {
   text: string;
   vocabulary: Vocabulary;
@@ -188,7 +188,7 @@ export type Trait = keyof Traits;
 /** The names of the traits with values of type V. */
 export type TraitOf<V> = { [K in Trait]: Traits[K] extends V ? K : never }[Trait];
 
-/** What a lab uses of Jupyter's widget model; hydrate.mjs provides the same in the book. */
+/** The parts of Jupyter's widget model that labs use. In the book, hydrate.mjs provides them. */
 export interface Model {
   get<K extends Trait>(trait: K): Traits[K];
   set<K extends Trait>(trait: K, value: Traits[K]): void;
@@ -196,20 +196,20 @@ export interface Model {
   on(event: "msg:custom", listener: (message: Message) => void): void;
   on(event: `change:${Trait}`, listener: () => void): void;
   send(request: Request): void;
-  /** Set in the book, where a lab may start on its own. */
+  /** True in the book, where a lab may start on its own. */
   inPage?: boolean;
 }
 
-/** A call with its arguments, whose answer loads what a lab needs. */
+/** A call to make in advance, so that everything a lab needs is loaded. */
 export type Need = { [C in Call]: [call: C, asked?: Calls[C]["asked"]] }[Call];
 
 /** A lab module's default export. */
 export interface Lab {
-  /** Loads what the lab always needs. */
+  /** Loads everything the lab needs to start. */
   needs: Need;
-  /** Load what it needs after some clicks. */
+  /** Load what it needs later. */
   mayNeed?: Need[];
-  /** Fills `el`; returns what to do when the lab is removed. */
+  /** Fills `el` and returns a cleanup function, if there is anything to clean up. */
   render(place: { model: Model; el: HTMLElement }): Promise<void | (() => void)> | (() => void);
 }
 

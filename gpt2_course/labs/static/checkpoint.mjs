@@ -40,7 +40,7 @@ export function readConfig(json) {
 }
 
 /**
- * Turn bytes into numbers, by the name of their type.
+ * Functions that read a tensor's bytes, by dtype.
  * @type {Record<string, (bytes: ArrayBuffer) => Float32Array>}
  */
 const READERS = {

@@ -222,7 +222,7 @@ export class GPT2 {
     see("q", q);
     see("k", keys.subarray(start * C, S * C));
     see("v", values.subarray(start * C, S * C));
-    const weights = new Float32Array(H * T * S); // tokens that may not be seen keep weight 0
+    const weights = new Float32Array(H * T * S); // later tokens keep weight 0
     const y = new Float32Array(T * C);
     for (let h = 0; h < H; h++) {
       for (let t = 0; t < T; t++) {

@@ -1,7 +1,7 @@
 /**
- * Runs the labs of a page without a kernel. A notebook leaves each lab as <div data-lab="name" data-state="…"> with a
- * static example inside. When the div comes into view, the lab's module is mounted in it and connected to an engine in
- * a Web Worker, which all labs on the page share. Until then, and wherever labs cannot run, the example stays.
+ * Runs the labs of a page without a kernel. A notebook's output contains each lab as <div data-lab="name" data-state="…">
+ * with a static example inside. When the div comes into view, the lab's module is mounted in it and connected to an
+ * engine in a Web Worker, which all labs on the page share. Until then, and wherever labs cannot run, the example stays.
  *
  * @import { Lab, Message, Model, Request, Traits } from "../types.d.ts"
  */
@@ -66,7 +66,7 @@ function pageModel(state) {
 /** @param {HTMLElement} place */
 async function mount(place) {
   const bar = h("progress", { max: WEIGHTS, "aria-label": "Loading the model" });
-  const note = h("p", { class: "lab-note", role: "status" }, "Loading this lab … ", bar);
+  const note = h("p", { class: "lab-note", role: "status" }, "Loading this lab… ", bar);
   place.prepend(note);
   try {
     const lab = await moduleOf(place);

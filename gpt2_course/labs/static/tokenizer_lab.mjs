@@ -106,8 +106,8 @@ function render({ model, el }) {
       }
       const [left, right] = steps[n - 1].tokens.slice(at).map(({ text }) => quoted(text));
       words.textContent =
-        `Step ${n}: ${left} and ${right} become ${quoted(tokens[at].text)}, ` +
-        `merge ${(rank + 1).toLocaleString("en")} in the list.${n === last ? " No other merge applies." : ""}`;
+        `Step ${n}: ${left} and ${right} become ${quoted(tokens[at].text)} ` +
+        `(merge ${(rank + 1).toLocaleString("en")} in the list).${n === last ? " No other merge applies." : ""}`;
     };
     const go = (/** @type {number} */ by) => {
       slider.value = String(Number(slider.value) + by);

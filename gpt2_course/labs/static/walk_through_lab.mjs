@@ -49,7 +49,7 @@ const BEFORE_BLOCKS = [
 const IN_A_BLOCK = [
   ["norm_1", "Layer norm", "Each token’s numbers are shifted and scaled into a range that suits the next layer.", 6],
   ["q", "Queries", "What each token is looking for. The channels of all heads are side by side.", 4],
-  ["k", "Keys", "What each token offers to others that look for it.", 4],
+  ["k", "Keys", "What each token offers to the queries that look for it.", 4],
   ["v", "Values", "What each token hands over to those that look at it.", 4],
   [
     "attention",
