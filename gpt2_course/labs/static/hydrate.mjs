@@ -1,7 +1,8 @@
 /**
- * Runs the labs of a page without a kernel. A notebook's output contains each lab as <div data-lab="name" data-state="…">
- * with a static example inside. When the div comes into view, the lab's module is mounted in it and connected to an
- * engine in a Web Worker, which all labs on the page share. Until then, and wherever labs cannot run, the example stays.
+ * Runs the labs of a page without a kernel. A notebook's output contains each lab as <div data-lab="name"
+ * data-state="…"> with a static example inside. When the div comes into view, the lab's module is mounted in it and
+ * connected to an engine in a Web Worker, which all labs on the page share. Until then, and wherever labs cannot run,
+ * the example stays.
  *
  * @import { Lab, Message, Model, Request, Traits } from "../types.d.ts"
  */
