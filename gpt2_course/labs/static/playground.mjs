@@ -178,7 +178,7 @@ function render({ model, el }) {
         () => {},
         (n) => `${n} tokens`,
       ),
-      slider(model, "samples", "Samples side by side", [1, 4, 1], () => {}),
+      slider(model, "samples", "Samples", [1, 4, 1], () => {}),
       field("Seed (same seed, same text)", seed),
     ),
   );

@@ -156,7 +156,7 @@ function render({ model, el }) {
     const link = document.querySelector(`.bd-sidebar-primary a[href$="${CHAPTERS[chapter]}.html"]`);
     const where = `Chapter ${chapter}`;
     const linked = link instanceof HTMLAnchorElement ? h("a", { href: link.href }, where) : where;
-    what.replaceChildren(`${sentence} You build it in `, linked, ".");
+    what.replaceChildren(`${sentence} You build this in `, linked, ".");
     input.setAttribute("aria-valuetext", title.textContent);
     const current = parts.findLast(({ first }) => first <= n);
     parts.forEach((part) => part.button.setAttribute("aria-pressed", String(part === current)));
