@@ -149,6 +149,8 @@ def lint_scripts() -> None:
         skip("The types and format of JavaScript and CSS were not checked, because npm's registry cannot be reached.")
         return
     sys.stderr.write(errors)
+    if "Prettier" in errors:
+        print(f"Format with: npx {PRETTIER} --write {' '.join(SCRIPTS)}", flush=True)
     if status:
         sys.exit(status)
 
