@@ -20,7 +20,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "describe": {},
     "tokenize": {"text": TEXT + " 🥞", "vocabulary": "gpt2"},
     "merge_steps": {"piece": " hedgehog", "vocabulary": "model"},
-    "next": {"prompt": TEXT, "added": [5], "settings": SETTINGS, "number": 0.7, "count": 6},
+    "next": {"prompt": "Once upon a time, a", "added": [], "settings": SETTINGS, "number": 0.7, "count": 6},
     "attention": {"text": TEXT, "without": [[1, 2]], "most": 4},
     "activation": {"text": TEXT, "name": "mlp_hidden", "layer": 2, "most": 4},
     "generate": {"prompt": TEXT, "settings": SETTINGS, "seed": 3, "length": 20},

@@ -109,8 +109,7 @@ async function prefetch() {
   const { connection } = /** @type {{ connection?: { saveData?: boolean } }} */ (navigator);
   if (connection?.saveData) return;
   const ask = connect(pageModel(/** @type {Traits} */ ({})));
-  for (const place of places) {
-    const lab = await moduleOf(place);
+  for (const lab of await Promise.all(places.map(moduleOf))) {
     for (const [call, asked] of [lab.needs, ...(lab.mayNeed ?? [])]) await ask(call, asked);
   }
 }

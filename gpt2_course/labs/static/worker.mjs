@@ -72,8 +72,11 @@ const modelOf = once(async (name) => {
   const config = readConfig(text(await read(`${name}/config.json`)));
   const { bytes } = await tokenizerOf(name);
   let loaded = 0;
-  const file = await read(`${name}/model.safetensors`, (n) => send({ loaded: (loaded += n) }));
-  return new GPT2(config, readSafetensors(file.buffer), await simd(await read("linear.wasm"), config), bytes.length);
+  const [file, wasm] = await Promise.all([
+    read(`${name}/model.safetensors`, (n) => send({ loaded: (loaded += n) })),
+    read("linear.wasm"),
+  ]);
+  return new GPT2(config, readSafetensors(file.buffer), await simd(wasm, config), bytes.length);
 });
 const cached = once((path) => read(path)); // for files that several calls need
 const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await modelOf(MODEL) });
