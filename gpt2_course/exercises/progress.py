@@ -56,7 +56,7 @@ class Progress:
         )
 
     def _repr_html_(self) -> str:
-        return f"{wall(*self.chapters).svg}<p>{self!r}</p>"
+        return f"{wall(laid=self.chapters).svg}<p>{self!r}</p>"
 
 
 def progress() -> Progress:
