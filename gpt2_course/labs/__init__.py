@@ -12,7 +12,7 @@ from typing import Any
 import traitlets
 
 from gpt2_course.labs import drawn
-from gpt2_course.labs.lab import Lab, bundle
+from gpt2_course.labs.lab import Lab
 
 __all__ = ["AttentionLab", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
 
@@ -22,8 +22,6 @@ ALL_TOKENS = {"temperature": 1.0, "top_k": None, "top_p": None}
 class TokenizerLab(Lab):
     """A text in its tokens, and how each word came together; `vocabulary` is "model" or "gpt2"."""
 
-    module = "tokenizer_lab"
-    _esm = bundle("tokenizer_lab")
     text = traitlets.Unicode("Once upon a time, a hedgehog named Zoe wished for 1234 pancakes 🥞!").tag(sync=True)
     vocabulary = traitlets.Enum(["model", "gpt2"], "model").tag(sync=True)
 
@@ -37,8 +35,6 @@ class NextTokenLab(Lab):
     `top_k` 0 and `top_p` 1 cut nothing. Each draw is a number that `seed` and the number of added tokens decide.
     """
 
-    module = "next_token_lab"
-    _esm = bundle("next_token_lab")
     prompt = traitlets.Unicode("Once upon a time, a").tag(sync=True)
     added = traitlets.List(traitlets.Int()).tag(sync=True)
     temperature = traitlets.Float(1.0, min=0, max=2).tag(sync=True)
@@ -54,8 +50,6 @@ class NextTokenLab(Lab):
 class AttentionLab(Lab):
     """Who looks at whom, in every head; `without` lists the heads that are switched off, as [layer, head]."""
 
-    module = "attention_lab"
-    _esm = bundle("attention_lab")
     text = traitlets.Unicode("Once upon a time, a fox named Pip lost a red kite. Pip looked for the").tag(sync=True)
     layer = traitlets.Int(0, min=0).tag(sync=True)
     head = traitlets.Int(0, min=0).tag(sync=True)
@@ -69,8 +63,6 @@ class AttentionLab(Lab):
 class WalkThroughLab(Lab):
     """One sentence travels through the model, step by step, with its real numbers."""
 
-    module = "walk_through_lab"
-    _esm = bundle("walk_through_lab")
     text = traitlets.Unicode("Once upon a time, a fox named Pip").tag(sync=True)
     step = traitlets.Int(0, min=0).tag(sync=True)
 
@@ -81,8 +73,6 @@ class WalkThroughLab(Lab):
 class Playground(Lab):
     """The model writes: `samples` texts side by side, coloured by how sure it was; `texts` holds the last ones."""
 
-    module = "playground"
-    _esm = bundle("playground")
     prompt = traitlets.Unicode("Once upon a time").tag(sync=True)
     temperature = traitlets.Float(0.8, min=0, max=2).tag(sync=True)
     top_k = traitlets.Int(0, min=0, max=100).tag(sync=True)
@@ -103,11 +93,9 @@ class Playground(Lab):
 class TrainingReplay(Lab):
     """The training of the shipped model: its loss, the floor, and what it wrote; `report` -1 is the last one."""
 
-    module = "training_replay"
-    _esm = bundle("training_replay")
     report = traitlets.Int(-1).tag(sync=True)
 
-    def __init__(self, **traits: Any) -> None:
+    def __init__(self, **traits: Any) -> None:  # no `model`: only the shipped model's training was recorded
         super().__init__(**traits)
 
     def drawn(self) -> str:

@@ -56,8 +56,15 @@ _QUEUE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab")
 class Lab(anywidget.AnyWidget):
     """A lab; see the classes in `gpt2_course.labs`. `model` is any GPT-2 with a tokenizer, the shipped one if None."""
 
-    module: ClassVar[str]
+    module: ClassVar[str]  # its code is static/{module}.mjs; a page finds it as <div data-lab={module}>
     _css = CSS
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Derive the module from the class's name: `TokenizerLab` runs `static/tokenizer_lab.mjs`."""
+        if Lab in cls.__bases__:  # a subclass of a lab runs that lab's module
+            cls.module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+            cls._esm = bundle(cls.module)
+        super().__init_subclass__(**kwargs)
 
     def __init__(self, model: GPT2 | None = None, **traits: Any) -> None:
         unknown = traits.keys() - set(self.trait_names(sync=True))
