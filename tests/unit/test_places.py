@@ -61,7 +61,7 @@ def test_no_chapter_is_missing_from_any_place() -> None:
             f"gpt2_course/exercises/quizzes/{number}.json": (package / "quizzes" / f"{number}.json").is_file(),
         }
         missing += [f"{file}: add {place}" for place, found in there.items() if not found]
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 def test_parts_and_chapters_have_the_same_order_in_the_wall_and_in_the_table_of_contents() -> None:
@@ -109,7 +109,7 @@ def test_no_exercise_is_missing_from_its_chapter() -> None:
             f"a folded solution that calls {asked}, …)": any('class="solution"' in s and asked in s for s in prose),
         }
         missing += [f"{path.name}: add {what}" for what, found in there.items() if not found]
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 # --- labs ---------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_no_lab_is_missing_from_any_place() -> None:
             "the import in README.md": re.search(rf"from gpt2_course.labs import .*\b{name}\b", text("README.md")),
         }
         missing += [f"{name}: add {place}" for place, found in there.items() if not found]
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 def test_a_lab_runs_the_module_named_after_it() -> None:

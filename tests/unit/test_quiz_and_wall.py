@@ -76,7 +76,7 @@ def test_bricks_not_laid_yet_are_gray() -> None:
 
 
 def test_every_name_fits_on_its_brick() -> None:
-    for brick in re.finditer(
+    for found in re.finditer(
         r'width="([\d.]+)" height="48"[^>]*/><text[^>]*font-size="(\d+)"[^>]*>([^<]*)', wall().svg
     ):
         width, size, name = float(found[1]), int(found[2]), found[3]
