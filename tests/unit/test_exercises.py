@@ -1,4 +1,4 @@
-"""Each usual mistake is recognised and named; what is right passes; a stub is no mistake."""
+"""Checks accept right answers, recognize and name usual mistakes, and do not count a stub as a mistake."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ progress_module = sys.modules["gpt2_course.exercises.progress"]  # by this name 
 
 @pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What is solved in a test is not solved by who runs it."""
+    """Redirect progress, so tests do not mark exercises as solved for the user."""
     path = tmp_path / "data" / "solved.json"
     monkeypatch.setattr(progress_module, "_file", lambda: path)
     return path
@@ -73,19 +73,19 @@ def merged_once(parts: list[str], rank: dict[tuple[str, str], int]) -> list[str]
 
 
 def tenths(sure: Tensor, n: int = 10) -> list[Tensor]:
-    """Which numbers lie in which bin; without the empty ones."""
+    """A mask for each bin that is not empty."""
     bins = (sure * n).long()
     return [bins == b for b in range(n) if (bins == b).any()]
 
 
-def stands(text: list[int], read: list[list[int]], n: int) -> bool:
-    """Whether a piece of n tokens stands in what was read."""
+def occurs(text: list[int], read: list[list[int]], n: int) -> bool:
+    """Whether a run of n tokens of the text occurs in one of `read`."""
     pieces = {tuple(ids[i : i + n]) for ids in read for i in range(len(ids) - n + 1)}
     return any(tuple(text[i : i + n]) in pieces for i in range(len(text) - n + 1))
 
 
 def line(n1: float, y1: float, n2: float, y2: float, n3: float) -> float:
-    """The straight line through two points, on paper with two logarithmic axes."""
+    """The value at n3 on the straight line through two points, on two logarithmic axes."""
     return float(y2 * (n3 / n2) ** (math.log(y2 / y1) / math.log(n2 / n1)))
 
 
@@ -99,7 +99,7 @@ def entries(data: bytes) -> dict[str, Any]:
 
 
 def one(logits: Tensor, where: list[int]) -> Tensor:
-    """Probabilities that add up to one, of these tokens only."""
+    """Probabilities with only these tokens, adding up to 1."""
     masked = torch.full_like(logits, -math.inf)
     masked[where] = logits[where]
     return masked.softmax(-1)
@@ -127,7 +127,7 @@ def weights(q: Tensor, k: Tensor) -> Tensor:
     return scores.masked_fill(future(scores), -math.inf).softmax(-1)
 
 
-# ---- answers: number -> (a right one, wrong ones with a part of what is said about them) -------------------------
+# ---- answers: number → (a right answer, {part of a message: a wrong answer that gets this message}) --------------
 
 
 def mean_surprise(p: list[float]) -> float:
@@ -880,7 +880,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "13.3": (
-        lambda text, read: max((n for n in range(len(text) + 1) if stands(text, read, n)), default=0),
+        lambda text, read: max((n for n in range(len(text) + 1) if occurs(text, read, n)), default=0),
         {
             "Count only tokens in a row": lambda text, read: len(text),
             "is a longer copy": lambda text, read: 2,
@@ -889,19 +889,19 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You found nothing": lambda text, read: 0,
             "there is an 8": lambda text, read: 5,
             "If nothing was copied": lambda text, read: max(
-                1, max((n for n in range(len(text) + 1) if stands(text, read, n)), default=0)
+                1, max((n for n in range(len(text) + 1) if occurs(text, read, n)), default=0)
             ),
             "the whole text is a copy": lambda text, read: max(
-                (n for n in range(len(text)) if stands(text, read, n)), default=0
+                (n for n in range(len(text)) if occurs(text, read, n)), default=0
             ),
             "not from two in a row": lambda text, read: max(
-                n for n in range(len(text) + 1) if stands(text, [[i for ids in read for i in ids]], n)
+                n for n in range(len(text) + 1) if occurs(text, [[i for ids in read for i in ids]], n)
             ),
             "inside a failed attempt": lambda text, read: (
-                1 if text == [1, 1, 2] else max(n for n in range(len(text) + 1) if stands(text, read, n))
+                1 if text == [1, 1, 2] else max(n for n in range(len(text) + 1) if occurs(text, read, n))
             ),
             "For an empty text": lambda text, read: (
-                max(n for n in range(len(text) + 1) if stands(text, read, n)) if text else 1
+                max(n for n in range(len(text) + 1) if occurs(text, read, n)) if text else 1
             ),
             "has type list": lambda text, read: text,
             "result is 3, not 7": lambda text, read: 7,
@@ -1014,17 +1014,17 @@ def test_a_usual_mistake_is_named(number: str, message: str) -> None:
     assert message in feedback.message
 
 
-def test_no_two_mistakes_get_the_same_answer() -> None:
+def test_each_mistake_gets_its_own_message() -> None:
     for number, (_, wrong) in ANSWERS.items():
         said = [check(number, answer).message for answer in wrong.values()]
         assert len(set(said)) == len(said), number
 
 
-# ---- whatever the exercise ---------------------------------------------------------------------------------------
+# ---- all exercises ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", ANSWERS)
-def test_a_stub_is_no_mistake(number: str) -> None:
+def test_a_stub_is_not_a_mistake(number: str) -> None:
     def todo(*args: object) -> None:
         raise NotImplementedError
 
@@ -1033,7 +1033,7 @@ def test_a_stub_is_no_mistake(number: str) -> None:
 
 
 @pytest.mark.parametrize("number", ANSWERS)
-def test_a_function_that_stops_says_where(number: str) -> None:
+def test_an_error_in_the_answer_is_shown_with_the_arguments(number: str) -> None:
     def broken(*args: object) -> float:
         return 1 / 0
 
@@ -1043,7 +1043,7 @@ def test_a_function_that_stops_says_where(number: str) -> None:
     assert "stopped with ZeroDivisionError: division by zero" in feedback.message
 
 
-def test_a_function_that_sometimes_returns_nothing_is_no_stub() -> None:
+def test_a_function_that_sometimes_returns_nothing_is_not_a_stub() -> None:
     def forgetful(ids: list[int], t: int) -> int | None:
         return ANSWERS["11.3"][0](ids, t) if ids[t] in ids[:t] else None
 
@@ -1054,11 +1054,11 @@ def test_a_function_that_sometimes_returns_nothing_is_no_stub() -> None:
 
 @pytest.mark.parametrize("number", ["10.3", "11.3", "12.3", "13.1", "13.2", "13.3", "14.1", "14.2"])
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
-def test_a_number_may_be_one_of_torch_or_numpy(number: str, kind: Callable[[object], object]) -> None:
+def test_numbers_from_torch_and_numpy_are_accepted(number: str, kind: Callable[[object], object]) -> None:
     assert check(number, lambda *args: kind(ANSWERS[number][0](*args))).state == "correct"
 
 
-def test_an_unknown_number_says_which_there_are() -> None:
+def test_an_unknown_number_gets_a_list_of_known_ones() -> None:
     with pytest.raises(ValueError, match=r"There is no exercise '1\.9'. Choose from 1\.1, 1\.2, 1\.3"):
         check("1.9", 1)
 
@@ -1072,10 +1072,10 @@ def test_feedback_is_text_in_a_terminal_and_a_card_in_a_notebook() -> None:
     assert "&lt;b&gt;" in shown
 
 
-# ---- what was solved ---------------------------------------------------------------------------------------------
+# ---- progress -----------------------------------------------------------------------------------------------------
 
 
-def test_what_was_solved_is_remembered_and_lays_bricks() -> None:
+def test_solved_exercises_are_remembered_and_color_bricks() -> None:
     assert "0 of" in repr(progress())
     check("1.1", ANSWERS["1.1"][0])
     check("1.2", ANSWERS["1.2"][0], remember=False)
@@ -1089,7 +1089,7 @@ def test_what_was_solved_is_remembered_and_lays_bricks() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "17", '["1.1", 3]', '{"a": 1}'])
-def test_a_broken_file_is_replaced_when_something_is_solved(file: Path, content: str) -> None:
+def test_a_broken_file_is_replaced_when_an_exercise_is_solved(file: Path, content: str) -> None:
     file.parent.mkdir()
     file.write_text(content)
     check("1.2", ANSWERS["1.2"][0])
@@ -1097,6 +1097,6 @@ def test_a_broken_file_is_replaced_when_something_is_solved(file: Path, content:
 
 
 @pytest.mark.linux
-def test_a_disk_that_cannot_be_written_to_does_not_stop_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_disk_does_not_stop_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "_file", lambda: Path("/proc/nowhere/solved.json"))
     assert check("1.1", ANSWERS["1.1"][0]).state == "correct"

@@ -1,4 +1,4 @@
-"""Quizzes and the wall: data that is sound, and HTML that needs nothing else."""
+"""Quizzes and the wall: sound data, and HTML that needs no scripts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUIZZES = sorted((Path(gpt2_course.exercises.__file__).parent / "quizzes").glob(
 
 
 @pytest.mark.parametrize("path", QUIZZES, ids=lambda path: path.stem)
-def test_a_quiz_has_one_right_answer_a_question_and_a_reason_for_each(path: Path) -> None:
+def test_each_question_has_one_right_answer_and_each_answer_a_reason(path: Path) -> None:
     questions = quiz(int(path.stem)).questions
     assert 3 <= len(questions) <= 6
     for question in questions:
@@ -29,21 +29,21 @@ def test_a_quiz_has_one_right_answer_a_question_and_a_reason_for_each(path: Path
         assert all(len(answer["because"]) > 20 for answer in question["answers"])
 
 
-def test_right_answers_stand_in_different_places() -> None:
+def test_right_answers_are_in_different_positions() -> None:
     places = [
         [a["right"] for a in q["answers"]].index(True) for path in QUIZZES for q in quiz(int(path.stem)).questions
     ]
     assert len(set(places)) >= 2
 
 
-def test_a_quiz_opens_without_a_script_and_keeps_text_as_text() -> None:
+def test_a_quiz_needs_no_script_and_escapes_its_text() -> None:
     shown = quiz(1)._repr_html_()
     assert "<script" not in shown
     assert shown.count("<details") == sum(len(q["answers"]) for q in quiz(1).questions)
-    assert ElementTree.fromstring(shown) is not None  # well-formed, so nothing in it was taken for markup
+    assert ElementTree.fromstring(shown) is not None  # well-formed, so no text was taken for markup
 
 
-def test_a_chapter_without_a_quiz_says_so() -> None:
+def test_a_chapter_without_a_quiz_is_refused() -> None:
     with pytest.raises(ValueError, match="Chapter 99 has no quiz"):
         quiz(99)
 
@@ -83,7 +83,7 @@ def test_every_name_fits_on_its_brick() -> None:
         assert len(name) * 0.65 * size <= width, name  # the average letter of a wide bold font
 
 
-def test_white_letters_are_readable_on_every_brick() -> None:
+def test_white_text_is_readable_on_every_brick() -> None:
     def luminance(color: str) -> float:
         parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
@@ -93,7 +93,7 @@ def test_white_letters_are_readable_on_every_brick() -> None:
         assert 1.05 / (luminance(color) + 0.05) >= 4.5, color  # WCAG 2.1, level AA
 
 
-def test_a_brick_that_does_not_exist_is_refused() -> None:
+def test_a_chapter_without_a_brick_is_refused() -> None:
     last = max(CHAPTERS)
     for wrong in ({"chapter": last + 1}, {"laid": [1, last + 1]}):
         with pytest.raises(ValueError, match=rf"There is no chapter {last + 1}; chapters go from 1 to {last}\."):
