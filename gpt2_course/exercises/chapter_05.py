@@ -32,7 +32,7 @@ def split_into_heads(answer: Callable[[Tensor, int], Any]) -> str | None:
     if same(found, right):
         return None
     if same(found, z.view(H, T, D)):
-        return "The shape is right, but the numbers are not: view(H, T, D) mixes tokens. View as (T, H, D), transpose."
+        return "The shape is right, but the numbers are not: view(H, T, D) mixes tokens. First view as (T, H, D)."
     if same(found, right.flip(0)):
         return "The heads are in the wrong order. Head 0 has the first D numbers of each token."
     if same(found, z.view(T, D, H).permute(2, 0, 1)):

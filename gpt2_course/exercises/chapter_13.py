@@ -76,7 +76,7 @@ def calibration_error(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     one = torch.tensor(1.0)
     usual = {
         "All bins count equally. Weight each by its number of predictions.": over(bins, gap, lambda here: one),
-        "The absolute value is missing. Without it, bins that are too sure cancel bins that are not.": float(
+        "The absolute value is missing. Without it, gaps in opposite directions cancel out.": float(
             (sure.mean() - right.mean()).item()
         ),
         "This is the gap between the two overall means. Use bins.": abs(float(sure.mean() - right.mean())),
