@@ -18,17 +18,21 @@ from book.pace import CELL, patience
 from gpt2_course.bertviz_views import libraries
 from gpt2_course.files import replacing
 from gpt2_course.labs import Playground
-from gpt2_course.wall import CHAPTERS, wall
+from gpt2_course.wall import wall
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 NOTEBOOKS = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "book/labs.ipynb"]
 
 
+def front_wall() -> str:
+    """The wall of the front page."""
+    return f'<div class="hero" tabindex="0">{wall().svg}</div>\n'
+
+
 def front_page() -> dict[str, str]:
     """What the front page includes: file names and their contents."""
-    hero = f'<div class="hero" tabindex="0">{wall(*CHAPTERS).svg}</div>\n'
-    return {"wall.html": hero, "playground.html": Playground()._repr_html_() + "\n"}
+    return {"wall.html": front_wall(), "playground.html": Playground()._repr_html_() + "\n"}
 
 
 def sources_hash(notebook: Any) -> str:

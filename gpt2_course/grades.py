@@ -1,4 +1,4 @@
-"""How well does a model know Tiny World? Let it write and answer a thousand times, and have the judge count."""
+"""Grades for a model of Tiny World: let it write texts and answer questions, and have the judge count."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gpt2_course.tiny_world.judge import answers_right, rhymes
 from gpt2_course.tiny_world.musings import MUSINGS
 from gpt2_course.tiny_world.songs import COUPLETS
 
-# the first words by which a model is asked for a document of a kind
+# prompts for documents of each kind
 BEGINNINGS: dict[Kind, tuple[str, ...]] = {
     "story": ("Once upon a time",),
     "reading": (READING,),
@@ -26,29 +26,29 @@ BEGINNINGS: dict[Kind, tuple[str, ...]] = {
     "musing": tuple(" ".join(text.split("[")[0].split()) for text in MUSINGS.values()),
 }
 GRADES = "grades.json"
-LONGEST, LONGEST_ANSWER = 400, 40  # tokens a document and an answer are given at most
-BATCH = 100
+LONGEST, LONGEST_ANSWER = 400, 40  # limits for a document and an answer, in tokens
+BATCH = 100  # prompts
 
 
 @dataclass(frozen=True)
 class Grades:
-    """Shares of a model's texts, from 0 to 1."""
+    """Grades of a model's texts, as shares from 0 to 1."""
 
-    n_samples: int  # texts of each kind, and questions of each sort
-    accepted: dict[Kind, float]  # those that keep all rules of the world
+    n_samples: int  # texts of each kind, and questions of each kind
+    accepted: dict[Kind, float]  # texts that keep all rules of the world
     rhymes: float  # couplets that rhyme
-    facts: float  # questions about the world answered right
-    reading: float  # questions about a story just told answered right
-    copied: float  # texts that stand word for word in the training text
-    mistakes: dict[Kind, dict[str, int]]  # what was wrong with the others, and how often
+    facts: float  # correct answers about the world
+    reading: float  # correct answers about a story just told
+    copied: float  # texts that occur word for word in the training text
+    mistakes: dict[Kind, dict[str, int]]  # what was wrong with the texts not accepted, and how often
 
     def save(self, folder: Path) -> None:
-        """Keeps the grades in a model's folder."""
+        """Write the grades to a model folder."""
         with replacing(folder / GRADES) as path:
             path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     def table(self) -> str:
-        """The grades as lines to print."""
+        """The grades as a table to print."""
         names = {
             "story": "stories",
             "reading": "stories with questions",
@@ -66,13 +66,13 @@ class Grades:
 
 
 def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8, seed: int = 0) -> Grades:
-    """Grades a model by `n_samples` texts of each kind, and as many questions about the world and about stories.
+    """Grade a model by `n_samples` texts of each kind, and as many questions about the world and about stories.
 
-    `n_trained` says how many documents of Tiny World it has learned from: its texts are looked for among them.
+    `n_trained` is the number of Tiny World documents the model was trained on; copies are searched for among them.
     """
 
     def write(prompts: list[str], answers: bool = False) -> list[str]:
-        """The texts, each with its prompt; in the order of length, so that few rows wait for others."""
+        """Texts that start with these prompts, generated in order of length, so few rows sit idle."""
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         texts = [""] * len(prompts)
         for i in range(0, len(order), BATCH):
@@ -97,7 +97,7 @@ def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8,
             if verdict.mistake:
                 mistakes[kind][verdict.mistake] = mistakes[kind].get(verdict.mistake, 0) + 1
     in_rhyme = [rhymes(song) for song in written["song"]]
-    # each question by itself, and answered in one line
+    # ask each question on its own, with a one-line answer
     questions = [q for d in _val("facts", n_samples // 4 + 1) for q in d.text.split("\n\n")][:n_samples]
     facts = write([question.split("Answer:")[0] + "Answer:" for question in questions], answers=True)
     told = [(text, answer) for d in _val("reading", n_samples // 2 + 1) for text, answer in _asked(d.text)][:n_samples]
@@ -117,12 +117,12 @@ def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8,
 
 
 def _val(kind: Kind, count: int) -> Iterator[Document]:
-    """Documents of a kind that are not for training."""
+    """Documents of a kind that are never used for training."""
     return islice((d for d in documents(1, "val") if d.kind == kind), count)
 
 
 def _asked(text: str) -> Iterator[tuple[str, str]]:
-    """A story with its first question, then with both: up to "Answer:", and what should follow."""
+    """For each question about a story, the text up to its "Answer:" and the correct answer."""
     at = 0
     while (at := text.find("Answer:", at) + 7) > 6:
         yield text[:at], text[at:].split("\n")[0]

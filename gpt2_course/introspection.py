@@ -1,4 +1,4 @@
-"""Looking inside a GPT-2 while it reads: every number on the way from the embeddings to the logits."""
+"""Look inside a GPT-2 while it reads: all activations, from the embeddings to the logits."""
 
 from __future__ import annotations
 
@@ -11,33 +11,38 @@ from torch.nn import functional as F
 
 from gpt2_course.model import GPT2, Block
 
-Place = tuple[str, int | None]  # what it is, and in which layer: None outside of the blocks
+Place = tuple[str, int | None]  # the name and layer of an activation; None outside the blocks
 
 
-@torch.no_grad()  # and not inference_mode: readers go on computing with what they find
+@torch.no_grad()  # not inference_mode: callers compute with the results
 def activations(
     model: GPT2,
     tokens: Sequence[int],
     without: Iterable[tuple[int, int]] = (),
     instead: Mapping[Place, Tensor] | None = None,
 ) -> dict[Place, Tensor]:
-    """Everything that GPT-2 computes for T tokens, by name and layer (None outside of the blocks).
+    """Everything that GPT-2 computes for T tokens, by name and layer (None outside the blocks).
 
-    Outside: `token_embedding`, `position_embedding`, their sum `embedding`, and `final_norm`, all (T, C), and `logits`
-    (T, V). In every layer: `norm_1`, `q`, `k`, `v`, `heads`, `attention_out`, `after_attention`, `norm_2`, `mlp_out`,
-    `after_mlp`, all (T, C); `mlp_hidden` (T, 4C); and `attention` (H, T, T), how much each token (a row) looks at each
-    one before it. The heads in `without`, as (layer, head), contribute nothing to what follows.
+    Outside the blocks: `token_embedding`, `position_embedding`, their sum `embedding`, and `final_norm`, all (T, C);
+    and `logits` (T, V). In each layer: `norm_1`, `q`, `k`, `v`, `heads`, `attention_out`, `after_attention`, `norm_2`,
+    `mlp_out`, `after_mlp`, all (T, C); `mlp_hidden` (T, 4C); and `attention` (H, T, T), how much each token (a row)
+    looks at itself and each token before it. The arithmetic is that of the model's `forward`, which keeps none of this.
 
-    What stands in `instead` takes the place of what the model computes, and all that follows goes on from it: this is
-    how numbers of another text are patched in. Any of the above can be replaced, by a tensor of its shape.
+    Args:
+        model: the model to look into.
+        tokens: T token IDs.
+        without: heads to switch off, as (layer, head); they contribute nothing to what follows.
+        instead: activations to replace, by name and layer, with tensors of the same shape. Everything after them is
+            computed from the replacement. Use this to patch in activations from another text.
 
-    The model's own `forward` keeps none of this; the arithmetic is the same. Raises `ValueError` for no tokens, or more
-    than the model has positions, and for something to patch in that has no place or another shape.
+    Raises:
+        ValueError: there are no tokens or more than the model has positions, or `instead` names an activation that the
+            model does not have, or has another shape.
     """
     config = model.config
     T, C, H = len(tokens), config.n_embd, config.n_head
     if not 1 <= T <= config.n_positions:
-        raise ValueError(f"{T} tokens were given, but this model reads 1 to {config.n_positions} at a time.")
+        raise ValueError(f"This model reads 1 to {config.n_positions} tokens at a time, but got {T}.")
     found: dict[Place, Tensor] = {}
     patches = dict(instead or {})
 
@@ -45,7 +50,7 @@ def activations(
         patch = patches.pop((name, layer), value)
         if patch.shape != value.shape:
             raise ValueError(
-                f"What is put instead of {name!r} has the shape {tuple(patch.shape)}, not {tuple(value.shape)}."
+                f"The replacement for {name!r} must have shape {tuple(value.shape)}, but has {tuple(patch.shape)}."
             )
         found[name, layer] = patch
         return patch
@@ -76,31 +81,32 @@ def activations(
     normed = keep("final_norm", None, model.final_norm(x))
     keep("logits", None, model.unembed(normed))
     if patches:
-        raise ValueError(f"This model computes no {next(iter(patches))}, so nothing can be put in its place.")
+        raise ValueError(f"This model has no activation {next(iter(patches))}, so it cannot be replaced.")
     return found
 
 
 @torch.no_grad()
 def logit_lens(model: GPT2, tokens: Sequence[int]) -> Tensor:
-    """What the model would predict if it stopped early: ln p of every next token, (L + 1, T, V).
+    """What the model would predict if it stopped early: ln p of each next token, (L + 1, T, V).
 
-    Row 0 reads the embeddings, row l + 1 the residual stream after block l; the last row is what the model says. (An
-    idea of nostalgebraist, 2020: the output head reads anything that has the stream's form.)
+    Row 0 reads the embeddings, row l + 1 reads the residual stream after block l, and the last row is the model's
+    output. The idea is from nostalgebraist (2020): the output layer can read the residual stream at any depth.
     """
     found = activations(model, tokens)
     stream = [found["embedding", None], *(found["after_mlp", layer] for layer in range(model.config.n_layer))]
     return model.unembed(model.final_norm(torch.stack(stream))).log_softmax(-1)
 
 
-Score = Callable[[Tensor], Tensor]  # the logits (T, V) of a text → one number
+Score = Callable[[Tensor], Tensor]  # logits (T, V) of a text → one number
 
 
 def patch_heads(model: GPT2, tokens: Sequence[int], other: Sequence[int], score: Score) -> Tensor:
-    """How much of a difference each head makes, (L, H): `score` for the text `tokens`, but with one head's output taken
-    from the text `other`; 0 where that changes nothing, 1 where the score becomes that of the other text.
+    """How much each head contributes to the difference between two texts, (L, H), by activation patching.
 
-    Both texts must have the same number of tokens. The method is called activation patching (Vig et al., 2020; Meng et
-    al., 2022).
+    For each head, run `tokens` with that head's output taken from `other`. The result is 0 if this does not change the
+    score, and 1 if it gives the score of `other`. The method is from Vig et al. (2020) and Meng et al. (2022).
+
+    Raises `ValueError` if the texts differ in length, or have the same score.
     """
     here, there = _pair(model, tokens, other)
     D = model.config.n_embd // model.config.n_head
@@ -115,9 +121,9 @@ def patch_heads(model: GPT2, tokens: Sequence[int], other: Sequence[int], score:
 
 
 def patch_stream(model: GPT2, tokens: Sequence[int], other: Sequence[int], score: Score) -> Tensor:
-    """As `patch_heads`, for each place of the residual stream: (L + 1, T), before the first block and after each.
+    """`patch_heads` for each position of the residual stream, before the first block and after each one: (L + 1, T).
 
-    Where the number is 1, all that tells the two texts apart passes through that token at that height.
+    If a number is 1, everything that distinguishes the two texts passes through that token at that depth.
     """
     here, there = _pair(model, tokens, other)
     places: list[Place] = [("embedding", None), *(("after_mlp", layer) for layer in range(model.config.n_layer))]
@@ -133,23 +139,27 @@ def patch_stream(model: GPT2, tokens: Sequence[int], other: Sequence[int], score
 
 def _pair(model: GPT2, tokens: Sequence[int], other: Sequence[int]) -> tuple[dict[Place, Tensor], dict[Place, Tensor]]:
     if len(tokens) != len(other):
-        raise ValueError(f"The two texts must be of one length, but have {len(tokens)} and {len(other)} tokens.")
+        raise ValueError(
+            f"Both texts must have the same number of tokens, but they have {len(tokens)} and {len(other)}."
+        )
     return activations(model, tokens), activations(model, other)
 
 
 def _share(patched: Tensor, score: Score, here: dict[Place, Tensor], there: dict[Place, Tensor]) -> Tensor:
     ours, theirs = score(here["logits", None]), score(there["logits", None])
     if bool(ours == theirs):
-        raise ValueError(f"The score is {float(ours):.3g} for both texts: there is no difference to explain.")
+        raise ValueError(
+            f"Both texts have score {float(ours):.3g}, so there is no difference to explain. Choose another score."
+        )
     return (patched - ours) / (theirs - ours)
 
 
 @torch.no_grad()
 def induction_scores(model: GPT2, rows: Tensor, period: int) -> Tensor:
-    """How much each head looks to where an induction head would, (L, H): from 0 to 1, a mean over `rows` (N, T).
+    """How much each head looks where an induction head would: (L, H), from 0 to 1, averaged over `rows` (N, T).
 
-    In every row the tokens repeat with the given period. At its second time a token stood `period` places before, and
-    what came after it then, `period - 1` places before, is what will come again (Olsson et al., 2022).
+    The tokens of each row repeat with the given period. When a token comes back, its previous occurrence is `period`
+    positions earlier, and an induction head looks at the token right after it (Olsson et al., 2022).
     """
     scores = [
         torch.stack(

@@ -1,4 +1,4 @@
-"""The pictures that more than one place draws, in one style."""
+"""Pictures in the style of the course, and the ones that are drawn in several places."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from torch import Tensor
 
 from gpt2_course.history import one_line
 
-# Okabe & Ito (2008): colours that people with any colour vision can tell apart.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
-INK = "#010203"  # stands for the colour of the text around a picture, light or dark
-SMALLEST = 11  # pixels of a picture's letters, however narrow the screen
+# Okabe & Ito (2008): colors that people with any kind of color vision can tell apart.
+BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
+INK = "#010203"  # placeholder for the color of the text around a picture, which may be light or dark
+SMALLEST = 11  # smallest text in a picture, in pixels, however narrow the screen
 
 STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": GREY,
+    "axes.edgecolor": GRAY,
     "axes.labelcolor": INK,
     "axes.titlesize": 12,
     "axes.titlelocation": "left",
     "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00"]),
     "text.color": INK,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
+    "xtick.color": GRAY,
+    "ytick.color": GRAY,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "legend.frameon": False,
@@ -45,14 +45,14 @@ STYLE: dict[str, Any] = {
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
     "font.size": 11,
-    "svg.fonttype": "none",  # text stays text: small files that can be searched
-    "svg.hashsalt": "gpt2_course",  # the same picture is the same file
+    "svg.fonttype": "none",  # keep text as text, for small, searchable files
+    "svg.hashsalt": "gpt2_course",  # the same picture always gives the same file
 }
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing that a notebook shows in place, in the colours of the page, and that also says what it shows."""
+    """An SVG that a notebook shows in the colors of the page, with a description of what it shows."""
 
     svg: str
     alt: str
@@ -65,32 +65,32 @@ class Picture:
 
 
 def new_axes(width: float = 7.5, height: float = 3.5, **subplots: Any) -> Any:
-    """Empty axes (or an array of them, by nrows and ncols) in the style of the course; sizes in inches."""
+    """Empty axes in the style of the course, or an array of them given nrows and ncols; sizes in inches."""
     with matplotlib.rc_context(STYLE):
         return Figure(figsize=(width, height), layout="constrained").subplots(**subplots)
 
 
 def picture(axes: Axes, alt: str) -> Picture:
-    """The figure of these axes as a picture. `alt` says in words what one sees, for those who cannot see it."""
+    """The figure of these axes as a picture. `alt` describes it to readers who cannot see it."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     for legend in figure.findobj(Legend):
-        legend.set_frame_on(False)  # a white box would stay white in the dark
+        legend.set_frame_on(False)  # a white box would stay white in dark mode
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
     for text in texts:
         if text.get_color() == "black":
-            text.set_color(INK)  # and black text black
+            text.set_color(INK)  # black text would stay black
     sizes = [float(text.get_fontsize()) for text in texts if text.get_text()]
     narrowest = 72 * figure.get_figwidth() * SMALLEST / min(sizes, default=SMALLEST)
     file = io.StringIO()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a character the font lacks: the reader's own fonts show it
+        warnings.simplefilter("ignore", UserWarning)  # a character missing from the font: the reader's fonts show it
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    # A tenth of a point cannot be seen, and rounding differs less from machine to machine than arithmetic. Only inside
-    # of tags: what stands between them is text.
+    # Round to tenths of a point, which nobody can see: machines with slightly different arithmetic then give the same
+    # file. Round only inside tags, because between tags is text.
     svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d\d+", lambda n: f"{float(n[0]):.1f}", tag[0]), svg)
     style = f"max-width:100%;min-width:{narrowest:.0f}px;height:auto"
     svg = re.sub(r'^<svg([^>]*?) width="[^"]*"', rf'<svg\1 style="{style}"', svg)
@@ -98,7 +98,7 @@ def picture(axes: Axes, alt: str) -> Picture:
 
 
 def show_bars(labels: Sequence[str], values: Sequence[float], title: str, unit: str) -> Picture:
-    """Bars from left to right, one below the other, each with its value."""
+    """Horizontal bars, one below the other, each labeled with its value."""
     axes = new_axes(height=0.7 + 0.3 * len(labels))
     numbers = [float(value) for value in values]
     places = range(len(labels))
@@ -109,29 +109,29 @@ def show_bars(labels: Sequence[str], values: Sequence[float], title: str, unit: 
     axes.margins(x=0.12)
     axes.set_xlabel(unit)
     axes.set_title(title, loc="left", color=INK)
-    told = ", ".join(f"{label} {number:.3f}" for label, number in zip(labels, numbers, strict=True))
-    return picture(axes, f"Bars of {unit}. {title} {told}.")
+    described = ", ".join(f"{label} {number:.3f}" for label, number in zip(labels, numbers, strict=True))
+    return picture(axes, f"Bars of {unit}. {title} {described}.")
 
 
 def draw_map(axes: Axes, groups: Mapping[str, Tensor], title: str) -> None:
-    """Draws vectors as points of a plane, a colour for each group; groups are names and tensors of shape (n, C).
+    """Draw vectors as points in a plane, with one color per group; `groups` maps names to tensors (n, C).
 
-    The plane is that of the two directions in which all of them together differ most (principal component analysis).
+    The plane is spanned by the two directions in which the vectors vary most (principal component analysis).
     """
     everything = torch.cat(list(groups.values()))
     center = everything.mean(0)
     directions = torch.linalg.svd(everything - center, full_matrices=False)[2][:2]  # (2, C)
-    # a direction and its opposite are equally good: take the one whose largest number is positive
+    # a direction and its opposite are equally good: choose the one whose largest number is positive
     signs = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
     for name, vectors in groups.items():
-        # rounded, because the last digits differ from machine to machine
+        # round, because the last digits differ from machine to machine
         x, y = ((vectors - center) @ (directions * signs).T).round(decimals=2).T
         axes.scatter(x, y, s=18, label=name)
     axes.set_title(title, loc="left", color=INK)
 
 
 def draw_loss_curve(history: Sequence[dict[str, Any]]) -> Axes:
-    """The history of a training run (see `read_history`) as a curve, with what the model wrote on the way."""
+    """The loss curve of a training run (its history is from `read_history`), with samples of the model's writing."""
     train = [(e["step"], e["loss"]) for e in history if "val_loss" not in e]
     reports = [e for e in history if "val_loss" in e]
     axes: Axes = new_axes(width=8, height=4.5)
@@ -149,26 +149,26 @@ def draw_loss_curve(history: Sequence[dict[str, Any]]) -> Axes:
             label="the floor: no model can do better",
         )
     axes.annotate(f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (6, 4), textcoords="offset points")
-    # the samples of four reports, one below the other at the right, where a falling curve leaves room
+    # samples from four reports at the right, where a falling curve leaves room
     chosen = [reports[i] for i in sorted({0, 1, len(reports) // 2, len(reports) - 1}) if i < len(reports)]
     for i, report in enumerate(chosen):
-        shown = one_line(report["sample"], 44)  # an SVG file must not hold the control characters of gibberish
+        shown = one_line(report["sample"], 44)  # gibberish may contain control characters, which SVG forbids
         axes.text(0.3, 0.93 - 0.08 * i, f"step {report['step']}", transform=axes.transAxes)
         axes.text(0.43, 0.93 - 0.08 * i, f"“{shown}”", transform=axes.transAxes, parse_math=False)
     axes.set_xlabel("steps")
-    axes.set_ylabel("loss (nats a token; lower is better)")
+    axes.set_ylabel("loss (nats per token; lower is better)")
     axes.legend(loc="upper right", bbox_to_anchor=(1, 0.62))
     return axes
 
 
 def save_loss_curve(history: Sequence[dict[str, Any]], path: Path) -> Path:
-    """Writes the loss curve of a run to a file, by its name an SVG or a PNG, and returns where it lies."""
+    """Write the loss curve of a run to an SVG or PNG file, depending on its suffix; return the path."""
     axes = draw_loss_curve(history)
     figure = axes.get_figure(root=True)
     assert figure is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        # a character the font lacks: in SVG the reader's own fonts show it
+        # a character missing from the font: in SVG, the reader's fonts show it
         warnings.simplefilter("ignore", UserWarning)
         figure.savefig(path, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
     return path

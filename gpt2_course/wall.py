@@ -1,58 +1,107 @@
-"""The wall of bricks that GPT-2 is built of, one brick a chapter."""
+"""The wall of bricks that GPT-2 is built of, one brick per chapter.
+
+`PARTS` is the course's only table of chapters; a test compares it with `_toc.yml`. A brick's place depends only on the
+bricks before it, so adding a chapter changes the drawing in no notebook but its own.
+"""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-# part -> (its colour, its chapters); the rows of the wall, from the ground up
-# Colours: Okabe & Ito (2008), darkened where white letters would not be readable on them (4.5 to 1).
-PARTS: dict[str, tuple[str, dict[int, str]]] = {
-    "Text becomes numbers": ("#0072B2", {1: "Language models", 2: "Tokenizer", 3: "Embeddings"}),
-    "Attention": ("#B34700", {4: "Attention", 5: "Many heads"}),
-    "The brain": ("#007A5A", {6: "Transformer block", 7: "GPT-2"}),
-    "Learning": ("#A3477F", {8: "Training", 9: "Writing"}),
-    "Your AI friend": ("#8A6100", {10: "Playground", 11: "Looking inside", 12: "Answering", 13: "Limits"}),
-    "Further": ("#34618A", {14: "Faster, bigger", 15: "Blank page"}),
+# part → (its color, file of each chapter → what its brick says)
+# Colors: Okabe & Ito (2008), darkened where white text would have a contrast below 4.5 to 1.
+PARTS: dict[str, tuple[str, dict[str, str]]] = {
+    "Text becomes numbers": (
+        "#0072B2",
+        {"01_language_models": "Language models", "02_tokenizer": "Tokenizer", "03_embeddings": "Embeddings"},
+    ),
+    "Attention": ("#B34700", {"04_attention": "Attention", "05_many_heads": "Many heads"}),
+    "The brain": ("#007A5A", {"06_transformer_block": "Transformer block", "07_gpt2": "GPT-2"}),
+    "Learning": ("#A3477F", {"08_training": "Training", "09_writing": "Writing"}),
+    "Your AI friend": (
+        "#8A6100",
+        {
+            "10_playground": "Playground",
+            "11_looking_inside": "Looking inside",
+            "12_answering": "Answering",
+            "13_limits": "Limits",
+        },
+    ),
+    "Further": ("#34618A", {"14_bigger": "Faster, bigger", "15_blank_page": "Blank page"}),
 }
-CHAPTERS = {number: name for _, bricks in PARTS.values() for number, name in bricks.items()}
-WIDTH, ROW, STUD = 720, 54, 8  # of the drawing, of a row of bricks, of the studs on top of a brick
+
+
+@dataclass(frozen=True)
+class Brick:
+    """A chapter's brick: the chapter's number, the text on the brick, and the color of its part."""
+
+    number: int
+    name: str
+    color: str
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name}"
+
+
+BRICKS = [
+    Brick(int(file[:2]), name, color) for color, chapters in PARTS.values() for file, name in chapters.items()
+]  # in the order in which they are laid
+CHAPTERS = {brick.number: brick.name for brick in BRICKS}
+
+WIDTH, ROW, STUD, PLATE = 720, 54, 8, 10  # pixels: the drawing's width; the height of a row, a stud, the baseplate
+PER_ROW = (4, 3)  # bricks per row, alternating from the ground up, so no joint lies above another
 
 
 @dataclass(frozen=True)
 class Wall:
-    """A drawing of the wall in which some bricks are laid."""
+    """A drawing of bricks in the order in which they are laid; those of the chapters in `laid` are in color."""
 
-    lit: tuple[int, ...]
+    bricks: tuple[Brick, ...]
+    laid: tuple[int, ...]
 
     @property
     def label(self) -> str:
         """The drawing in words."""
-        names = ", ".join(f"{n} {CHAPTERS[n]}" for n in self.lit) or "none yet"
-        return f"A wall of {len(CHAPTERS)} bricks in {len(PARTS)} rows, one brick a chapter. Bricks in colour: {names}."
+        n = len(self.bricks)
+        laid = [str(brick) for brick in self.bricks if brick.number in self.laid]
+        introduced = ":" if len(laid) == n else ". In color:"
+        return f"A wall of {n} brick{'s' * (n > 1)}, one per chapter{introduced} {', '.join(laid) or 'none yet'}."
 
     @property
     def svg(self) -> str:
-        """The drawing, the same bytes for the same bricks. What is not in colour takes that of the text around it."""
-        height = ROW * len(PARTS) + STUD + 2
-        label = html.escape(self.label)
-        parts = [
-            f'<svg class="wall" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}" '
+        """The drawing: the same bytes for the same bricks. Everything uncolored takes the color of the text around."""
+        rows = self._rows()
+        height = STUD + ROW * len(rows) + PLATE
+        drawing = [
+            f'<svg class="wall" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html.escape(self.label)}" '
             f'xmlns="http://www.w3.org/2000/svg" style="width:100%;max-width:{WIDTH}px;height:auto;'
             f'font-family:system-ui,sans-serif;color:inherit">'
+            f'<rect y="{height - PLATE}" width="{WIDTH}" height="{PLATE}" rx="3" fill="currentColor" '
+            f'fill-opacity=".25"/>'
         ]
-        for row, (_, (colour, bricks)) in enumerate(PARTS.items()):
-            width = WIDTH / len(bricks)
-            top = height - (row + 1) * ROW
-            for column, (number, name) in enumerate(bricks.items()):
-                parts.append(self._brick(column * width, top, width, number, name, colour))
-        return "".join(parts) + "</svg>"
+        for row, bricks in enumerate(rows):
+            width = WIDTH / PER_ROW[row % len(PER_ROW)]
+            top = height - PLATE - (row + 1) * ROW
+            drawing += [self._drawn(brick, column * width, top, width) for column, brick in enumerate(bricks)]
+        return "".join(drawing) + "</svg>"
 
-    def _brick(self, left: float, top: float, width: float, number: int, name: str, colour: str) -> str:
-        lit = number in self.lit
-        paint = f'fill="{colour}"' if lit else 'fill="currentColor" fill-opacity=".06"'
+    def _rows(self) -> list[list[Brick]]:
+        """The bricks in each row, from the ground up."""
+        rows: list[list[Brick]] = []
+        bricks = list(self.bricks)
+        while bricks:
+            fitting = PER_ROW[len(rows) % len(PER_ROW)]
+            rows.append(bricks[:fitting])
+            bricks = bricks[fitting:]
+        return rows
+
+    def _drawn(self, brick: Brick, left: float, top: float, width: float) -> str:
+        laid = brick.number in self.laid
+        paint = f'fill="{brick.color}"' if laid else 'fill="currentColor" fill-opacity=".06"'
         line = 'stroke="currentColor" stroke-opacity=".35"'
-        studs = max(2, round(width / 60))
+        studs = round(width / 60)
         shapes = "".join(
             f'<rect x="{left + width * (i + 0.5) / studs - 12:.1f}" y="{top - STUD + 4}" width="24" height="{STUD}" '
             f'rx="2" {paint} {line}/>'
@@ -60,10 +109,10 @@ class Wall:
         )
         place = f'x="{left + 1.5:.1f}" y="{top + 4}" width="{width - 3:.1f}" height="{ROW - 6}" rx="4"'
         shapes += f"<rect {place} {paint} {line}/>"
-        text = 'fill="#fff" font-weight="600"' if lit else 'fill="currentColor" fill-opacity=".75"'
+        text = 'fill="#fff" font-weight="600"' if laid else 'fill="currentColor" fill-opacity=".75"'
         return (
-            f'{shapes}<text x="{left + width / 2:.1f}" y="{top + 32}" text-anchor="middle" font-size="16" {text}>'
-            f"{number} {html.escape(name)}</text>"
+            f'{shapes}<text x="{left + width / 2:.1f}" y="{top + 34}" text-anchor="middle" font-size="15" {text}>'
+            f"{html.escape(str(brick))}</text>"
         )
 
     def _repr_html_(self) -> str:
@@ -73,9 +122,20 @@ class Wall:
         return self.label
 
 
-def wall(*lit: int) -> Wall:
-    """The wall with the bricks of these chapters laid, in colour. `ValueError` for a chapter that does not exist."""
-    for number in lit:
+def wall(chapter: int | None = None, laid: Iterable[int] | None = None) -> Wall:
+    """The wall as it stands after a chapter; the whole wall if None.
+
+    Args:
+        chapter: number of the last chapter whose brick is drawn.
+        laid: numbers of the chapters whose bricks are in color; all of those drawn if None. The others are gray.
+
+    Raises:
+        ValueError: there is no such chapter.
+    """
+    numbers = list(CHAPTERS)
+    for number in ([] if chapter is None else [chapter]) + list(laid or []):
         if number not in CHAPTERS:
-            raise ValueError(f"There is no chapter {number}; chapters go from 1 to {len(CHAPTERS)}.")
-    return Wall(tuple(sorted(set(lit))))
+            raise ValueError(f"There is no chapter {number}; chapters go from {numbers[0]} to {numbers[-1]}.")
+    bricks = BRICKS if chapter is None else BRICKS[: numbers.index(chapter) + 1]
+    in_color = [brick.number for brick in bricks] if laid is None else sorted(set(laid))
+    return Wall(tuple(bricks), tuple(in_color))

@@ -18,56 +18,54 @@ C = H * D
 
 @exercise("5.1", "Split the heads")
 def split_into_heads(answer: Callable[[Tensor, int], Any]) -> str | None:
-    """`answer(z, n_heads)` is z (T, C) as (H, T, D)."""
+    """`answer(z, n_heads)` turns z (T, C) into (H, T, D)."""
     z = numbers(T, C)
     right = z.view(T, H, D).transpose(0, 1)
     found = answer(z.clone(), H)
     if isinstance(found, Tensor):
         if found.shape == (T, H, D):
-            return "This is (T, H, D): a token's heads are told apart. Now exchange the first two dimensions."
+            return "This is (T, H, D), each token split into heads. One step is missing: swap the first two dimensions."
         if found.shape == (D, T, H):
-            return "The order is (H, T, D): heads first, and the numbers of a head last."
+            return "The order of the dimensions must be (H, T, D): heads first, the numbers in a head last."
     if wrong := not_a_tensor(found, (H, T, D)):
         return wrong
     if same(found, right):
         return None
     if same(found, z.view(H, T, D)):
-        return (
-            "The right shape with the wrong numbers: view(H, T, D) cuts across tokens. First (T, H, D), then transpose."
-        )
+        return "The shape is right, but the numbers are not: view(H, T, D) mixes tokens. First view as (T, H, D)."
     if same(found, right.flip(0)):
-        return "The heads come in the wrong order: head 0 has the first D numbers of each token."
+        return "The heads are in the wrong order. Head 0 has the first D numbers of each token."
     if same(found, z.view(T, D, H).permute(2, 0, 1)):
-        return "Head 0 must have the first D numbers of a row, all in one piece. Yours has every H-th number."
+        return "Your head 0 has every H-th number. It must have the first D numbers of each row."
     return first_difference(found, right)
 
 
 @exercise("5.2", "Join the heads")
 def join_heads(answer: Callable[[Tensor], Any]) -> str | None:
-    """`answer(y)` is y (H, T, D) as (T, C)."""
+    """`answer(y)` turns y (H, T, D) into (T, C)."""
     y = numbers(H, T, D)
     right = y.transpose(0, 1).reshape(T, C)
     found = answer(y.clone())
     if isinstance(found, Tensor) and found.shape == (T, H, D):
-        return "This is (T, H, D). One step is missing: put the heads of a token side by side, in one row."
+        return "This is (T, H, D). One step is missing: put each token's heads side by side, in one row."
     if wrong := not_a_tensor(found, (T, C)):
         return wrong
     if same(found, right):
         return None
     if same(found, y.reshape(T, C)):
         return (
-            "The right shape with the wrong numbers: a row must hold one token. Exchange the dimensions before reshape."
+            "The shape is right, but the numbers are not: each row must be one token. Swap dimensions before reshape."
         )
     if same(found, y.permute(1, 2, 0).reshape(T, C)):
-        return "The heads are mixed like a pack of cards: in a row, all of head 0 comes first, then all of head 1."
+        return "The heads are shuffled like cards. In each row, put all of head 0 first, then all of head 1."
     if same(found, y.flip(0).transpose(0, 1).reshape(T, C)):
-        return "The heads stand in the wrong order: head 0 comes first."
+        return "The heads are in the wrong order. Put head 0 first."
     return first_difference(found, right)
 
 
 @exercise("5.3", "Attention with many heads")
 def multi_head_attention(answer: Callable[[Tensor, Tensor, Tensor, int], Any]) -> str | None:
-    """`answer(x, w_qkv, w_projection, n_heads)` is causal attention with H heads, (T, C)."""
+    """`answer(x, w_qkv, w_projection, n_heads)` returns causal attention (T, C) with H heads."""
     x, w_qkv, w_projection = numbers(T, C), numbers(C, 3 * C) / 3, numbers(C, C)
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
 
@@ -86,26 +84,26 @@ def multi_head_attention(answer: Callable[[Tensor, Tensor, Tensor, int], Any]) -
     right = joined(weights(scores) @ v) @ w_projection
     found = answer(x.clone(), w_qkv.clone(), w_projection.clone(), H)
     if isinstance(found, Tensor) and same(found, weights(scores) @ v):
-        return "These are the heads, (H, T, D). Join them, and multiply by the projection."
+        return "These are the heads (H, T, D). Join them, then multiply by the projection."
     if wrong := not_a_tensor(found, (T, C)):
         return wrong
     if same(found, right):
         return None
     one_q, one_k, one_v = torch.split(x @ w_qkv, C, dim=1)
     usual = {
-        "The projection is missing, the last matrix.": joined(weights(scores) @ v),
-        "The mask is missing: tokens take from what comes later.": joined(scores.softmax(-1) @ v) @ w_projection,
-        "You divided by √C. A head's products have D = C / H terms, so divide by √D.": (
+        "The projection, the last matrix, is missing.": joined(weights(scores) @ v),
+        "The mask is missing: tokens look at later tokens.": joined(scores.softmax(-1) @ v) @ w_projection,
+        "You divided by √C. Each product in a head sums D = C / H terms, so divide by √D.": (
             joined(weights(scores * math.sqrt(D / C)) @ v) @ w_projection
         ),
         "The scale is missing: divide the scores by √D.": joined(weights(scores * math.sqrt(D)) @ v) @ w_projection,
-        "This is one head of size C. Split queries, keys and values into H heads.": (
+        "This is one head of size C. Split queries, keys, and values into H heads.": (
             weights(one_q @ one_k.T / math.sqrt(C)) @ one_v @ w_projection
         ),
-        "The heads were joined without exchanging the dimensions first.": (
+        "You joined the heads without swapping the dimensions first.": (
             (weights(scores) @ v).reshape(T, C) @ w_projection
         ),
-        "Queries and keys have changed places: the first C columns of w_qkv make the queries.": (
+        "Queries and keys are swapped. The first C columns of w_qkv make the queries.": (
             joined(weights(scores.mT) @ v) @ w_projection
         ),
     }
@@ -114,7 +112,7 @@ def multi_head_attention(answer: Callable[[Tensor, Tensor, Tensor, int], Any]) -
 
 @exercise("5.4", "What does a head look at?")
 def looks_at_previous(answer: Callable[[Tensor], Any]) -> str | None:
-    """`answer(weights)` is how much weight each head gives to the previous token, on average."""
+    """`answer(weights)` returns the mean weight (H,) that each head gives to the previous token."""
     scores = numbers(H, T, T).masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), -math.inf)
     weights = scores.softmax(-1)
     right = weights.diagonal(-1, 1, 2).mean(-1)
@@ -124,14 +122,14 @@ def looks_at_previous(answer: Callable[[Tensor], Any]) -> str | None:
     if same(found, right):
         return None
     usual = {
-        "This is how much tokens look at themselves. The previous one is a column further to the left.": (
+        "This is how much tokens look at themselves. The previous token is one column further left.": (
             weights.diagonal(0, 1, 2).mean(-1)
         ),
-        "These are zeros: nobody looks at the next token. Row t, column t − 1.": torch.zeros(H),
-        "You divided by T, but the first token has none before it: there are T − 1 to take the mean of.": (
+        "These are zeros, because no token sees the next one. Use row t, column t − 1.": torch.zeros(H),
+        "You divided by T. The first token has no previous one, so take the mean of T − 1 weights.": (
             weights.diagonal(-1, 1, 2).sum(-1) / T
         ),
         "This is the sum. Take the mean over the tokens.": weights.diagonal(-1, 1, 2).sum(-1),
-        "This is only the last token. Take the mean over all of them.": weights[:, -1, -2],
+        "This is only the last token. Take the mean over all tokens.": weights[:, -1, -2],
     }
-    return named(found, usual) or "For each head, the mean of weights[h, t, t - 1] over t = 1 … T − 1."
+    return named(found, usual) or "For each head, return the mean of weights[h, t, t - 1] over t = 1 … T − 1."

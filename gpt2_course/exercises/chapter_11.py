@@ -16,29 +16,31 @@ T, C, V, H = 4, 6, 9, 3
 
 @exercise("11.1", "The lens")
 def read_early(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
-    """`answer(stream, gain, bias, table)` is ln p of every next token, (T, V), read from an unfinished stream."""
+    """`answer(stream, gain, bias, table)` reads ln p of each next token (T, V) from an unfinished residual stream."""
     stream, table = 3 * numbers(T, C) + 1, numbers(V, C)
     gain, bias = 1 + numbers(C) / 2, numbers(C) / 3
     right = (F.layer_norm(stream, (C,), gain, bias) @ table.T).log_softmax(-1)
     found = answer(stream.clone(), gain.clone(), bias.clone(), table.clone())
     if isinstance(found, Tensor) and found.shape == (T, C):
-        return "This is (T, C). The last step is missing: the product with the token table, on its side."
+        return "This is (T, C). The last step is missing: the product with the token table, transposed."
     if wrong := not_a_tensor(found, (T, V)):
         return wrong
     if same(found, right):
         return None
     logits = F.layer_norm(stream, (C,), gain, bias) @ table.T
     usual = {
-        "These are logits. Make them ln p, with log_softmax over the vocabulary.": logits,
-        "These are probabilities. Take their logarithm: log_softmax instead of softmax.": logits.softmax(-1),
-        "The softmax goes over the tokens of the text. It must go over the vocabulary, the last dimension.": (
+        "These are logits. Turn them into ln p with log_softmax over the vocabulary.": logits,
+        "These are probabilities. Take their logarithms: use log_softmax instead of softmax.": logits.softmax(-1),
+        "You took the softmax over the tokens of the text. Take it over the vocabulary, the last dimension.": (
             logits.log_softmax(0)
         ),
-        "The final norm is missing: the table was trained to read a normed stream.": (stream @ table.T).log_softmax(-1),
-        "Gain and bias of the norm are missing.": (F.layer_norm(stream, (C,)) @ table.T).log_softmax(-1),
+        "The final norm is missing. The table was trained to read a normalized stream.": (stream @ table.T).log_softmax(
+            -1
+        ),
+        "The gain and bias of the norm are missing.": (F.layer_norm(stream, (C,)) @ table.T).log_softmax(-1),
         "The bias of the norm is missing.": (F.layer_norm(stream, (C,), gain) @ table.T).log_softmax(-1),
         "The gain of the norm is missing.": ((F.layer_norm(stream, (C,)) + bias) @ table.T).log_softmax(-1),
-        "The norm goes over the tokens. Each token is normed by itself, over its C numbers.": (
+        "You normalized over the tokens. Normalize each token on its own, over its C numbers.": (
             (((stream - stream.mean(0)) / (stream.var(0, correction=0) + 1e-5).sqrt()) * gain + bias) @ table.T
         ).log_softmax(-1),
     }
@@ -50,7 +52,7 @@ def read_early(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str |
 
 @exercise("11.2", "Transplant a head")
 def transplanted(answer: Callable[[Tensor, Tensor, int, int], Any]) -> str | None:
-    """`answer(here, there, head, n_heads)` is `here` (T, C) with the columns of one head taken from `there`."""
+    """`answer(here, there, head, n_heads)` returns `here` (T, C) with one head's columns from `there`."""
     head, D = 1, C // H
     here, there = numbers(T, C), numbers(T, C).flip(0) + 3
     given = here.clone()
@@ -65,20 +67,22 @@ def transplanted(answer: Callable[[Tensor, Tensor, int, int], Any]) -> str | Non
         return wrong
     if same(found, mixed(slice(D, 2 * D))):
         if not same(given, here):
-            return "Right, but the first text's own numbers were changed, too. Work on a copy: here.clone()."
+            return "The result is right, but you also changed `here` itself. Work on a copy: here.clone()."
         again = answer(here.clone(), there.clone(), 2, H)
         if isinstance(again, Tensor) and again.shape == (T, C) and same(again, mixed(slice(2 * D, 3 * D))):
             return None
-        return "Right for head 1, but not for head 2."
+        return "This works for head 1, but not for head 2."
     usual = {
-        "Nothing was transplanted: these are the numbers of the first text.": here,
-        "These are the numbers of the second text, all heads of it.": there,
-        "The wrong way round: this is the second text with one head of the first.": mixed(slice(D, 2 * D), there, here),
-        "One column was exchanged. A head has C / H of them, beginning at head · C / H.": mixed([head]),
-        "These are the columns of another head: head 0 is the first, so head 1 begins at C / H.": mixed(slice(0, D)),
-        "You exchanged every H-th column. The columns of a head stand side by side.": mixed(list(range(head, C, H))),
-        "You exchanged all heads from this one on. A head ends after C / H columns.": mixed(slice(D, C)),
-        "You exchanged all heads up to this one. A head begins at head · C / H.": mixed(slice(0, 2 * D)),
+        "Nothing was transplanted. These are the numbers of the first text.": here,
+        "These are the numbers of the second text, with all of its heads. Transplant only one.": there,
+        "The texts are swapped. This is the second text with one head from the first.": mixed(
+            slice(D, 2 * D), there, here
+        ),
+        "You replaced one column. A head has C / H columns, starting at head · C / H.": mixed([head]),
+        "These columns belong to another head. Head 0 is the first, so head 1 starts at C / H.": mixed(slice(0, D)),
+        "You replaced every H-th column. The columns of a head are side by side.": mixed(list(range(head, C, H))),
+        "You replaced this head and all later ones. A head ends after C / H columns.": mixed(slice(D, C)),
+        "You replaced this head and all earlier ones. A head starts at head · C / H.": mixed(slice(0, 2 * D)),
     }
     for message, numbers_of in usual.items():
         if same(found, numbers_of):
@@ -86,13 +90,13 @@ def transplanted(answer: Callable[[Tensor, Tensor, int, int], Any]) -> str | Non
     rows = here.clone()
     rows[head] = there[head]
     if same(found, rows):
-        return "This exchanges a token. A head is a group of columns, and the same ones for all tokens."
+        return "You replaced a token (a row). A head is a group of columns, the same for all tokens."
     return first_difference(found, mixed(slice(D, 2 * D)))
 
 
 @exercise("11.3", "Where should it look?")
 def should_look(answer: Callable[[list[int], int], Any]) -> str | None:
-    """`answer(ids, t)` is where an induction head should look from position t, or -1 for nowhere."""
+    """`answer(ids, t)` returns the position an induction head should look at from position t, or -1 for none."""
     ids = [5, 8, 5, 9, 7, 5, 6, 7, 7]
     right = {2: 1, 0: -1, 3: -1, 5: 3, 7: 5, 8: 8}
     found = {t: answer(list(ids), t) for t in right}
@@ -100,27 +104,27 @@ def should_look(answer: Callable[[list[int], int], Any]) -> str | None:
         return None
     for t, at in found.items():
         if isinstance(at, bool) or not isinstance(at, int):
-            return f"Return a position, or -1; for t = {t} this is a {type(at).__name__}."
+            return f"Return a position, or -1. For t = {t}, your result has type {type(at).__name__}."
 
     def earlier(t: int) -> list[int]:
         return [s for s in range(t) if ids[s] == ids[t]]
 
     usual: dict[str, Callable[[int], int]] = {
-        "This is where the token itself stood. An induction head looks one position after that.": lambda t: (
+        "This is the earlier position of the same token. An induction head looks one position after it.": lambda t: (
             earlier(t)[-1] if earlier(t) else -1
         ),
-        "This is what comes after the first of several earlier places. Take the last of them.": lambda t: (
+        "The token occurs several times before t, and you used the first. Use the last one.": lambda t: (
             earlier(t)[0] + 1 if earlier(t) else -1
         ),
-        "You look one position before the earlier place. Look one after it.": lambda t: (
+        "You look one position before the earlier one. Look one after it.": lambda t: (
             earlier(t)[-1] - 1 if earlier(t) else -1
         ),
-        "The position t itself was found. Look only at what came before it.": lambda t: t + 1,
-        "These are tokens. Return the position.": lambda t: ids[earlier(t)[-1] + 1] if earlier(t) else -1,
-        "Where the token has not been there before, return -1.": lambda t: earlier(t)[-1] + 1 if earlier(t) else 0,
+        "You found position t itself. Search only before it.": lambda t: t + 1,
+        "These are tokens. Return positions.": lambda t: ids[earlier(t)[-1] + 1] if earlier(t) else -1,
+        "If the token does not occur before t, return -1.": lambda t: earlier(t)[-1] + 1 if earlier(t) else 0,
     }
     for message, rule in usual.items():
         if found == {t: rule(t) for t in right}:
             return message
     t = next(t for t in right if found[t] != right[t])
-    return f"In {ids}, from position {t}, it should look at {right[t]}, not at {found[t]}."
+    return f"In {ids}, position {t} should look at {right[t]}, not at {found[t]}."

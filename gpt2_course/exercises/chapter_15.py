@@ -11,24 +11,22 @@ from gpt2_course.exercises.registry import exercise
 
 @exercise("15.1", "One merge")
 def merge(answer: Callable[[list[str], dict[tuple[str, str], int]], Any]) -> str | None:
-    """`answer(parts, rank)` does the one merge that was learned earliest, at its first place."""
+    """`answer(parts, rank)` does one merge: the pair with the lowest rank, at its first occurrence."""
     rank = {("a", "n"): 0, ("b", "a"): 1, ("an", "a"): 2, ("n", "a"): 3}
     found = answer(list("banana"), dict(rank))
     if not isinstance(found, list):
-        return f"Return a list of parts; this is a {type(found).__name__}."
+        return f"Return a list of parts; your result has type {type(found).__name__}."
     if found == ["b", "an", "a", "n", "a"]:
         if answer(list("abcab"), {("a", "b"): 5, ("c", "a"): 1}) != ["a", "b", "ca", "b"]:
-            return (
-                "Right for banana only: in 'abcab', ('c', 'a') has the lower rank, though ('a', 'b') is more frequent."
-            )
+            return "This works only for banana. In 'abcab', ('c', 'a') has the lowest rank, not ('a', 'b')."
         if answer(["b", "e"], dict(rank)) != ["b", "e"]:
-            return "Where no pair is in `rank`, the parts stay as they are."
-        return None if answer(["b"], dict(rank)) == ["b"] else "A single part has no pairs: it stays as it is."
+            return "If no pair is in `rank`, return the parts unchanged."
+        return None if answer(["b"], dict(rank)) == ["b"] else "A single part has no pairs. Return it unchanged."
     said = {
-        ("ba", "n", "a", "n", "a"): "You did the first pair that can be merged. Take the one with the lowest rank.",
-        ("b", "an", "an", "a"): "You did the merge at every place. One at a time is asked for: the first.",
-        ("b", "a", "n", "an", "a"): "You did it at its last place. The first one is asked for.",
-        ("b", "a", "na", "n", "a"): "You took the pair that was learned last. The lowest rank was learned earliest.",
+        ("ba", "n", "a", "n", "a"): "You merged the first possible pair. Merge the one with the lowest rank.",
+        ("b", "an", "an", "a"): "You merged every occurrence. Merge only the first.",
+        ("b", "a", "n", "an", "a"): "You merged the last occurrence. Merge the first.",
+        ("b", "a", "na", "n", "a"): "You merged the pair that was learned last. The lowest rank was learned first.",
         ("ban", "a", "n", "a"): "That is two merges. Do one.",
         ("b", "an", "ana"): "That is all merges. Do one.",
         ("b", "anana"): "That is all merges. Do one.",
@@ -42,7 +40,7 @@ def merge(answer: Callable[[list[str], dict[tuple[str, str], int]], Any]) -> str
 
 @exercise("15.2", "The header")
 def header(answer: Callable[[bytes], Any]) -> str | None:
-    """`answer(data)` are the shapes of the tensors in a safetensors file, by name."""
+    """`answer(data)` returns the shapes of the tensors in a safetensors file, by name."""
     head = json.dumps(
         {
             "__metadata__": {"format": "pt"},
@@ -54,23 +52,23 @@ def header(answer: Callable[[bytes], Any]) -> str | None:
     data = len(head).to_bytes(8, "little") + head + bytes(range(200, 232))
     found = answer(data)
     if not isinstance(found, dict):
-        return f"Return a dict, name to shape; this is a {type(found).__name__}."
+        return f"Return a dict from names to shapes; your result has type {type(found).__name__}."
     if found == {"wte": [3, 2], "bias": [4]} or found == {"wte": (3, 2), "bias": (4,)}:
         return None
     if "__metadata__" in found:
-        return "`__metadata__` is no tensor: leave it out."
+        return "`__metadata__` is not a tensor. Leave it out."
     if found and all(isinstance(value, dict) for value in found.values()):
-        return "These are the whole entries. Only the shape of each is asked for."
+        return "These are whole entries. Return only the shape of each."
     if found == {"wte": [0, 24], "bias": [24, 32]}:
-        return "These are the places of the numbers in the file. The entry is called 'shape'."
+        return "These are the positions of the numbers in the file. Return the values of 'shape'."
     if found == {"wte": 6, "bias": 4}:
-        return "These are the counts of numbers. The shapes are asked for."
+        return "These are counts of numbers. Return the shapes."
     return f"The shapes are wte: [3, 2] and bias: [4], but you returned {found}."
 
 
 @exercise("15.3", "On its side")
 def turned(answer: Callable[[str, list[int]], Any]) -> str | None:
-    """`answer(name, shape)` says whether GPT-2's file holds this tensor on its side."""
+    """`answer(name, shape)` returns whether GPT-2's file stores this tensor transposed."""
     cases = {
         ("h.0.attn.c_attn.weight", (192, 576)): True,
         ("h.3.mlp.c_proj.weight", (768, 192)): True,
@@ -87,10 +85,12 @@ def turned(answer: Callable[[str, list[int]], Any]) -> str | None:
         if found == right:
             continue
         if name.startswith("w"):
-            return f"{name} is an embedding, a table with a row for each token or position. It is not turned."
+            return f"{name} is an embedding, a table with one row per token or position. It is not transposed."
         if len(shape) == 1:
-            return f"{name} is a single row of numbers: there is nothing to turn."
+            return f"{name} has only one dimension, so there is nothing to transpose."
         if shape[0] == shape[1]:
-            return f"{name} is a square, and its shape does not tell; but it belongs to a Linear layer, and is turned."
-        return f"{name} belongs to a Linear layer: its matrix is turned in the file."
+            return (
+                f"{name} is square, so its shape tells nothing. But it belongs to a linear layer, so it is transposed."
+            )
+        return f"{name} belongs to a linear layer, whose matrix is transposed in the file."
     return None

@@ -1,4 +1,4 @@
-"""How an answer is checked, and what is said about it."""
+"""`check` an answer and give feedback on it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gpt2_course.exercises.progress import remember_solved
 from gpt2_course.exercises.registry import EXERCISES, Exercise
 
 State = Literal["not written yet", "correct", "not right yet"]
-COLOURS: dict[State, str] = {"not written yet": "#6B6B6B", "correct": "#009E73", "not right yet": "#D55E00"}
+COLORS: dict[State, str] = {"not written yet": "#6B6B6B", "correct": "#009E73", "not right yet": "#D55E00"}
 SIGNS: dict[State, str] = {"not written yet": "…", "correct": "✓", "not right yet": "✗"}
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """What is said about an answer: text in a terminal, a coloured card in a notebook."""
+    """Feedback on an answer: text in a terminal, a colored card in a notebook."""
 
     exercise: Exercise
     state: State
@@ -29,34 +29,34 @@ class Feedback:
         return f"{SIGNS[self.state]} {name}: {self.state}. {self.message}".rstrip()
 
     def _repr_html_(self) -> str:
-        colour = COLOURS[self.state]
+        color = COLORS[self.state]
         name = html.escape(f"Exercise {self.exercise.number} · {self.exercise.title}")
         return (
-            f'<div class="exercise-card" style="border-left:.5em solid {colour};padding:.5em 1em;margin:.5em 0;'
-            f'border-radius:.3em;background:color-mix(in srgb,{colour} 12%,transparent)">'
+            f'<div class="exercise-card" style="border-left:.5em solid {color};padding:.5em 1em;margin:.5em 0;'
+            f'border-radius:.3em;background:color-mix(in srgb,{color} 12%,transparent)">'
             f"<strong>{SIGNS[self.state]} {name}: {self.state}</strong><br>{html.escape(self.message)}</div>"
         )
 
 
 def check(number: str, answer: Any, remember: bool = True) -> Feedback:
-    """Says whether an answer is right, and if not, what is wrong with it.
+    """Check an answer to an exercise, and if it is wrong, name the mistake.
 
     Args:
-        number: of the exercise, such as "1.2".
-        answer: what the exercise asks for: a value, or a function that is tried out.
-        remember: whether a right answer counts for `progress()`.
+        number: the exercise, such as "1.2".
+        answer: the value that the exercise asks for, or a function, which is tried with inputs of its own.
+        remember: count a correct answer in `progress()`.
 
     Returns:
-        One of three things: *not written yet* (None, `...`, or a function that returns one of them), *correct*, or
-        *not right yet* with the reason. It shows itself.
+        Feedback that displays itself: *correct*, *not right yet* with the reason, or *not written yet*, if the answer
+        is None, `...`, or a function that returns one of them.
 
     Raises:
-        ValueError: there is no such exercise.
+        ValueError: there is no exercise with this number.
     """
     if number not in EXERCISES:
         chapter = number.split(".")[0]
         near = [n for n in EXERCISES if n.split(".")[0] == chapter] or list(EXERCISES)
-        raise ValueError(f"There is no exercise {number!r}; there are {', '.join(near)}.")
+        raise ValueError(f"There is no exercise {number!r}. Choose from {', '.join(near)}.")
     asked = EXERCISES[number]
     try:
         if _is_missing(answer):
@@ -74,11 +74,11 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
 
 
 class _NotWritten(Exception):
-    """A function that is still a stub was called."""
+    """The answer is a stub."""
 
 
 class _Stopped(Exception):
-    """The learner's function raised an error; this says which, and for what."""
+    """The learner's function raised an error, or returned nothing; the message says for which arguments."""
 
 
 def _is_missing(value: Any) -> bool:
@@ -86,7 +86,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, but a stub and an error in it are told from a mistake; a single number is one of Python's."""
+    """Wrap a function so that stubs and errors raise `_NotWritten` and `_Stopped`, and 0-dim results become numbers."""
     written = False
 
     @wraps(function)
@@ -101,15 +101,15 @@ def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
             raise _Stopped(f"{called} stopped with {type(error).__name__}: {error}") from error
         if _is_missing(result):
             if written:
-                raise _Stopped(f"{called} returned nothing: some way through your function ends without a return.")
+                raise _Stopped(f"{called} returned nothing: one path through your function ends without a return.")
             raise _NotWritten
         written = True
-        return result.item() if getattr(result, "shape", None) == () else result  # of torch or numpy
+        return result.item() if getattr(result, "shape", None) == () else result  # from torch or numpy
 
     return call
 
 
 def _short(value: Any) -> str:
-    """A value as one would type it, in a length one can read."""
+    """The repr of a value, shortened to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -1,4 +1,4 @@
-"""What was solved so far: a file in the user's data folder, and a wall that grows."""
+"""Progress through the exercises, kept in a file in the user's data folder and shown as a wall of bricks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _file() -> Path:
 
 
 def solved() -> list[str]:
-    """The numbers of the exercises that were solved, sorted; a file that is broken counts as none."""
+    """The numbers of the solved exercises, sorted; empty if the file is missing or broken."""
     try:
         numbers = json.loads(_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -27,7 +27,7 @@ def solved() -> list[str]:
 
 
 def remember_solved(number: str) -> None:
-    """Adds an exercise to those that were solved. A disk that cannot be written to is no reason to stop learning."""
+    """Mark an exercise as solved. A disk that cannot be written to is ignored: it must not stop the lesson."""
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)
         with replacing(_file()) as path:
@@ -38,10 +38,10 @@ def remember_solved(number: str) -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one has come: text in a terminal, a wall in a notebook."""
+    """Progress so far: text in a terminal, a wall in a notebook."""
 
     solved: tuple[str, ...]  # numbers of exercises
-    of: tuple[str, ...]
+    of: tuple[str, ...]  # all exercises, in order
 
     @property
     def chapters(self) -> list[int]:
@@ -56,10 +56,10 @@ class Progress:
         )
 
     def _repr_html_(self) -> str:
-        return f"{wall(*self.chapters).svg}<p>{self!r}</p>"
+        return f"{wall(laid=self.chapters).svg}<p>{self!r}</p>"
 
 
 def progress() -> Progress:
-    """The exercises that you have solved; a chapter's brick is laid when all of its exercises are."""
+    """Show the exercises you have solved. A chapter's brick turns colored once all of its exercises are solved."""
     known = tuple(sorted(EXERCISES, key=lambda n: [int(part) for part in n.split(".")]))
     return Progress(tuple(n for n in solved() if n in known), known)

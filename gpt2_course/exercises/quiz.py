@@ -1,4 +1,4 @@
-"""Quizzes that need nothing but a page: each answer opens and says why it is right or wrong."""
+"""Quizzes that work without scripts: click an answer to see whether it is right, and why."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Quiz:
-    """The questions of a chapter.
+    """A chapter's quiz.
 
-    In a page each answer is a `<details>` element: it opens by a click, by touch or by the space bar, without any
-    script, so it also works on GitHub, in print, and with scripts switched off.
+    Each answer is an HTML `<details>` element, which opens by click, touch, or space bar. It needs no script, so it
+    also works on GitHub and with scripts turned off.
     """
 
     chapter: int
-    questions: list[dict[str, Any]]  # each: question, answers (each: text, right, because)
+    questions: list[dict[str, Any]]  # keys: question, answers; keys of an answer: text, right, because
 
     def _repr_html_(self) -> str:
         blocks = []
@@ -41,7 +41,7 @@ class Quiz:
 
 
 def quiz(chapter: int) -> Quiz:
-    """The quiz of a chapter. `ValueError` where it has none."""
+    """The quiz of a chapter; raises `ValueError` if there is none."""
     path = files("gpt2_course.exercises") / "quizzes" / f"{chapter:02}.json"
     if not path.is_file():
         raise ValueError(f"Chapter {chapter} has no quiz.")

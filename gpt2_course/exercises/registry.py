@@ -1,4 +1,4 @@
-"""The exercises, by number; each chapter's module adds its own."""
+"""All exercises by number; each chapter's module registers its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Exercise:
-    """A task: its number, its name, and the function that finds what is wrong with an answer (or returns None)."""
+    """An exercise; `find_mistake(answer)` returns what is wrong with an answer, or None if nothing is."""
 
     number: str
     title: str
@@ -20,7 +20,7 @@ EXERCISES: dict[str, Exercise] = {}
 
 
 def exercise(number: str, title: str) -> Callable[[Callable[[Any], str | None]], Exercise]:
-    """Makes a function that looks for mistakes into an exercise that `check` knows by its number."""
+    """Register the decorated function as the one that finds mistakes in answers to exercise `number`."""
 
     def register(find_mistake: Callable[[Any], str | None]) -> Exercise:
         EXERCISES[number] = Exercise(number, title, find_mistake)

@@ -1,8 +1,8 @@
-"""The labs: interactive pieces that are alive in Jupyter, with any model, and in the book, with no kernel.
+"""The labs: interactive widgets that run in Jupyter, with any model, and in the book, without a kernel.
 
 >>> from gpt2_course.labs import Playground
->>> lab = Playground(prompt="Once upon a time")      # the last line of a cell shows it
->>> lab.temperature = 1.2                            # and Python can read and set what you see
+>>> lab = Playground(prompt="Once upon a time")      # to show it, end a cell with `lab`
+>>> lab.temperature = 1.2                            # whatever you see, Python can read and set
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import traitlets
 
 from gpt2_course.labs import drawn
-from gpt2_course.labs.lab import Lab, bundle
+from gpt2_course.labs.lab import Lab
 
 __all__ = ["AttentionLab", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
 
@@ -20,10 +20,8 @@ ALL_TOKENS = {"temperature": 1.0, "top_k": None, "top_p": None}
 
 
 class TokenizerLab(Lab):
-    """A text in its tokens, and how each word came together; `vocabulary` is "model" or "gpt2"."""
+    """A text split into tokens, and how each word was merged; `vocabulary` is "model" or "gpt2"."""
 
-    module = "tokenizer_lab"
-    _esm = bundle("tokenizer_lab")
     text = traitlets.Unicode("Once upon a time, a hedgehog named Zoe wished for 1234 pancakes 🥞!").tag(sync=True)
     vocabulary = traitlets.Enum(["model", "gpt2"], "model").tag(sync=True)
 
@@ -32,13 +30,11 @@ class TokenizerLab(Lab):
 
 
 class NextTokenLab(Lab):
-    """What may come next after `prompt` and the token ids `added` to it, and why the drawn token was drawn.
+    """The most likely next tokens after `prompt` and the token IDs in `added`, and why one of them was drawn.
 
-    `top_k` 0 and `top_p` 1 cut nothing. Each draw is a number that `seed` and the number of added tokens decide.
+    `top_k=0` and `top_p=1` cut nothing. The random number for each draw depends on `seed` and the length of `added`.
     """
 
-    module = "next_token_lab"
-    _esm = bundle("next_token_lab")
     prompt = traitlets.Unicode("Once upon a time, a").tag(sync=True)
     added = traitlets.List(traitlets.Int()).tag(sync=True)
     temperature = traitlets.Float(1.0, min=0, max=2).tag(sync=True)
@@ -52,10 +48,8 @@ class NextTokenLab(Lab):
 
 
 class AttentionLab(Lab):
-    """Who looks at whom, in every head; `without` lists the heads that are switched off, as [layer, head]."""
+    """Which token looks at which, in every head; `without` lists the heads switched off, as [layer, head]."""
 
-    module = "attention_lab"
-    _esm = bundle("attention_lab")
     text = traitlets.Unicode("Once upon a time, a fox named Pip lost a red kite. Pip looked for the").tag(sync=True)
     layer = traitlets.Int(0, min=0).tag(sync=True)
     head = traitlets.Int(0, min=0).tag(sync=True)
@@ -67,10 +61,8 @@ class AttentionLab(Lab):
 
 
 class WalkThroughLab(Lab):
-    """One sentence travels through the model, step by step, with its real numbers."""
+    """One sentence on its way through the model, step by step, with the real numbers."""
 
-    module = "walk_through_lab"
-    _esm = bundle("walk_through_lab")
     text = traitlets.Unicode("Once upon a time, a fox named Pip").tag(sync=True)
     step = traitlets.Int(0, min=0).tag(sync=True)
 
@@ -79,10 +71,8 @@ class WalkThroughLab(Lab):
 
 
 class Playground(Lab):
-    """The model writes: `samples` texts side by side, coloured by how sure it was; `texts` holds the last ones."""
+    """The model writes `samples` texts side by side, colored by how sure it was; `texts` contains the latest ones."""
 
-    module = "playground"
-    _esm = bundle("playground")
     prompt = traitlets.Unicode("Once upon a time").tag(sync=True)
     temperature = traitlets.Float(0.8, min=0, max=2).tag(sync=True)
     top_k = traitlets.Int(0, min=0, max=100).tag(sync=True)
@@ -96,18 +86,16 @@ class Playground(Lab):
         return drawn.sample(self.prompt, self.kernel, self.seed, self.length)
 
     def write(self) -> None:
-        """Does what the button does, where the lab is shown; when all is written, it stands in `texts`."""
+        """Press the lab's button, where it is shown; once the model has finished, `texts` contains the result."""
         self.send({"write": True})
 
 
 class TrainingReplay(Lab):
-    """The training of the shipped model: its loss, the floor, and what it wrote; `report` -1 is the last one."""
+    """The training of the shipped model: loss, floor, and samples; `report=-1` is the last report."""
 
-    module = "training_replay"
-    _esm = bundle("training_replay")
     report = traitlets.Int(-1).tag(sync=True)
 
-    def __init__(self, **traits: Any) -> None:
+    def __init__(self, **traits: Any) -> None:  # no `model`: only the shipped model's training was recorded
         super().__init__(**traits)
 
     def drawn(self) -> str:

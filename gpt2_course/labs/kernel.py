@@ -1,4 +1,4 @@
-"""Answers the labs' questions with a model in Python. In the book, `static/worker.mjs` answers the same ones."""
+"""Answers the labs' calls with a model in Python. In the book, `static/worker.mjs` answers the same calls."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from gpt2_course.pieces import SPLIT_PATTERN
 from gpt2_course.sources import SHIPPED
 from gpt2_course.tokenizer import Tokenizer
 
-MOST_LISTED = 2000  # tokens of a long text that a lab is sent; it counts them all
+MOST_LISTED = 2000  # most tokens sent to a lab, although all are counted
 Answer = dict[str, Any]
 
 
 def uniform(seed: int, place: int) -> float:
-    """A number in [0, 1) for each seed and place, the same as `uniform` in `static/sampling.mjs` gives.
+    """A pseudorandom number in [0, 1) for each seed and place, the same as that of `uniform` in `static/sampling.mjs`.
 
-    A counter, scrambled until it looks like chance (MurmurHash3's finalizer, Austin Appleby, 2011).
+    It is a counter scrambled by the finalizer of MurmurHash3 (Austin Appleby, 2011).
     """
     h = (seed * 0x9E3779B9 + place) % 2**32
     h = (h ^ h >> 16) * 0x85EBCA6B % 2**32
@@ -36,19 +36,19 @@ def uniform(seed: int, place: int) -> float:
 
 
 def draw(p: Tensor, number: float) -> tuple[int, float]:
-    """The token on which a number in [0, 1) falls when probabilities (V,) are laid end to end, likeliest first.
+    """The token that a number in [0, 1) falls on if probabilities (V,) are laid end to end, most likely first.
 
-    Returns its id, and where its stretch begins.
+    Returns the token's ID and the start of its interval.
     """
     ordered, order = p.double().sort(descending=True, stable=True)
     ends = ordered.cumsum(0)
     at = int(torch.searchsorted(ends, torch.tensor(number, dtype=torch.float64), right=True))
-    at = min(at, int((ordered > 0).sum()) - 1)  # rounding left the sum a hair below 1
+    at = min(at, int((ordered > 0).sum()) - 1)  # rounding can leave the sum just below 1
     return int(order[at]), float(ends[at] - ordered[at])
 
 
 class Kernel:
-    """The calls by which the labs talk to a model; each returns what JSON can hold."""
+    """The calls that labs make to a model; each returns data that JSON can represent."""
 
     def __init__(self, model: GPT2, name: str) -> None:
         self.model = model
@@ -59,16 +59,16 @@ class Kernel:
     def answer(
         self, call: str, asked: dict[str, Any], part: Callable[[Any], None], cancelled: Callable[[], bool]
     ) -> Answer | list[Answer]:
-        """The answer to one of `CALLS`. `part` is called with what is ready earlier, `cancelled` asked on the way."""
+        """Answer one of `CALLS`; pass partial results to `part`, and stop early once `cancelled` returns True."""
         if call not in CALLS:
-            raise ValueError(f"There is no call {call!r}; there are {', '.join(CALLS)}.")
+            raise ValueError(f"There is no call {call!r}. Choose from {', '.join(CALLS)}.")
         if call == "generate":
             return self.generate(**asked, part=part, cancelled=cancelled)
         answer: Answer | list[Answer] = getattr(self, call)(**asked)
         return answer
 
     def describe(self) -> Answer:
-        """What there is to talk to."""
+        """The model's name and sizes."""
         c = self.model.config
         return {
             "name": self.name,
@@ -81,7 +81,7 @@ class Kernel:
         }
 
     def tokenize(self, text: str, vocabulary: str) -> Answer:
-        """A text's tokens, in the model's vocabulary ("model") or GPT-2's ("gpt2"), and its words."""
+        """The tokens and words of a text, in the vocabulary of the model ("model") or of GPT-2 ("gpt2")."""
         tokenizer = self._vocabulary(vocabulary)
         pieces = regex.findall(SPLIT_PATTERN, text)
         ids = tokenizer.encode_batch(pieces)
@@ -95,7 +95,7 @@ class Kernel:
         }
 
     def merge_steps(self, piece: str, vocabulary: str) -> list[Answer]:
-        """How a word comes together, merge by merge: the tokens after each, which merge it was, and where."""
+        """How a word is merged, step by step: the tokens after each merge, its rank, and its position."""
         tokenizer = self._vocabulary(vocabulary)
         spelled = tokenizer.decode_bytes
         ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
@@ -111,7 +111,7 @@ class Kernel:
             steps.append({"tokens": [self._token(i, tokenizer) for i in ids], "rank": rank, "at": at})
 
     def next(self, prompt: str, added: list[int], settings: dict[str, Any], number: float, count: int) -> Answer:
-        """What may follow a prompt and the ids `added` to it: the likeliest, and the one that `number` falls on."""
+        """The most likely next tokens after a prompt and the IDs `added` to it, and the one that `number` falls on."""
         logits = self._logits([*self.ids_of(prompt), *added])
         p = self._probabilities(logits, settings)
         chosen, start = draw(p, number)
@@ -123,7 +123,7 @@ class Kernel:
         }
 
     def attention(self, text: str, without: list[list[int]], most: int) -> Answer:
-        """The attention of all heads, for each layer (H, T, T) in one row, and what comes next."""
+        """The attention of all heads, (H, T, T) per layer, flattened, and the most likely next tokens."""
         ids, left_out = self._first(text, most)
         found = activations(self.model, ids, [(layer, head) for layer, head in without])
         plain = {"temperature": 1.0, "top_k": None, "top_p": None}
@@ -135,14 +135,14 @@ class Kernel:
         }
 
     def activation(self, text: str, name: str, layer: int | None, most: int) -> Answer:
-        """One activation, row after row; see `gpt2_course.introspection.activations`."""
+        """One activation, flattened row by row; see `gpt2_course.introspection.activations`."""
         ids, left_out = self._first(text, most)
         found = activations(self.model, ids)
         if (name, layer) not in found:
             raise ValueError(f"There is no activation {name} in layer {layer}.")
         values = found[name, layer]
         if name in ("final_norm", "logits"):
-            values = values[-1:]  # the newest token's is all that is needed
+            values = values[-1:]  # labs show only the newest token's
         if name == "logits":
             values = values[:, : self.model.n_tokens]
         shown = [self._token(i) for i in ids]
@@ -157,14 +157,14 @@ class Kernel:
         part: Callable[[Any], None] = lambda part: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Answer:
-        """Writes on. Parts are {text, p}: a token's text, and how likely the model held it before temperature and cuts.
+        """Continue a prompt. Parts are {text, p}: a token's text, and its probability before temperature and cuts.
 
-        The same prompt, settings and seed give the same text as in the book, as far as rounding lets them.
+        The same prompt, settings, and seed give the same text as in the book, up to rounding.
         """
         began = perf_counter()
         ids = self.ids_of(prompt)
         read = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        likelihood = 0.0  # of the newest token
+        likelihood = 0.0  # probability of the newest token
         written = 0
 
         def choose(logits: Tensor, rows: Sequence[Sequence[int]]) -> Tensor:
@@ -185,7 +185,7 @@ class Kernel:
         return {"tokens": written, "seconds": perf_counter() - began}
 
     def history(self) -> Answer:
-        """The reports of the training of the shipped model."""
+        """The training reports of the shipped model."""
         folder = SHIPPED["tiny-world"]
         reports = [
             {"step": e["step"], "loss": e["val_loss"], "floor": e["floor"], "sample": e["sample"]}
@@ -205,11 +205,11 @@ class Kernel:
         return {"id": i, "text": raw.decode(errors="replace"), "bytes": list(raw), "piece": piece}
 
     def ids_of(self, prompt: str) -> list[int]:
-        """The ids of a prompt; an empty one begins as every training text does, after the end of the last."""
+        """The IDs of a prompt; an empty one becomes the end-of-text token, which precedes every training text."""
         return self.tokenizer.encode(prompt) or [self.tokenizer.end_of_text or 0]
 
     def _first(self, text: str, most: int) -> tuple[list[int], int]:
-        """The ids of a text, as many as may be shown, and how many are left out."""
+        """The IDs of a text, at most `most`, and the number of IDs left out."""
         ids = self.ids_of(text)
         shown = min(most, self.model.n_positions)
         return ids[:shown], max(0, len(ids) - shown)

@@ -1,8 +1,8 @@
-"""What a lab is: one ES module, alive in two places.
+"""The base class of all labs: one ES module that runs in two places.
 
-In Jupyter, Colab and VS Code a lab is a widget (anywidget), and the kernel computes, with any model. In the book there
-is no kernel: the same cell has left a `<div data-lab=…>` in its output, and `static/hydrate.mjs` mounts the same module
-on an engine that runs in the page. Until that happens, and where it cannot, the div shows a drawn example.
+In Jupyter, Colab, and VS Code, a lab is a widget (anywidget), and the kernel computes with any model. In the book,
+there is no kernel: the output of the cell contains a `<div data-lab=…>`, and `static/hydrate.mjs` connects the same
+module to an engine in the page. Until then, or if that fails, the div shows a static example.
 """
 
 from __future__ import annotations
@@ -51,20 +51,27 @@ def bundle(name: str) -> str:
 
 @cache
 def shipped_kernel() -> Kernel:
-    """The one for the model that comes with the package, which all labs share that were given no other."""
+    """The kernel for the shipped model, shared by all labs that were given no other model."""
     return Kernel(GPT2.from_pretrained(), "tiny-world")
 
 
-# One call at a time, whichever lab it comes from, because they may share a model; and beside the main thread, which
-# must stay free to hear that a call is cancelled.
+# Answer one call at a time, because labs may share a model, and in another thread, because the main thread must stay
+# free to receive cancellations.
 _QUEUE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab")
 
 
 class Lab(anywidget.AnyWidget):
-    """A lab; see the classes in `gpt2_course.labs`. `model` is any GPT-2 with a tokenizer, the shipped one if None."""
+    """The base class of the labs in `gpt2_course.labs`. `model` is a GPT-2 with a tokenizer, if not the shipped one."""
 
-    module: ClassVar[str]
+    module: ClassVar[str]  # its code is static/{module}.mjs; a page finds it as <div data-lab={module}>
     _css = CSS
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Derive the module from the class's name: `TokenizerLab` runs `static/tokenizer_lab.mjs`."""
+        if Lab in cls.__bases__:  # a subclass of a lab runs that lab's module
+            cls.module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+            cls._esm = bundle(cls.module)
+        super().__init_subclass__(**kwargs)
 
     def __init__(self, model: GPT2 | None = None, **traits: Any) -> None:
         unknown = traits.keys() - set(self.trait_names(sync=True))
@@ -73,15 +80,15 @@ class Lab(anywidget.AnyWidget):
             raise TypeError(f"{type(self).__name__} has no setting {min(unknown)!r}; it has {known}.")
         super().__init__(**traits)
         self.kernel = shipped_kernel() if model is None else Kernel(model, "your model")
-        self._wanted: set[int] = set()  # the calls that are waiting or under way, and were not cancelled
+        self._wanted: set[int] = set()  # IDs of calls that are waiting or running and not canceled
         self.on_msg(self._hear)
-        if "google.colab" in sys.modules:  # Colab shows such widgets only where it is told to
+        if "google.colab" in sys.modules:  # Colab shows custom widgets only after this call
             from google.colab import output
 
             output.enable_custom_widget_manager()
 
     def own_traits(self) -> list[str]:
-        """The names of the settings one can read and set: `lab.prompt`, say."""
+        """The names of the settings you can read and set, such as `prompt` in `lab.prompt`."""
         of_any_widget = anywidget.AnyWidget.class_trait_names()
         return [name for name in self.trait_names(sync=True) if name[0] != "_" and name not in of_any_widget]
 
@@ -99,13 +106,13 @@ class Lab(anywidget.AnyWidget):
                     call, asked, lambda part: self.send({"id": id, "part": part}), lambda: id not in self._wanted
                 )
             self.send({"id": id, "done": done})
-        except Exception as error:  # the lab shows it; nobody else hears this thread
+        except Exception as error:  # the lab shows it; nothing else would report an error in this thread
             self.send({"id": id, "error": str(error)})
         finally:
             self._wanted.discard(id)
 
     def drawn(self) -> str:
-        """An example of what the lab shows, as HTML, for pages where it is not alive."""
+        """A static example of the lab as HTML, for pages that cannot run it."""
         raise NotImplementedError
 
     def _repr_html_(self) -> str:

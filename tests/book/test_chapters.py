@@ -15,13 +15,12 @@ import nbformat
 import pytest
 
 from book import pace
-from book.refresh import NOTEBOOKS, front_page, refresh, sources_hash
+from book.refresh import NOTEBOOKS, refresh, sources_hash
 from book.repository import book_address
 from gpt2_course import exercises
 from gpt2_course.bertviz_views import libraries
 from gpt2_course.exercises.check import Feedback, check
 from gpt2_course.exercises.registry import EXERCISES
-from gpt2_course.wall import CHAPTERS, wall
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER_FILES = sorted((ROOT / "chapters").glob("*.ipynb"))
@@ -96,7 +95,7 @@ def test_a_chapter_has_what_every_chapter_has(path: Path) -> None:
     for exercise in numbers:
         asked = [source for source in code if f'check("{exercise}"' in source]
         assert len(asked) == 1, f"{exercise}: one cell to write in"
-    assert re.search(rf"wall\([\d, ]*\b{number}\)", "".join(code))
+    assert f"wall({number})" in "".join(code)
     assert f"quiz({number})" in "".join(code)
     # the cell that ties it to the package
     assert re.search(r"^ *(assert |torch\.testing\.assert_close)", "\n".join(code), re.MULTILINE)
@@ -209,11 +208,6 @@ def test_gpt2_from_a_blank_page_is_short_and_takes_nothing_from_the_package() ->
     assert len(lines) <= 150
     assert not [line for line in lines if re.match(r"\s*(from|import) gpt2_course", line)]
     assert "class GPT2(" in "\n".join(code)
-
-
-def test_the_wall_of_the_front_page_is_the_wall() -> None:
-    assert (ROOT / "book/figures/wall.html").read_text(encoding="utf-8") == front_page()["wall.html"]
-    assert wall(*CHAPTERS).svg in front_page()["wall.html"]
 
 
 def run_with_the_conftest(

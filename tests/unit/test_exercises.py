@@ -1,4 +1,4 @@
-"""Each usual mistake is recognised and named; what is right passes; a stub is no mistake."""
+"""Checks accept right answers, recognize and name usual mistakes, and do not count a stub as a mistake."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ progress_module = sys.modules["gpt2_course.exercises.progress"]  # by this name 
 
 @pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What is solved in a test is not solved by who runs it."""
+    """Redirect progress, so tests do not mark exercises as solved for the user."""
     path = tmp_path / "data" / "solved.json"
     monkeypatch.setattr(progress_module, "_file", lambda: path)
     return path
@@ -73,19 +73,19 @@ def merged_once(parts: list[str], rank: dict[tuple[str, str], int]) -> list[str]
 
 
 def tenths(sure: Tensor, n: int = 10) -> list[Tensor]:
-    """Which numbers lie in which bin; without the empty ones."""
+    """A mask for each bin that is not empty."""
     bins = (sure * n).long()
     return [bins == b for b in range(n) if (bins == b).any()]
 
 
-def stands(text: list[int], read: list[list[int]], n: int) -> bool:
-    """Whether a piece of n tokens stands in what was read."""
+def occurs(text: list[int], read: list[list[int]], n: int) -> bool:
+    """Whether a run of n tokens of the text occurs in one of `read`."""
     pieces = {tuple(ids[i : i + n]) for ids in read for i in range(len(ids) - n + 1)}
     return any(tuple(text[i : i + n]) in pieces for i in range(len(text) - n + 1))
 
 
 def line(n1: float, y1: float, n2: float, y2: float, n3: float) -> float:
-    """The straight line through two points, on paper with two logarithmic axes."""
+    """The value at n3 on the straight line through two points, on two logarithmic axes."""
     return float(y2 * (n3 / n2) ** (math.log(y2 / y1) / math.log(n2 / n1)))
 
 
@@ -99,7 +99,7 @@ def entries(data: bytes) -> dict[str, Any]:
 
 
 def one(logits: Tensor, where: list[int]) -> Tensor:
-    """Probabilities that add up to one, of these tokens only."""
+    """Probabilities with only these tokens, adding up to 1."""
     masked = torch.full_like(logits, -math.inf)
     masked[where] = logits[where]
     return masked.softmax(-1)
@@ -127,7 +127,7 @@ def weights(q: Tensor, k: Tensor) -> Tensor:
     return scores.masked_fill(future(scores), -math.inf).softmax(-1)
 
 
-# ---- answers: number -> (a right one, wrong ones with a part of what is said about them) -------------------------
+# ---- answers: number → (a right answer, {part of a message: a wrong answer that gets this message}) --------------
 
 
 def mean_surprise(p: list[float]) -> float:
@@ -193,11 +193,11 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda words: Counter(pairwise(words)),
         {
             "one step too early": lambda words: Counter(pairwise(words[:-1])),
-            "wrong way round": lambda words: Counter((b, a) for a, b in pairwise(words)),
-            "two words at a time": lambda words: Counter(zip(words[::2], words[1::2], strict=False)),
-            "once only": lambda words: dict.fromkeys(pairwise(words), 1),
+            "pairs are reversed": lambda words: Counter((b, a) for a, b in pairwise(words)),
+            "moved two words at a time": lambda words: Counter(zip(words[::2], words[1::2], strict=False)),
+            "only once": lambda words: dict.fromkeys(pairwise(words), 1),
             "must be a pair": lambda words: Counter(words),
-            "this is a list": lambda words: list(pairwise(words)),
+            "has type list": lambda words: list(pairwise(words)),
             "you counted 6": lambda words: Counter([*pairwise(words), *pairwise(words)]),
         },
     ),
@@ -210,19 +210,19 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             },
             "words that come before": lambda pairs, word: {a: n / 2 for (a, b), n in pairs.items() if b == word},
             "percentages": lambda pairs, word: {b: 25 * n for b, n in after(pairs, word).items()},
-            "but you gave": lambda pairs, word: {"cat": 1.0},
+            "but you returned": lambda pairs, word: {"cat": 1.0},
         },
     ),
     "1.3": (
         lambda p: math.exp(mean_surprise(p)),
         {
             "One step is missing": mean_surprise,
-            "upside down": lambda p: math.exp(-mean_surprise(p)),
-            "added the surprises up": lambda p: math.exp(len(p) * mean_surprise(p)),
+            "1 divided by the perplexity": lambda p: math.exp(-mean_surprise(p)),
+            "added up the surprises": lambda p: math.exp(len(p) * mean_surprise(p)),
             "mean of 1/p": lambda p: sum(1 / x for x in p) / len(p),
             "mean of the probabilities": lambda p: len(p) / sum(p),
-            "the power to base 2": lambda p: 2 ** mean_surprise(p),
-            "to base 2, the power to base e": lambda p: math.exp(mean_surprise(p) / math.log(2)),
+            "your power base 2": lambda p: 2 ** mean_surprise(p),
+            "Your logarithm has base 2": lambda p: math.exp(mean_surprise(p) / math.log(2)),
             "in bits": lambda p: mean_surprise(p) / math.log(2),
             "Return one number": lambda p: [mean_surprise(p)],
         },
@@ -231,48 +231,48 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda ids: max(pairwise(ids), key=Counter(pairwise(ids)).__getitem__),
         {
             "together with its count": lambda ids: Counter(pairwise(ids)).most_common(1)[0],
-            "in the order": lambda ids: (2, 1),
+            "keep their order": lambda ids: (2, 1),
             "the rarest": lambda ids: min(pairwise(ids), key=Counter(pairwise(ids)).__getitem__),
-            "this is 3": lambda ids: 3,
-            "comes 2 times": lambda ids: (2, 4),
-            "Right for one list": lambda ids: tuple(ids[:2]),
+            "You returned 3": lambda ids: 3,
+            "occurs 2 times": lambda ids: (2, 4),
+            "works for one list": lambda ids: tuple(ids[:2]),
         },
     ),
     "2.2": (
         lambda ids, merges: decoded(ids, merges).decode(),
         {
             "These are bytes": lambda ids, merges: decoded(ids, merges),
-            "join all bytes, then decode once": lambda ids, merges: "".join(
+            "Join all bytes, then decode once": lambda ids, merges: "".join(
                 decoded([i], merges).decode(errors="replace") for i in ids
             ),
-            "the wrong way round": lambda ids, merges: decoded(ids, merges, swap=True).decode(),
-            "no character, but the number of a merge": lambda ids, merges: "".join(map(chr, ids)),
+            "are reversed": lambda ids, merges: decoded(ids, merges, swap=True).decode(),
+            "the ID of a merge, not a character": lambda ids, merges: "".join(map(chr, ids)),
             "until only bytes are left": lambda ids, merges: once(ids, merges),
-            "Return a text": lambda ids, merges: ids,
+            "Return a string": lambda ids, merges: ids,
         },
     ),
     "2.3": (
         lambda text, merges: encoded(text, merges),
         {
-            "it stands first": lambda text, merges: encoded(text, dict(sorted(merges.items(), key=lambda m: m[0]))),
-            "One round is not enough": lambda text, merges: merged(list(text.encode()), (98, 99), 256),
-            "ord() gives": lambda text, merges: [233] if text == "é" else encoded(text, merges),
-            "Merge it wherever it stands": lambda text, merges: (
-                [256, 98, 99] if text == "bcbc" else encoded(text, merges)
+            "because it comes first": lambda text, merges: encoded(
+                text, dict(sorted(merges.items(), key=lambda m: m[0]))
             ),
-            "nothing was merged": lambda text, merges: list(text.encode()),
+            "One round is not enough": lambda text, merges: merged(list(text.encode()), (98, 99), 256),
+            "ord() returns": lambda text, merges: [233] if text == "é" else encoded(text, merges),
+            "Merge every occurrence": lambda text, merges: [256, 98, 99] if text == "bcbc" else encoded(text, merges),
+            "Nothing was merged; the result": lambda text, merges: list(text.encode()),
         },
     ),
     "3.1": (
         lambda ids, table: one_hot(ids, table) @ table,
         {
             "One step is missing": lambda ids, table: one_hot(ids, table),
-            "on its side": lambda ids, table: (one_hot(ids, table) @ table).T,
-            "all vectors added up": lambda ids, table: one_hot(ids, table).sum(0) @ table,
-            "counting begins at 0": lambda ids, table: torch.eye(len(table))[ids - 1] @ table,
-            "whatever the ids": lambda ids, table: torch.eye(len(ids), len(table)) @ table,
-            "this is a list": lambda ids, table: table[ids].tolist(),
-            "must have the shape (5, 3)": lambda ids, table: table,
+            "transposed": lambda ids, table: (one_hot(ids, table) @ table).T,
+            "sum of all vectors": lambda ids, table: one_hot(ids, table).sum(0) @ table,
+            "Counting starts at 0": lambda ids, table: torch.eye(len(table))[ids - 1] @ table,
+            "whatever the IDs are": lambda ids, table: torch.eye(len(ids), len(table)) @ table,
+            "has type list": lambda ids, table: table[ids].tolist(),
+            "must have shape (5, 3)": lambda ids, table: table,
             "num_classes": lambda ids, table: torch.nn.functional.one_hot(ids).float(),
             "The vector at 0 must be": lambda ids, table: 0 * table[ids],
         },
@@ -283,7 +283,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "the row itself": lambda i, table: cosine(i, table).argmax(),
             "long vectors have large products": lambda i, table: without(i, table @ table[i]).argmax(),
             "smallest distance": lambda i, table: without(i, -(table - table[i]).norm(dim=1)).argmax(),
-            "the other way": lambda i, table: cosine(i, table).argmin(),
+            "opposite direction": lambda i, table: cosine(i, table).argmin(),
             "Return the number of a row": lambda i, table: table[1],
             "There is no row 7": lambda i, table: 7,
             "not always row 0": lambda i, table: cosine(i, table)[1:].argmax() + 1,
@@ -293,12 +293,12 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda ids, tokens, places: tokens[ids] + places[: ids.shape[1]],
         {
             "side by side": lambda ids, tokens, places: torch.cat([tokens[ids], places[:4].expand(2, 4, 3)], -1),
-            "The places are missing": lambda ids, tokens, places: tokens[ids],
-            "at place 0, not at 1": lambda ids, tokens, places: tokens[ids] + places[1:5],
-            "by the ids": lambda ids, tokens, places: tokens[ids] + places[ids],
+            "The positions are missing": lambda ids, tokens, places: tokens[ids],
+            "at position 0, not 1": lambda ids, tokens, places: tokens[ids] + places[1:5],
+            "positions by ID": lambda ids, tokens, places: tokens[ids] + places[ids],
             "You multiplied": lambda ids, tokens, places: tokens[ids] * places[:4],
-            "by its number in the batch": lambda ids, tokens, places: tokens[ids] + places[:2, None],
-            "must have the shape (2, 4, 3)": lambda ids, tokens, places: tokens[ids[0]] + places[:4],
+            "its number in the batch": lambda ids, tokens, places: tokens[ids] + places[:2, None],
+            "must have shape (2, 4, 3)": lambda ids, tokens, places: tokens[ids[0]] + places[:4],
             "must be [": lambda ids, tokens, places: places[:4].expand(2, 4, 3),
             "The vector at (1, 0)": lambda ids, tokens, places: tokens[ids] + places.view(2, 4, 3),
         },
@@ -306,24 +306,24 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "4.1": (
         lambda x: x.cumsum(0) / count(x),
         {
-            "none that come later": lambda x: x.mean(0).expand(len(x), -1),
-            "These are the sums": lambda x: x.cumsum(0),
-            "you divided by t": lambda x: x.cumsum(0) / (count(x) - 1),
+            "no later ones": lambda x: x.mean(0).expand(len(x), -1),
+            "These are sums": lambda x: x.cumsum(0),
+            "You divided row t by t": lambda x: x.cumsum(0) / (count(x) - 1),
             "stops at row t − 1": lambda x: torch.cat([x[:1] * 0, (x.cumsum(0) / count(x))[:-1]]),
             "Look back, not ahead": lambda x: x.flip(0).cumsum(0).flip(0) / count(x).flip(0),
-            "must have the shape (5, 3)": lambda x: x.mean(0),
+            "must have shape (5, 3)": lambda x: x.mean(0),
             "The vector at 1 must be": lambda x: x,
         },
     ),
     "4.2": (
         lambda scores: scores.masked_fill(future(scores), -math.inf),
         {
-            "A score of 0 is no ban": lambda scores: scores.tril(),
-            "upside down": lambda scores: scores.masked_fill(future(scores).T, -math.inf),
-            "hides the diagonal, too": lambda scores: scores.masked_fill(~future(scores).T, -math.inf),
-            "hid the rest": lambda scores: scores.masked_fill(~future(scores), -math.inf),
+            "A score of 0 does not hide": lambda scores: scores.tril(),
+            "is reversed": lambda scores: scores.masked_fill(future(scores).T, -math.inf),
+            "also hides the diagonal": lambda scores: scores.masked_fill(~future(scores).T, -math.inf),
+            "hid everything else": lambda scores: scores.masked_fill(~future(scores), -math.inf),
             "weights after softmax": lambda scores: scores.masked_fill(future(scores), -math.inf).softmax(-1),
-            "must stay as they are": lambda scores: 2 * scores,
+            "scores of earlier tokens unchanged": lambda scores: 2 * scores,
         },
     ),
     "4.3": (
@@ -332,26 +332,26 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The scale is missing": lambda q, k: weights(2 * q, k),
             "You divided by D": lambda q, k: weights(q / 2, k),
             "The mask is missing": lambda q, k: (q @ k.T / 2).softmax(-1),
-            "The mask came after softmax": lambda q, k: (q @ k.T / 2).softmax(-1).tril(),
-            "went down the columns": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf).softmax(0),
-            "upside down": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T).T, -math.inf).softmax(-1),
-            "A score of 0 is no ban": lambda q, k: (q @ k.T / 2).tril().softmax(-1),
-            "have changed places": lambda q, k: weights(k, q),
-            "softmax makes them weights": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf),
-            "this is a list": lambda q, k: [],
+            "You masked after softmax": lambda q, k: (q @ k.T / 2).softmax(-1).tril(),
+            "softmax of columns": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf).softmax(0),
+            "is reversed": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T).T, -math.inf).softmax(-1),
+            "A score of 0 does not hide": lambda q, k: (q @ k.T / 2).tril().softmax(-1),
+            "are swapped": lambda q, k: weights(k, q),
+            "softmax turns them into weights": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf),
+            "has type list": lambda q, k: [],
             "The vector at 0": lambda q, k: 0 * (q @ k.T),
         },
     ),
     "4.4": (
         lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ (x @ w_v),
         {
-            "mix the values with them": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k),
+            "use them to mix the values": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k),
             "the tokens themselves": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x,
             "The mask is missing": lambda x, w_q, w_k, w_v: (x @ w_q @ (x @ w_k).T / 2).softmax(-1) @ x @ w_v,
             "The scale is missing": lambda x, w_q, w_k, w_v: weights(2 * x @ w_q, x @ w_k) @ x @ w_v,
             "divided by √C": lambda x, w_q, w_k, w_v: weights(2 / 6**0.5 * x @ w_q, x @ w_k) @ x @ w_v,
-            "The keys were mixed": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x @ w_k,
-            "on their side": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k).T @ x @ w_v,
+            "You mixed the keys": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x @ w_k,
+            "weights are transposed": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k).T @ x @ w_v,
             "The vector at 0": lambda x, w_q, w_k, w_v: 0 * x @ w_v,
         },
     ),
@@ -359,11 +359,11 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda z, n: split(z, n),
         {
             "This is (T, H, D)": lambda z, n: z.view(5, n, 4),
-            "The order is (H, T, D)": lambda z, n: z.view(5, n, 4).permute(2, 0, 1),
-            "cuts across tokens": lambda z, n: z.view(n, 5, 4),
+            "must be (H, T, D)": lambda z, n: z.view(5, n, 4).permute(2, 0, 1),
+            "mixes tokens": lambda z, n: z.view(n, 5, 4),
             "in the wrong order": lambda z, n: split(z, n).flip(0),
             "every H-th number": lambda z, n: z.view(5, 4, n).permute(2, 0, 1),
-            "must have the shape (3, 5, 4)": lambda z, n: z,
+            "must have shape (3, 5, 4)": lambda z, n: z,
             "The vector at (0, 0)": lambda z, n: -split(z, n),
         },
     ),
@@ -371,18 +371,18 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda y: join(y),
         {
             "This is (T, H, D)": lambda y: y.transpose(0, 1),
-            "a row must hold one token": lambda y: y.reshape(5, 12),
-            "a pack of cards": lambda y: y.permute(1, 2, 0).reshape(5, 12),
-            "head 0 comes first": lambda y: join(y.flip(0)),
-            "must have the shape (5, 12)": lambda y: y,
+            "each row must be one token": lambda y: y.reshape(5, 12),
+            "shuffled like cards": lambda y: y.permute(1, 2, 0).reshape(5, 12),
+            "Put head 0 first": lambda y: join(y.flip(0)),
+            "must have shape (5, 12)": lambda y: y,
             "The vector at 0": lambda y: -join(y),
         },
     ),
     "5.3": (
         lambda x, w, p, n: join(weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]) @ p,
         {
-            "Join them, and multiply": lambda x, w, p, n: weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2],
-            "The projection is missing": lambda x, w, p, n: join(weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]),
+            "Join them, then multiply": lambda x, w, p, n: weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2],
+            "the last matrix, is missing": lambda x, w, p, n: join(weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]),
             "The mask is missing": lambda x, w, p, n: (
                 join((qkv(x, w, n)[0] @ qkv(x, w, n)[1].mT / 2).softmax(-1) @ qkv(x, w, n)[2]) @ p
             ),
@@ -393,10 +393,10 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
                 join(weights(2 * qkv(x, w, n)[0], qkv(x, w, n)[1]) @ qkv(x, w, n)[2]) @ p
             ),
             "one head of size C": lambda x, w, p, n: weights(*(x @ w).split(12, 1)[:2]) @ (x @ w)[:, 24:] @ p,
-            "without exchanging the dimensions": lambda x, w, p, n: (
+            "without swapping the dimensions": lambda x, w, p, n: (
                 (weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]).reshape(5, 12) @ p
             ),
-            "Queries and keys have changed places": lambda x, w, p, n: (
+            "Queries and keys are swapped": lambda x, w, p, n: (
                 join(weights(*qkv(x, w, n)[1::-1]) @ qkv(x, w, n)[2]) @ p
             ),
             "The vector at 0": lambda x, w, p, n: 0 * x,
@@ -406,12 +406,12 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda weights: weights.diagonal(-1, 1, 2).mean(-1),
         {
             "look at themselves": lambda weights: weights.diagonal(0, 1, 2).mean(-1),
-            "nobody looks at the next token": lambda weights: weights.diagonal(1, 1, 2).mean(-1),
+            "no token sees the next one": lambda weights: weights.diagonal(1, 1, 2).mean(-1),
             "You divided by T": lambda weights: torch.stack([weights[:, t, t - 1] for t in range(5)]).mean(0),
             "This is the sum": lambda weights: weights.diagonal(-1, 1, 2).sum(-1),
             "only the last token": lambda weights: weights[:, -1, -2],
-            "must have the shape (3,)": lambda weights: weights.diagonal(-1, 1, 2),
-            "For each head, the mean": lambda weights: weights[:, :, 0].mean(-1),
+            "must have shape (3,)": lambda weights: weights.diagonal(-1, 1, 2),
+            "For each head, return the mean": lambda weights: weights[:, :, 0].mean(-1),
         },
     ),
     "6.1": (
@@ -424,13 +424,13 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You divided by the variance": lambda x, gain, bias: (
                 (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5) * gain + bias
             ),
-            "divides by C − 1": lambda x, gain, bias: (
+            "Your variance divides by C − 1": lambda x, gain, bias: (
                 (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-5).sqrt() * gain + bias
             ),
-            "The mean was not subtracted": lambda x, gain, bias: (
+            "did not subtract the mean": lambda x, gain, bias: (
                 x / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt() * gain + bias
             ),
-            "Divide by the spread, too": lambda x, gain, bias: (x - x.mean(-1, keepdim=True)) * gain + bias,
+            "Divide by the standard deviation, too": lambda x, gain, bias: (x - x.mean(-1, keepdim=True)) * gain + bias,
             "The vector at 0": lambda x, gain, bias: x,
         },
     ),
@@ -438,28 +438,30 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda x, a, b, c, d: gelu(x @ a + b) @ c + d,
         {
             "the second matrix, back to (T, C)": lambda x, a, b, c, d: gelu(x @ a + b),
-            "The bend is missing": lambda x, a, b, c, d: (x @ a + b) @ c + d,
+            "The nonlinearity is missing": lambda x, a, b, c, d: (x @ a + b) @ c + d,
             "not after the second": lambda x, a, b, c, d: gelu((x @ a + b) @ c + d),
             "This is ReLU": lambda x, a, b, c, d: (x @ a + b).relu() @ c + d,
             "the exact GELU": lambda x, a, b, c, d: torch.nn.functional.gelu(x @ a + b) @ c + d,
             "The biases are missing": lambda x, a, b, c, d: gelu(x @ a) @ c,
             "The first bias is missing": lambda x, a, b, c, d: gelu(x @ a) @ c + d,
-            "added before GELU, not after it": lambda x, a, b, c, d: (gelu(x @ a) + b) @ c + d,
-            "done by the block": lambda x, a, b, c, d: x + gelu(x @ a + b) @ c + d,
+            "before GELU, not after it": lambda x, a, b, c, d: (gelu(x @ a) + b) @ c + d,
+            "Do not add x": lambda x, a, b, c, d: x + gelu(x @ a + b) @ c + d,
             "The vector at 0": lambda x, a, b, c, d: x,
         },
     ),
     "6.3": (
         lambda x, n1, at, n2, mlp: (x + at(n1(x))) + mlp(n2(x + at(n1(x)))),
         {
-            "The belt is missing": lambda x, n1, at, n2, mlp: mlp(n2(at(n1(x)))),
+            "The residual stream is missing": lambda x, n1, at, n2, mlp: mlp(n2(at(n1(x)))),
             "This is post-norm": lambda x, n1, at, n2, mlp: n2(n1(x + at(x)) + mlp(n1(x + at(x)))),
-            "Both stations read the same x": lambda x, n1, at, n2, mlp: x + at(n1(x)) + mlp(n2(x)),
-            "what attention has added is lost": lambda x, n1, at, n2, mlp: x + mlp(n2(x + at(n1(x)))),
+            "Attention and MLP read the same x": lambda x, n1, at, n2, mlp: x + at(n1(x)) + mlp(n2(x)),
+            "the output of attention is lost": lambda x, n1, at, n2, mlp: x + mlp(n2(x + at(n1(x)))),
             "The norms are missing": lambda x, n1, at, n2, mlp: (x + at(x)) + mlp(x + at(x)),
-            "not before it": lambda x, n1, at, n2, mlp: (x + mlp(n2(x))) + at(n1(x + mlp(n2(x)))),
-            "The belt itself was normed": lambda x, n1, at, n2, mlp: n2(n1(x) + at(n1(x))) + mlp(n2(n1(x) + at(n1(x)))),
-            "have changed places": lambda x, n1, at, n2, mlp: x + at(n2(x)) + mlp(n1(x + at(n2(x)))),
+            "Attention comes first": lambda x, n1, at, n2, mlp: (x + mlp(n2(x))) + at(n1(x + mlp(n2(x)))),
+            "normalized the residual stream itself": lambda x, n1, at, n2, mlp: (
+                n2(n1(x) + at(n1(x))) + mlp(n2(n1(x) + at(n1(x))))
+            ),
+            "The two norms are swapped": lambda x, n1, at, n2, mlp: x + at(n2(x)) + mlp(n1(x + at(n2(x)))),
             "The second line is missing": lambda x, n1, at, n2, mlp: x + at(n1(x)),
             "The vector at 0": lambda x, n1, at, n2, mlp: x,
         },
@@ -467,75 +469,79 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "6.4": (
         lambda C: 12 * C * C + 13 * C,
         {
-            "13 C more": lambda C: 12 * C * C,
+            "another 13 C": lambda C: 12 * C * C,
             "The norms are missing": lambda C: 12 * C * C + 9 * C,
             "There are two norms": lambda C: 12 * C * C + 11 * C,
             "The biases of the four": lambda C: 12 * C * C + 4 * C,
-            "attention has 4 C²": lambda C: 8 * C * C + 9 * C,
+            "attention has 4 C² weights": lambda C: 8 * C * C + 9 * C,
             "from C to 3 C": lambda C: 10 * C * C + 11 * C,
             "The projection at the end": lambda C: 11 * C * C + 12 * C,
             "not for C = 16": lambda C: 1330,
             "Return a whole number": lambda C: 12.0 * C,
-            "but you have 7": lambda C: 7,
+            "but you returned 7": lambda C: 7,
         },
     ),
     "7.1": (
         lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids] + p[: ids.shape[1]])) @ t.T,
         {
             "product with the token table": lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids] + p[:4])),
-            "The places are missing": lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids])) @ t.T,
+            "The positions are missing": lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids])) @ t.T,
             "The final norm is missing": lambda ids, t, p, blocks, norm: piled(blocks, t[ids] + p[:4]) @ t.T,
             "not before them": lambda ids, t, p, blocks, norm: piled(blocks, norm(t[ids] + p[:4])) @ t.T,
             "The blocks are missing": lambda ids, t, p, blocks, norm: norm(t[ids] + p[:4]) @ t.T,
-            "in the wrong order": lambda ids, t, p, blocks, norm: norm(piled(blocks[::-1], t[ids] + p[:4])) @ t.T,
+            "blocks are in the wrong order": lambda ids, t, p, blocks, norm: (
+                norm(piled(blocks[::-1], t[ids] + p[:4])) @ t.T
+            ),
             "Only the last block": lambda ids, t, p, blocks, norm: norm(blocks[-1](t[ids] + p[:4])) @ t.T,
-            "A block adds by itself": lambda ids, t, p, blocks, norm: (
+            "already adds its input": lambda ids, t, p, blocks, norm: (
                 norm(piled([lambda x, b=b: x + b(x) for b in blocks], t[ids] + p[:4])) @ t.T
             ),
             "before softmax": lambda ids, t, p, blocks, norm: (norm(piled(blocks, t[ids] + p[:4])) @ t.T).softmax(-1),
-            "must have the shape (2, 4, 6)": lambda ids, t, p, blocks, norm: t,
+            "must have shape (2, 4, 6)": lambda ids, t, p, blocks, norm: t,
             "The vector at (0, 0)": lambda ids, t, p, blocks, norm: 0 * t[ids] @ t.T,
         },
     ),
     "7.2": (
         lambda v, p, c, n: all_parameters(v, p, c, n),
         {
-            "count it once": lambda v, p, c, n: all_parameters(2 * v, p, c, n),
+            "Count it once": lambda v, p, c, n: all_parameters(2 * v, p, c, n),
             "The final norm is missing": lambda v, p, c, n: all_parameters(v, p, c, n) - 2 * c,
             "The position table": lambda v, p, c, n: all_parameters(v, 0, c, n),
             "The token table is missing": lambda v, p, c, n: all_parameters(0, p, c, n),
-            "13 C more": lambda v, p, c, n: all_parameters(v, p, c, n) - 13 * c * n,
-            "you counted one": lambda v, p, c, n: all_parameters(v, p, c, 1),
-            "a gain and a bias, C numbers each": lambda v, p, c, n: all_parameters(v, p, c, n) - c,
+            "another 13 C": lambda v, p, c, n: all_parameters(v, p, c, n) - 13 * c * n,
+            "you counted only one": lambda v, p, c, n: all_parameters(v, p, c, 1),
+            "both a gain and a bias": lambda v, p, c, n: all_parameters(v, p, c, n) - c,
             "not for other sizes": lambda v, p, c, n: 124_439_808,
             "Return a whole number": lambda v, p, c, n: 124.4,
-            "but you have 7": lambda v, p, c, n: 7,
+            "but you returned 7": lambda v, p, c, n: 7,
         },
     ),
     "7.3": (
         lambda logits, ids: torch.nn.functional.cross_entropy(logits[:-1], ids[1:]),
         {
-            "one a token": lambda logits, ids: torch.nn.functional.cross_entropy(
+            "one per token": lambda logits, ids: torch.nn.functional.cross_entropy(
                 logits[:-1], ids[1:], reduction="none"
             ),
-            "compare rows 0 to T − 2": lambda logits, ids: torch.nn.functional.cross_entropy(logits, ids),
+            "Compare rows 0 to T − 2": lambda logits, ids: torch.nn.functional.cross_entropy(logits, ids),
             "shifted the wrong way": lambda logits, ids: torch.nn.functional.cross_entropy(logits[1:], ids[:-1]),
-            "The sign is missing": lambda logits, ids: -torch.nn.functional.cross_entropy(logits[:-1], ids[1:]),
+            "The minus sign is missing": lambda logits, ids: -torch.nn.functional.cross_entropy(logits[:-1], ids[1:]),
             "This is the sum": lambda logits, ids: torch.nn.functional.cross_entropy(
                 logits[:-1], ids[1:], reduction="sum"
             ),
-            "T − 1 next tokens": lambda logits, ids: (
+            "You divided by T": lambda logits, ids: (
                 torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="sum") / len(ids)
             ),
-            "log_softmax first": lambda logits, ids: -logits[range(5), ids[1:]].mean(),
-            "the mean of the probabilities": lambda logits, ids: logits.softmax(-1)[range(5), ids[1:]].mean(),
-            "take the logarithms first": lambda logits, ids: -logits.softmax(-1)[range(5), ids[1:]].mean().log(),
+            "Use log_softmax first": lambda logits, ids: -logits[range(5), ids[1:]].mean(),
+            "This is the mean of the probabilities": lambda logits, ids: logits.softmax(-1)[range(5), ids[1:]].mean(),
+            "logarithm of the mean probability": lambda logits, ids: (
+                -logits.softmax(-1)[range(5), ids[1:]].mean().log()
+            ),
             "over the tokens (dimension 0)": lambda logits, ids: -logits.log_softmax(0)[range(5), ids[1:]].mean(),
             "This is in bits": lambda logits, ids: (
                 torch.nn.functional.cross_entropy(logits[:-1], ids[1:]) / math.log(2)
             ),
             "Return one number": lambda logits, ids: logits,
-            "It must be": lambda logits, ids: 17.0,
+            "The mean must be": lambda logits, ids: 17.0,
         },
     ),
     "8.1": (
@@ -543,30 +549,30 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         {
             "Return two tensors": lambda rows: rows[:, :-1],
             "cut off a row": lambda rows: (rows[:-1], rows[1:]),
-            "the last token has none": lambda rows: (rows, rows.roll(-1, 1)),
+            "it has no answer": lambda rows: (rows, rows.roll(-1, 1)),
             "Each question needs one answer": lambda rows: (rows, rows[:, 1:]),
-            "must have the shape (2, 4)": lambda rows: (rows[:, :-2], rows[:, 2:]),
-            "would be its own answer": lambda rows: (rows[:, :-1], rows[:, :-1]),
-            "The wrong way round": lambda rows: (rows[:, 1:], rows[:, :-1]),
-            "yours asks": lambda rows: (rows[:, :-1], rows[:, :-1] + 1),
+            "must have shape (2, 4)": lambda rows: (rows[:, :-2], rows[:, 2:]),
+            "is its own answer": lambda rows: (rows[:, :-1], rows[:, :-1]),
+            "Questions and answers are swapped": lambda rows: (rows[:, 1:], rows[:, :-1]),
+            "but it gives": lambda rows: (rows[:, :-1], rows[:, :-1] + 1),
             "but not for seven": lambda rows: (rows[:, :4], rows[:, 1:5]),
         },
     ),
     "8.2": (
         lambda logits, y: -at(logits.log_softmax(-1), y).mean(),
         {
-            "every token by itself": lambda logits, y: -at(logits.log_softmax(-1), y),
+            "one loss per token": lambda logits, y: -at(logits.log_softmax(-1), y),
             "The sign is wrong": lambda logits, y: at(logits.log_softmax(-1), y).mean(),
             "This is the sum": lambda logits, y: -at(logits.log_softmax(-1), y).sum(),
             "This is the mean probability": lambda logits, y: at(logits.softmax(-1), y).mean(),
-            "First −ln, then the mean": lambda logits, y: -at(logits.softmax(-1), y).mean().log(),
+            "Take −ln first, then the mean": lambda logits, y: -at(logits.softmax(-1), y).mean().log(),
             "in bits": lambda logits, y: -at(logits.softmax(-1), y).log2().mean(),
-            "no probabilities yet": lambda logits, y: -at(logits, y).mean(),
-            "went over the wrong dimension": lambda logits, y: -at(logits.log_softmax(1), y).mean(),
-            "the whole batch's softmax": lambda logits, y: -at(logits.log_softmax(0), y).mean(),
-            "all tokens of the vocabulary": lambda logits, y: -logits.log_softmax(-1).mean(),
+            "not probabilities yet": lambda logits, y: -at(logits, y).mean(),
+            "softmax over the tokens": lambda logits, y: -at(logits.log_softmax(1), y).mean(),
+            "softmax over the batch": lambda logits, y: -at(logits.log_softmax(0), y).mean(),
+            "the whole vocabulary": lambda logits, y: -logits.log_softmax(-1).mean(),
             "This is the entropy": lambda logits, y: -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean(),
-            "this is a str": lambda logits, y: "1.5",
+            "has type str": lambda logits, y: "1.5",
             "For these logits": lambda logits, y: 3.0,
         },
     ),
@@ -575,18 +581,18 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         {
             "Return two tensors": lambda w, g, s, lr, m: w - lr * (m * s + g),
             "in the wrong order": lambda w, g, s, lr, m: (m * s + g, w - lr * (m * s + g)),
-            "forgotten its past": lambda w, g, s, lr, m: (w - lr * g, g),
-            "grow for ever": lambda w, g, s, lr, m: (w - lr * (s + g), s + g),
-            "Only the old speed is": lambda w, g, s, lr, m: (w - lr * m * (s + g), m * (s + g)),
+            "The old speed is missing": lambda w, g, s, lr, m: (w - lr * g, g),
+            "grow forever": lambda w, g, s, lr, m: (w - lr * (s + g), s + g),
+            "Multiply only the old speed": lambda w, g, s, lr, m: (w - lr * m * (s + g), m * (s + g)),
             "by 1 − momentum": lambda w, g, s, lr, m: (w, m * s + (1 - m) * g),
             "belongs to the step": lambda w, g, s, lr, m: (w - (m * s + lr * g), m * s + lr * g),
-            "still the old one": lambda w, g, s, lr, m: (w - lr * (m * s + g), s),
+            "This is the old speed": lambda w, g, s, lr, m: (w - lr * (m * s + g), s),
             "subtracted from the speed": lambda w, g, s, lr, m: (w + lr * (m * s - g), m * s - g),
             "The new speed must be": lambda w, g, s, lr, m: (w, 0 * s),
-            "went uphill": lambda w, g, s, lr, m: (w + lr * (m * s + g), m * s + g),
+            "You went uphill": lambda w, g, s, lr, m: (w + lr * (m * s + g), m * s + g),
             "The learning rate is missing": lambda w, g, s, lr, m: (w - (m * s + g), m * s + g),
-            "a step of the slope": lambda w, g, s, lr, m: (w - lr * g, m * s + g),
-            "a step of the old speed": lambda w, g, s, lr, m: (w - lr * s, m * s + g),
+            "moved the weight by the slope": lambda w, g, s, lr, m: (w - lr * g, m * s + g),
+            "moved the weight by the old speed": lambda w, g, s, lr, m: (w - lr * s, m * s + g),
             "has not changed": lambda w, g, s, lr, m: (w, m * s + g),
             "The new weight must be": lambda w, g, s, lr, m: (0 * w, m * s + g),
         },
@@ -594,123 +600,130 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "8.4": (
         lambda gs, most: [g * min(1.0, most / max(length(gs), 1e-9)) for g in gs],
         {
-            "Each tensor was shortened by itself": lambda gs, most: [g * most / g.norm() for g in gs],
-            "You cut every number": lambda gs, most: [g.clamp(-most, most) for g in gs],
+            "scaled each tensor on its own": lambda gs, most: [g * most / g.norm() for g in gs],
+            "You limited every number": lambda gs, most: [g.clamp(-most, most) for g in gs],
             "by the sum of the squares": lambda gs, most: [g * most / length(gs) ** 2 for g in gs],
-            "without their signs": lambda gs, most: [g * most / sum(float(h.abs().sum()) for h in gs) for g in gs],
+            "absolute values": lambda gs, most: [g * most / sum(float(h.abs().sum()) for h in gs) for g in gs],
             "the lengths of the tensors": lambda gs, most: [g * most / sum(float(h.norm()) for h in gs) for g in gs],
             "by the largest number": lambda gs, most: [g * most / max(float(h.abs().max()) for h in gs) for g in gs],
-            "Nothing was shortened": lambda gs, most: gs,
-            "in the old direction": lambda gs, most: [-g * most / length(gs) for g in gs],
-            "they must be halved": lambda gs, most: [g / max(1.0, length(gs)) for g in gs],
-            "yours were changed": lambda gs, most: [g * most / length(gs) for g in gs],
+            "You changed nothing": lambda gs, most: gs,
+            "in the same direction": lambda gs, most: [-g * most / length(gs) for g in gs],
+            "halve the gradients": lambda gs, most: [g / max(1.0, length(gs)) for g in gs],
+            "only 13 long": lambda gs, most: [g * most / length(gs) for g in gs],
             "Compare the length with most": lambda gs, most: (
                 [g * min(1.0, most / length(gs)) for g in gs] if most >= 1 else gs
             ),
-            "was something divided": lambda gs, most: (
+            "Did you divide": lambda gs, most: (
                 [g * (torch.tensor(most) / length(gs)).clamp(max=1) for g in gs] if length(gs) else [g / 0 for g in gs]
             ),
             "Return a list of 3 tensors": lambda gs, most: gs[0],
-            "must have the shape (2, 2)": lambda gs, most: [g.flatten() for g in gs],
+            "must have shape (2, 2)": lambda gs, most: [g.flatten() for g in gs],
         },
     ),
     "9.1": (
         lambda logits, t: (logits / t).softmax(-1) if t else one(logits, [int(logits.argmax())]),
         {
             "You multiplied": lambda logits, t: (logits * t).softmax(-1),
-            "made no difference": lambda logits, t: logits.softmax(-1),
+            "had no effect": lambda logits, t: logits.softmax(-1),
             "You divided the probabilities": lambda logits, t: logits.softmax(-1) / t,
             "One step is missing: softmax": lambda logits, t: logits / t,
-            "divided by 0": lambda logits, t: (logits / torch.tensor(t)).softmax(-1),
+            "you divided by 0": lambda logits, t: (logits / torch.tensor(t)).softmax(-1),
             "and all others 0": lambda logits, t: (logits / max(t, 0.25)).softmax(-1),
             "Return a tensor of shape (6,)": lambda logits, t: logits.max(),
-            "the largest must be": lambda logits, t: logits.softmax(-1) ** 4,
+            "the largest probability must be": lambda logits, t: logits.softmax(-1) ** 4,
         },
     ),
     "9.2": (
-        lambda logits, k: one(logits, logits.topk(k).indices.tolist()),
+        lambda logits, k: one(logits, (logits >= logits.topk(k).values[-1]).nonzero()[:, 0].tolist()),
         {
             "no longer add up to 1": lambda logits, k: logits.softmax(-1) * (one(logits, [1, 3, 5]) > 0),
-            "A logit of 0 is no ban": lambda logits, k: (logits * (one(logits, [1, 3, 5]) > 0)).softmax(-1),
+            "A logit of 0 does not": lambda logits, k: (logits * (one(logits, [1, 3, 5]) > 0)).softmax(-1),
             "the k smallest": lambda logits, k: one(logits, (-logits).topk(k).indices.tolist()),
-            "the first k of the list": lambda logits, k: one(logits, list(range(k))),
-            "One too many": lambda logits, k: one(logits, logits.topk(k + 1).indices.tolist()),
-            "One too few": lambda logits, k: one(logits, logits.topk(k - 1).indices.tolist()),
-            "Nothing was cut off": lambda logits, k: logits.softmax(-1),
+            "the first k in the list": lambda logits, k: one(logits, list(range(k))),
+            "one too many": lambda logits, k: one(logits, logits.topk(k + 1).indices.tolist()),
+            "one too few": lambda logits, k: one(logits, logits.topk(k - 1).indices.tolist()),
+            "Nothing was cut": lambda logits, k: logits.softmax(-1),
             "One step is missing": lambda logits, k: logits.masked_fill(one(logits, [1, 3, 5]) == 0, -math.inf),
-            "the k probabilities alone": lambda logits, k: logits.topk(k).values.softmax(-1),
+            "only the k probabilities": lambda logits, k: logits.topk(k).values.softmax(-1),
             "Keep their proportions": lambda logits, k: one(0 * logits, [1, 3, 5]),
+            "you kept exactly 2 tokens": lambda logits, k: one(logits, logits.topk(k).indices.tolist()),
+            "you dropped the tokens that tie": lambda logits, k: one(
+                logits, (logits > logits.topk(k + 1).values[-1]).nonzero()[:, 0].tolist()
+            ),
+            "tokens 0, 2, 3, and 4 must stay in": lambda logits, k: one(
+                logits, (logits >= (logits.topk(k).values[-1] if len(logits) == 6 else 0)).nonzero()[:, 0].tolist()
+            ),
         },
     ),
     "9.3": (
         lambda logits, p: one(logits, nucleus(logits, p)),
         {
-            "crosses the line is missing": lambda logits, p: one(logits, nucleus(logits, p)[:-1]),
-            "divide by the sum": lambda logits, p: logits.softmax(-1) * (one(logits, nucleus(logits, p)) > 0),
-            "One too many": lambda logits, p: one(logits, [0, *nucleus(logits, p)]),
-            "the place of its token": lambda logits, p: one(logits, nucleus(logits, p)).sort(descending=True).values,
-            "The smallest were kept": lambda logits, p: one(logits, [0, 2, 3, 4, 5]),
-            "in the order of the list": lambda logits, p: one(logits, [0, 1, 2, 3]),
-            "Nothing was cut off": lambda logits, p: logits.softmax(-1),
-            "one always is": lambda logits, p: one(logits, nucleus(logits, max(p, 0.8))),
+            "The last token is missing": lambda logits, p: one(logits, nucleus(logits, p)[:-1]),
+            "Divide by the sum": lambda logits, p: logits.softmax(-1) * (one(logits, nucleus(logits, p)) > 0),
+            "kept one too many": lambda logits, p: one(logits, [0, *nucleus(logits, p)]),
+            "the index of its token": lambda logits, p: one(logits, nucleus(logits, p)).sort(descending=True).values,
+            "You kept the smallest": lambda logits, p: one(logits, [0, 2, 3, 4, 5]),
+            "unsorted probabilities": lambda logits, p: one(logits, [0, 1, 2, 3]),
+            "Nothing was cut": lambda logits, p: logits.softmax(-1),
+            "One always stays in": lambda logits, p: one(logits, nucleus(logits, max(p, 0.8))),
             "in their proportions": lambda logits, p: one(0 * logits, nucleus(logits, p)),
         },
     ),
     "9.4": (
         lambda p, number: int((p.cumsum(0) <= number).sum()),
         {
-            "you took the likeliest": lambda p, number: int(p.argmax()),
-            "where token 0 ends": lambda p, number: int((p.cumsum(0) < number).sum()),
+            "the most likely token": lambda p, number: int(p.argmax()),
+            "Token 0 ends": lambda p, number: int((p.cumsum(0) < number).sum()),
             "must never be drawn": lambda p, number: 1 if number == 0.25 else int((p.cumsum(0) <= number).sum()),
-            "One too far": lambda p, number: (1, 2, 3, 4)[(0.1, 0.25, 0.6, 0.9).index(number)],
-            "One too early": lambda p, number: (0, 1, 2, 2)[(0.1, 0.25, 0.6, 0.9).index(number)],
-            "from the back": lambda p, number: 3 - int((p.flip(0).cumsum(0) <= number).sum()),
+            "too far": lambda p, number: (1, 2, 3, 4)[(0.1, 0.25, 0.6, 0.9).index(number)],
+            "too early": lambda p, number: (0, 1, 2, 2)[(0.1, 0.25, 0.6, 0.9).index(number)],
+            "from the end": lambda p, number: 3 - int((p.flip(0).cumsum(0) <= number).sum()),
             "Return the index": lambda p, number: p,
-            "it is 0, 2, 2, 3, not": lambda p, number: 9,
+            "give 0, 2, 2, 3, not": lambda p, number: 9,
         },
     ),
     "10.1": (
         lambda q: f"Question: {q}\nAnswer:",
         {
             "There is a space after": lambda q: f"Question: {q}\nAnswer: ",
-            "There is a line end after": lambda q: f"Question: {q}\nAnswer:\n",
-            "in a line of its own": lambda q: f"Question: {q} Answer:",
-            "begin the answer, too, with": lambda q: f"Question: {q}\n",
-            "in the next line, with": lambda q: f"Question: {q}",
-            "that begin with “Question:”": lambda q: q,
-            "no abbreviations": lambda q: f"Q: {q}\nA:",
+            "There is a line break after": lambda q: f"Question: {q}\nAnswer:\n",
+            "starts a new line": lambda q: f"Question: {q} Answer:",
+            "start the answer with": lambda q: f"Question: {q}\n",
+            "on the next line, with": lambda q: f"Question: {q}",
+            "that start with “Question:”": lambda q: q,
+            "not abbreviations": lambda q: f"Q: {q}\nA:",
             "Capital letters": lambda q: f"question: {q}\nanswer:",
-            "One line end too many": lambda q: f"Question: {q}\n\nAnswer:",
-            "There is a space missing": lambda q: f"Question:{q}\nAnswer:",
-            "the same every time": lambda q: "Question: Where does Tuck the tortoise live?\nAnswer:",
+            "one line break too many": lambda q: f"Question: {q}\n\nAnswer:",
+            "A space is missing": lambda q: f"Question:{q}\nAnswer:",
+            "always asks the same question": lambda q: "Question: Where does Tuck the tortoise live?\nAnswer:",
             "It should be": lambda q: f"Please answer: {q}",
-            "this is a int": lambda q: 5,
+            "has type int": lambda q: 5,
         },
     ),
     "10.2": (
         lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))],
         {
-            "the first stop of the list": lambda text, stops: text.split(stops[0])[0],
-            "itself is to be left out": lambda text, stops: text[
+            "the first stop in the list": lambda text, stops: text.split(stops[0])[0],
+            "Leave out the stop itself": lambda text, stops: text[
                 : min((i + len(s) for s in stops if (i := text.find(s)) >= 0), default=len(text))
             ],
-            "the last place": lambda text, stops: text[: max(map(text.rfind, stops)) if "." in text else None],
-            "lacks a letter": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=-1)],
-            "you returned ''": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=0)],
+            "the last stop": lambda text, stops: text[: max(map(text.rfind, stops)) if "." in text else None],
+            "loses a letter": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=-1)],
+            "You returned ''": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=0)],
             "several letters": lambda text, stops: text[
                 : min((i for i in (text.find(s[0]) for s in stops) if i >= 0), default=len(text))
             ],
-            "at the very beginning": lambda text, stops: text[
+            "at the very start": lambda text, stops: text[
                 : min((i for i in map(text.find, stops) if i > 0), default=len(text))
             ],
             "Without stops": lambda text, stops: (
                 text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))] if stops else ""
             ),
-            "nothing is left but": lambda text, stops: (
+            "For an empty text": lambda text, stops: (
                 text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))] if text else "?"
             ),
-            "this is a list": lambda text, stops: text.split(stops[0]),
-            "becomes 'Pip ran', not": lambda text, stops: (
+            "has type list": lambda text, stops: text.split(stops[0]),
+            "into 'Pip ran', not": lambda text, stops: (
                 "Pip" if "?" in stops else text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))]
             ),
         },
@@ -718,13 +731,13 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "10.3": (
         lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i]) / len(texts[i])),
         {
-            "Text 0 has the mean": lambda texts: 0,
+            "Text 0 has a mean": lambda texts: 0,
             "because it is short": lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i])),
             "also one of −3": lambda texts: max(range(len(texts)), key=lambda i: max(texts[i])),
-            "took the least sure": lambda texts: 4,
-            "there is no text": lambda texts: 7,
+            "the least certain text": lambda texts: 4,
+            "There is no text": lambda texts: 7,
             "but not for others": lambda texts: max(range(len(texts)), key=lambda i: len(texts[i])),
-            "this is a float": lambda texts: max(sum(t) / len(t) for t in texts),
+            "has type float": lambda texts: max(sum(t) / len(t) for t in texts),
         },
     ),
     "11.1": (
@@ -734,14 +747,14 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         {
             "These are logits": lambda x, gain, bias, table: (normed(x) * gain + bias) @ table.T,
             "These are probabilities": lambda x, gain, bias, table: ((normed(x) * gain + bias) @ table.T).softmax(-1),
-            "over the tokens of the text": lambda x, gain, bias, table: (
+            "softmax over the tokens of the text": lambda x, gain, bias, table: (
                 (normed(x) * gain + bias) @ table.T
             ).log_softmax(0),
             "The final norm is missing": lambda x, gain, bias, table: (x @ table.T).log_softmax(-1),
-            "Gain and bias": lambda x, gain, bias, table: (normed(x) @ table.T).log_softmax(-1),
+            "The gain and bias": lambda x, gain, bias, table: (normed(x) @ table.T).log_softmax(-1),
             "The bias of the norm": lambda x, gain, bias, table: ((normed(x) * gain) @ table.T).log_softmax(-1),
             "The gain of the norm": lambda x, gain, bias, table: ((normed(x) + bias) @ table.T).log_softmax(-1),
-            "The norm goes over the tokens": lambda x, gain, bias, table: (
+            "You normalized over the tokens": lambda x, gain, bias, table: (
                 (normed(x.T).T * gain + bias) @ table.T
             ).log_softmax(-1),
             "The last step is missing": lambda x, gain, bias, table: normed(x) * gain + bias,
@@ -751,81 +764,83 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         transplant,
         {
             "Nothing was transplanted": lambda here, there, head, n: here,
-            "all heads of it": lambda here, there, head, n: there,
-            "The wrong way round": lambda here, there, head, n: transplant(there, here, head, n),
-            "One column was": lambda here, there, head, n: transplant(here, there, head, here.shape[1]),
-            "of another head": lambda here, there, head, n: transplant(here, there, head - 1, n),
+            "all of its heads": lambda here, there, head, n: there,
+            "The texts are swapped": lambda here, there, head, n: transplant(there, here, head, n),
+            "You replaced one column": lambda here, there, head, n: transplant(here, there, head, here.shape[1]),
+            "to another head": lambda here, there, head, n: transplant(here, there, head - 1, n),
             "every H-th column": lambda here, there, head, n: torch.where(
                 torch.arange(here.shape[1]) % n == head, there, here
             ),
-            "from this one on": lambda here, there, head, n: torch.where(
+            "all later ones": lambda here, there, head, n: torch.where(
                 torch.arange(here.shape[1]) >= head * here.shape[1] // n, there, here
             ),
-            "up to this one": lambda here, there, head, n: torch.where(
+            "all earlier ones": lambda here, there, head, n: torch.where(
                 torch.arange(here.shape[1]) < (head + 1) * here.shape[1] // n, there, here
             ),
-            "exchanges a token": lambda here, there, head, n: torch.where(
+            "replaced a token": lambda here, there, head, n: torch.where(
                 torch.arange(len(here))[:, None] == head, there, here
             ),
-            "numbers were changed, too": lambda here, there, head, n: here.copy_(transplant(here, there, head, n)),
+            "you also changed `here` itself": lambda here, there, head, n: here.copy_(transplant(here, there, head, n)),
             "but not for head 2": lambda here, there, head, n: transplant(here, there, 1, n),
         },
     ),
     "11.3": (
         lambda ids, t: next((s + 1 for s in reversed(range(t)) if ids[s] == ids[t]), -1),
         {
-            "where the token itself stood": lambda ids, t: next(
+            "earlier position of the same token": lambda ids, t: next(
                 (s for s in reversed(range(t)) if ids[s] == ids[t]), -1
             ),
-            "Take the last of them": lambda ids, t: next((s + 1 for s in range(t) if ids[s] == ids[t]), -1),
+            "Use the last one": lambda ids, t: next((s + 1 for s in range(t) if ids[s] == ids[t]), -1),
             "Look one after it": lambda ids, t: next((s - 1 for s in reversed(range(t)) if ids[s] == ids[t]), -1),
-            "The position t itself": lambda ids, t: next(s + 1 for s in reversed(range(t + 1)) if ids[s] == ids[t]),
+            "You found position t itself": lambda ids, t: next(
+                s + 1 for s in reversed(range(t + 1)) if ids[s] == ids[t]
+            ),
             "These are tokens": lambda ids, t: next((ids[s + 1] for s in reversed(range(t)) if ids[s] == ids[t]), -1),
             "return -1": lambda ids, t: next((s + 1 for s in reversed(range(t)) if ids[s] == ids[t]), 0),
-            "this is a str": lambda ids, t: "there",
-            "it should look at": lambda ids, t: 7 if t == 2 else -1,
+            "has type str": lambda ids, t: "there",
+            "position 2 should look at": lambda ids, t: 7 if t == 2 else -1,
         },
     ),
     "12.1": (
         lambda q, a: [-100] * (len(q) - 1) + a,
         {
-            "One −100 too many": lambda q, a: [-100] * len(q) + a,
-            "is not graded here": lambda q, a: [-100] * len(q) + a[1:],
-            "The question is graded": lambda q, a: q[1:] + a,
+            "one −100 too many": lambda q, a: [-100] * len(q) + a,
+            "first token of the answer is missing": lambda q, a: [-100] * len(q) + a[1:],
+            "The question counts, too": lambda q, a: q[1:] + a,
             "the tokens themselves": lambda q, a: q + a,
             "not shifted": lambda q, a: [-100] * (len(q) - 1) + q[-1:] + a,
-            "0 is a token": lambda q, a: [0] * (len(q) - 1) + a,
-            "of the answer only": lambda q, a: a,
-            "For a question of 2": lambda q, a: [-100] * 3 + a,
-            "this is a str": lambda q, a: "?",
+            "0 is the ID of a token": lambda q, a: [0] * (len(q) - 1) + a,
+            "only the targets in the answer": lambda q, a: a,
+            "For 2 tokens of question": lambda q, a: [-100] * 3 + a,
+            "has type str": lambda q, a: "?",
             "but you returned": lambda q, a: [],
         },
     ),
     "12.2": (
         lambda x, w, b, down, up: x @ (w + up @ down).T + b,
         {
-            "without its detour": lambda x, w, b, down, up: x @ w.T + b,
-            "the detour alone": lambda x, w, b, down, up: x @ (up @ down).T,
+            "without the detour": lambda x, w, b, down, up: x @ w.T + b,
+            "only the detour": lambda x, w, b, down, up: x @ (up @ down).T,
             "The bias is missing": lambda x, w, b, down, up: x @ (w + up @ down).T,
-            "is subtracted": lambda x, w, b, down, up: x @ (w - up @ down).T + b,
-            "added twice": lambda x, w, b, down, up: x @ (w + up @ down).T + 2 * b,
-            "are multiplied": lambda x, w, b, down, up: (x @ w.T + b) * (x @ (up @ down).T),
+            "You subtracted the detour": lambda x, w, b, down, up: x @ (w - up @ down).T + b,
+            "added the bias twice": lambda x, w, b, down, up: x @ (w + up @ down).T + 2 * b,
+            "You multiplied the two": lambda x, w, b, down, up: (x @ w.T + b) * (x @ (up @ down).T),
         },
     ),
     "12.3": (
         lambda c, n, r: n * r * c * (4 + 2 + 5 + 5),
         {
-            "counts one block": lambda c, n, r: 16 * c * r,
+            "This is one block": lambda c, n, r: 16 * c * r,
             "The rank is missing": lambda c, n, r: 16 * c * n,
             "the matrices themselves": lambda c, n, r: 12 * c * c * n,
-            "taken for a square": lambda c, n, r: 8 * c * n * r,
-            "Only the ways down": lambda c, n, r: 7 * c * n * r,
-            "Only the ways up": lambda c, n, r: 9 * c * n * r,
-            "attention only": lambda c, n, r: 6 * c * n * r,
-            "the MLP only": lambda c, n, r: 10 * c * n * r,
-            "one way down for the three": lambda c, n, r: 18 * c * n * r,
+            "every matrix as square": lambda c, n, r: 8 * c * n * r,
+            "You counted only `down`": lambda c, n, r: 7 * c * n * r,
+            "You counted only `up`": lambda c, n, r: 9 * c * n * r,
+            "only attention": lambda c, n, r: 6 * c * n * r,
+            "only the MLP": lambda c, n, r: 10 * c * n * r,
+            "share one matrix": lambda c, n, r: 18 * c * n * r,
             "Return a whole number": lambda c, n, r: 16.0 * c * n * r,
-            "it is 160, not": lambda c, n, r: 1,
+            "is 160, not": lambda c, n, r: 1,
         },
     ),
     "13.1": (
@@ -833,12 +848,12 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         {
             "This is per character": lambda nats, text: nats / math.log(2) / len(text),
             "These are nats per byte": lambda nats, text: nats / len(text.encode()),
-            "Multiplied where one divides": lambda nats, text: nats * math.log(2) / len(text.encode()),
+            "You multiplied by ln 2": lambda nats, text: nats * math.log(2) / len(text.encode()),
             "the bits of the whole text": lambda nats, text: nats / math.log(2),
-            "upside down": lambda nats, text: len(text.encode()) * math.log(2) / nats,
-            "A byte has 8 bits": lambda nats, text: nats / math.log(2) / len(text.encode()) / 8,
-            "this is a str": lambda nats, text: text,
-            "it is 1.4427, not": lambda nats, text: 1.0,
+            "bytes per bit": lambda nats, text: len(text.encode()) * math.log(2) / nats,
+            "You divided by 8": lambda nats, text: nats / math.log(2) / len(text.encode()) / 8,
+            "has type str": lambda nats, text: text,
+            "result is 1.4427, not": lambda nats, text: 1.0,
         },
     ),
     "13.2": (
@@ -846,48 +861,50 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             sum(float((sure - right)[(sure * 10).long() == b].sum().abs()) for b in range(10)) / len(sure)
         ),
         {
-            "All bins count alike": lambda sure, right: (
+            "All bins count equally": lambda sure, right: (
                 sum(float((sure - right)[b].mean().abs()) for b in tenths(sure)) / len(tenths(sure))
             ),
-            "cancel out": lambda sure, right: (sure - right).mean(),
-            "without bins": lambda sure, right: abs((sure - right).mean()),
-            "distances of single": lambda sure, right: (sure - right).abs().mean(),
-            "are squared": lambda sure, right: (
+            "The absolute value is missing": lambda sure, right: (sure - right).mean(),
+            "Use bins": lambda sure, right: abs((sure - right).mean()),
+            "gap of single": lambda sure, right: (sure - right).abs().mean(),
+            "You squared the gaps": lambda sure, right: (
                 sum(float((sure - right)[b].mean() ** 2 * b.sum()) for b in tenths(sure)) / len(sure)
             ),
             "sum over the bins": lambda sure, right: sum(float((sure - right)[b].sum().abs()) for b in tenths(sure)),
-            "a fifth wide": lambda sure, right: (
+            "You used five bins": lambda sure, right: (
                 sum(float((sure - right)[b].sum().abs()) for b in tenths(sure, 5)) / len(sure)
             ),
             "has no mean": lambda sure, right: math.nan,
             "Return one number": lambda sure, right: sure,
-            "For the numbers of the check": lambda sure, right: 2.0,
+            "For the numbers in this check": lambda sure, right: 2.0,
         },
     ),
     "13.3": (
-        lambda text, read: max((n for n in range(len(text) + 1) if stands(text, read, n)), default=0),
+        lambda text, read: max((n for n in range(len(text) + 1) if occurs(text, read, n)), default=0),
         {
-            "stand in a row": lambda text, read: len(text),
-            "is a longer piece": lambda text, read: 2,
-            "One too many": lambda text, read: 4,
-            "Single tokens": lambda text, read: 1,
-            "Nothing was found": lambda text, read: 0,
+            "Count only tokens in a row": lambda text, read: len(text),
+            "is a longer copy": lambda text, read: 2,
+            "one too large": lambda text, read: 4,
+            "single tokens": lambda text, read: 1,
+            "You found nothing": lambda text, read: 0,
             "there is an 8": lambda text, read: 5,
-            "Where nothing was copied": lambda text, read: max(
-                1, max((n for n in range(len(text) + 1) if stands(text, read, n)), default=0)
+            "If nothing was copied": lambda text, read: max(
+                1, max((n for n in range(len(text) + 1) if occurs(text, read, n)), default=0)
             ),
-            "may be a copy": lambda text, read: max((n for n in range(len(text)) if stands(text, read, n)), default=0),
-            "not in two, one after": lambda text, read: max(
-                n for n in range(len(text) + 1) if stands(text, [[i for ids in read for i in ids]], n)
+            "the whole text is a copy": lambda text, read: max(
+                (n for n in range(len(text)) if occurs(text, read, n)), default=0
             ),
-            "has just failed": lambda text, read: (
-                1 if text == [1, 1, 2] else max(n for n in range(len(text) + 1) if stands(text, read, n))
+            "not from two in a row": lambda text, read: max(
+                n for n in range(len(text) + 1) if occurs(text, [[i for ids in read for i in ids]], n)
             ),
-            "Of an empty text": lambda text, read: (
-                max(n for n in range(len(text) + 1) if stands(text, read, n)) if text else 1
+            "inside a failed attempt": lambda text, read: (
+                1 if text == [1, 1, 2] else max(n for n in range(len(text) + 1) if occurs(text, read, n))
             ),
-            "this is a list": lambda text, read: text,
-            "it is 3, not 7": lambda text, read: 7,
+            "For an empty text": lambda text, read: (
+                max(n for n in range(len(text) + 1) if occurs(text, read, n)) if text else 1
+            ),
+            "has type list": lambda text, read: text,
+            "result is 3, not 7": lambda text, read: 7,
         },
     ),
     "14.1": (
@@ -896,27 +913,27 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "These are seconds": lambda n, t, s: 6 * n * t / s,
             "These are minutes": lambda n, t, s: 6 * n * t / s / 60,
             "These are days": lambda n, t, s: 6 * n * t / s / 86400,
-            "forward only": lambda n, t, s: 2 * n * t / s / 3600,
-            "backward only": lambda n, t, s: 4 * n * t / s / 3600,
-            "more than one operation": lambda n, t, s: n * t / s / 3600,
-            "Multiplied by 3,600": lambda n, t, s: 6 * n * t / s * 3600,
-            "this is a str": lambda n, t, s: "long",
-            "it is 1.667, not": lambda n, t, s: 1.0,
+            "only the forward pass": lambda n, t, s: 2 * n * t / s / 3600,
+            "only the backward pass": lambda n, t, s: 4 * n * t / s / 3600,
+            "6 operations per token": lambda n, t, s: n * t / s / 3600,
+            "You multiplied by 3,600": lambda n, t, s: 6 * n * t / s * 3600,
+            "has type str": lambda n, t, s: "long",
+            "result is 1.667, not": lambda n, t, s: 1.0,
         },
     ),
     "14.2": (
         lambda n1, l1, n2, l2, n3, f: f + line(n1, l1 - f, n2, l2 - f, n3),
         {
-            "The floor is left out": lambda n1, l1, n2, l2, n3, f: line(n1, l1, n2, l2, n3),
-            "Add the floor again": lambda n1, l1, n2, l2, n3, f: line(n1, l1 - f, n2, l2 - f, n3),
-            "of the loss over N": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / (n2 - n1) * (n3 - n2),
-            "Only N is on": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / math.log(n2 / n1) * math.log(n3 / n2),
-            "The line goes up": lambda n1, l1, n2, l2, n3, f: f + line(n1, l1 - f, n2, l2 - f, n2 * n2 / n3),
-            "began at the first": lambda n1, l1, n2, l2, n3, f: (
+            "You left out the floor": lambda n1, l1, n2, l2, n3, f: line(n1, l1, n2, l2, n3),
+            "Add the floor back": lambda n1, l1, n2, l2, n3, f: line(n1, l1 - f, n2, l2 - f, n3),
+            "straight line of the loss over N": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / (n2 - n1) * (n3 - n2),
+            "Only your N is on": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / math.log(n2 / n1) * math.log(n3 / n2),
+            "Your line goes up": lambda n1, l1, n2, l2, n3, f: f + line(n1, l1 - f, n2, l2 - f, n2 * n2 / n3),
+            "started at the first": lambda n1, l1, n2, l2, n3, f: (
                 f + line(n1, l1 - f, n2, l2 - f, n3) * (l1 - f) / (l2 - f)
             ),
-            "this is a str": lambda *numbers: "less",
-            "it is 1.5, not": lambda *numbers: 1.2,
+            "has type str": lambda *numbers: "less",
+            "is 1.5, not": lambda *numbers: 1.2,
         },
     ),
     "14.3": (
@@ -928,39 +945,39 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "not by the number of processes": lambda slopes, counts: (
                 sum(s * n for s, n in zip(slopes, counts, strict=True)) / 3
             ),
-            "upside down": lambda slopes, counts: (
+            "You divided by the counts": lambda slopes, counts: (
                 sum(s / n for s, n in zip(slopes, counts, strict=True)) / sum(1 / n for n in counts)
             ),
-            "Only the first": lambda slopes, counts: slopes[0],
+            "only the first process": lambda slopes, counts: slopes[0],
         },
     ),
     "15.1": (
         lambda parts, rank: merged_once(parts, rank),
         {
-            "the first pair that can be": lambda parts, rank: ["ba", "n", "a", "n", "a"],
-            "at every place": lambda parts, rank: ["b", "an", "an", "a"],
-            "at its last place": lambda parts, rank: ["b", "a", "n", "an", "a"],
+            "the first possible pair": lambda parts, rank: ["ba", "n", "a", "n", "a"],
+            "merged every occurrence": lambda parts, rank: ["b", "an", "an", "a"],
+            "the last occurrence": lambda parts, rank: ["b", "a", "n", "an", "a"],
             "learned last": lambda parts, rank: ["b", "a", "na", "n", "a"],
             "That is two merges": lambda parts, rank: ["ban", "a", "n", "a"],
             "That is all merges": lambda parts, rank: ["b", "an", "ana"],
             "Nothing was merged": lambda parts, rank: parts,
-            "Right for banana only": lambda parts, rank: (
+            "only for banana": lambda parts, rank: (
                 merged_once(parts, rank) if "n" in parts or len(parts) < 3 else ["ab", "c", "a", "b"]
             ),
-            "Where no pair is in": lambda parts, rank: merged_once(parts, rank) if len(parts) > 2 else ["".join(parts)],
+            "If no pair is in": lambda parts, rank: merged_once(parts, rank) if len(parts) > 2 else ["".join(parts)],
             "A single part": lambda parts, rank: merged_once(parts, rank) if len(parts) > 1 else [],
-            "this is a str": lambda parts, rank: "banana",
+            "has type str": lambda parts, rank: "banana",
             "but you returned": lambda parts, rank: [*parts, "x"],
         },
     ),
     "15.2": (
         lambda data: {k: v["shape"] for k, v in entries(data).items() if k != "__metadata__"},
         {
-            "is no tensor": lambda data: {k: v.get("shape") for k, v in entries(data).items()},
-            "the whole entries": lambda data: {k: v for k, v in entries(data).items() if k != "__metadata__"},
-            "the places of the numbers": lambda data: {"wte": [0, 24], "bias": [24, 32]},
-            "the counts of numbers": lambda data: {"wte": 6, "bias": 4},
-            "this is a list": lambda data: [[3, 2], [4]],
+            "is not a tensor": lambda data: {k: v.get("shape") for k, v in entries(data).items()},
+            "whole entries": lambda data: {k: v for k, v in entries(data).items() if k != "__metadata__"},
+            "the positions of the numbers": lambda data: {"wte": [0, 24], "bias": [24, 32]},
+            "counts of numbers": lambda data: {"wte": 6, "bias": 4},
+            "has type list": lambda data: [[3, 2], [4]],
             "but you returned": lambda data: {"wte": [2, 3], "bias": [4]},
         },
     ),
@@ -968,9 +985,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda name, shape: len(shape) == 2 and "c_" in name,
         {
             "is an embedding": lambda name, shape: len(shape) == 2,
-            "nothing to turn": lambda name, shape: "c_" in name,
-            "is a square": lambda name, shape: len(shape) == 2 and "c_" in name and shape[0] != shape[1],
-            "belongs to a Linear layer": lambda name, shape: False,
+            "nothing to transpose": lambda name, shape: "c_" in name,
+            "is square": lambda name, shape: len(shape) == 2 and "c_" in name and shape[0] != shape[1],
+            "belongs to a linear layer, whose": lambda name, shape: False,
             "Return True or False": lambda name, shape: "yes",
         },
     ),
@@ -978,9 +995,11 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
 WRONG = [(number, message) for number, (_, wrong) in ANSWERS.items() for message in wrong]
 
 
-def test_every_exercise_has_answers_here_and_three_wrong_ones() -> None:
+def test_every_exercise_has_a_right_answer_and_three_wrong_ones_in_this_file() -> None:
+    missing = [f"ANSWERS: add {number}" for number in EXERCISES if number not in ANSWERS]
+    assert not missing, "\n".join(missing)
     assert set(ANSWERS) == set(EXERCISES)
-    assert all(len(wrong) >= 3 for _, wrong in ANSWERS.values())
+    assert [number for number, (_, wrong) in ANSWERS.items() if len(wrong) < 3] == []
 
 
 @pytest.mark.parametrize("number", ANSWERS)
@@ -995,17 +1014,17 @@ def test_a_usual_mistake_is_named(number: str, message: str) -> None:
     assert message in feedback.message
 
 
-def test_no_two_mistakes_get_the_same_answer() -> None:
+def test_each_mistake_gets_its_own_message() -> None:
     for number, (_, wrong) in ANSWERS.items():
         said = [check(number, answer).message for answer in wrong.values()]
         assert len(set(said)) == len(said), number
 
 
-# ---- whatever the exercise ---------------------------------------------------------------------------------------
+# ---- all exercises ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", ANSWERS)
-def test_a_stub_is_no_mistake(number: str) -> None:
+def test_a_stub_is_not_a_mistake(number: str) -> None:
     def todo(*args: object) -> None:
         raise NotImplementedError
 
@@ -1014,7 +1033,7 @@ def test_a_stub_is_no_mistake(number: str) -> None:
 
 
 @pytest.mark.parametrize("number", ANSWERS)
-def test_a_function_that_stops_says_where(number: str) -> None:
+def test_an_error_in_the_answer_is_shown_with_the_arguments(number: str) -> None:
     def broken(*args: object) -> float:
         return 1 / 0
 
@@ -1024,7 +1043,7 @@ def test_a_function_that_stops_says_where(number: str) -> None:
     assert "stopped with ZeroDivisionError: division by zero" in feedback.message
 
 
-def test_a_function_that_sometimes_returns_nothing_is_no_stub() -> None:
+def test_a_function_that_sometimes_returns_nothing_is_not_a_stub() -> None:
     def forgetful(ids: list[int], t: int) -> int | None:
         return ANSWERS["11.3"][0](ids, t) if ids[t] in ids[:t] else None
 
@@ -1035,12 +1054,12 @@ def test_a_function_that_sometimes_returns_nothing_is_no_stub() -> None:
 
 @pytest.mark.parametrize("number", ["10.3", "11.3", "12.3", "13.1", "13.2", "13.3", "14.1", "14.2"])
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
-def test_a_number_may_be_one_of_torch_or_numpy(number: str, kind: Callable[[object], object]) -> None:
+def test_numbers_from_torch_and_numpy_are_accepted(number: str, kind: Callable[[object], object]) -> None:
     assert check(number, lambda *args: kind(ANSWERS[number][0](*args))).state == "correct"
 
 
-def test_an_unknown_number_says_which_there_are() -> None:
-    with pytest.raises(ValueError, match=r"There is no exercise '1\.9'; there are 1\.1, 1\.2, 1\.3"):
+def test_an_unknown_number_gets_a_list_of_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"There is no exercise '1\.9'. Choose from 1\.1, 1\.2, 1\.3"):
         check("1.9", 1)
 
 
@@ -1053,10 +1072,10 @@ def test_feedback_is_text_in_a_terminal_and_a_card_in_a_notebook() -> None:
     assert "&lt;b&gt;" in shown
 
 
-# ---- what was solved ---------------------------------------------------------------------------------------------
+# ---- progress -----------------------------------------------------------------------------------------------------
 
 
-def test_what_was_solved_is_remembered_and_lays_bricks() -> None:
+def test_solved_exercises_are_remembered_and_color_bricks() -> None:
     assert "0 of" in repr(progress())
     check("1.1", ANSWERS["1.1"][0])
     check("1.2", ANSWERS["1.2"][0], remember=False)
@@ -1066,11 +1085,11 @@ def test_what_was_solved_is_remembered_and_lays_bricks() -> None:
     for number in ("1.2", "1.3"):
         check(number, ANSWERS[number][0])
     assert progress().chapters == [1]
-    assert "Bricks in colour: 1 Language models" in progress()._repr_html_()
+    assert "In color: 1 Language models" in progress()._repr_html_()
 
 
 @pytest.mark.parametrize("content", ["", "{", "17", '["1.1", 3]', '{"a": 1}'])
-def test_a_broken_file_is_replaced_when_something_is_solved(file: Path, content: str) -> None:
+def test_a_broken_file_is_replaced_when_an_exercise_is_solved(file: Path, content: str) -> None:
     file.parent.mkdir()
     file.write_text(content)
     check("1.2", ANSWERS["1.2"][0])
@@ -1078,6 +1097,6 @@ def test_a_broken_file_is_replaced_when_something_is_solved(file: Path, content:
 
 
 @pytest.mark.linux
-def test_a_disk_that_cannot_be_written_to_does_not_stop_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_disk_does_not_stop_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "_file", lambda: Path("/proc/nowhere/solved.json"))
     assert check("1.1", ANSWERS["1.1"][0]).state == "correct"

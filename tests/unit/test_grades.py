@@ -1,4 +1,4 @@
-"""Losses of whole documents, and grades for what a model writes."""
+"""Losses of whole documents, and grades of a model's texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gpt2_course.grades import grade
 from gpt2_course.tiny_world import documents
 
 
-def test_loss_is_taken_document_by_document_from_the_first_token(tmp_path: Path) -> None:
+def test_losses_are_per_document_and_start_at_the_first_token(tmp_path: Path) -> None:
     corpus = find_corpus("tiny-world:50")
     tokenizer = Tokenizer.train([d.text for d in islice(documents(0, "train"), 300)], 800)
     write_shards(corpus, tokenizer, tmp_path)
@@ -31,7 +31,7 @@ def test_loss_is_taken_document_by_document_from_the_first_token(tmp_path: Path)
         each = [float(cross_entropy(model(row[None, :-1])[0], row[1:], reduction="sum")) for row in rows]
         model.train()
     assert document_losses(model, rows, batch_size=7).tolist() == pytest.approx(each, rel=1e-4)
-    assert model.training  # as it was before
+    assert model.training  # restored
 
     result = evaluate(model, tokenizer, val)
     n_tokens = sum(len(row) - 1 for row in val.documents())
@@ -40,7 +40,7 @@ def test_loss_is_taken_document_by_document_from_the_first_token(tmp_path: Path)
     assert result.n_bytes == sum(len(d.text.encode()) for d in corpus.val)  # type: ignore[union-attr]
 
 
-def test_losses_of_documents_never_hold_all_logits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_document_losses_never_keep_all_logits_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     model = GPT2(GPT2Config(20_000, 64, 8, 1, 2, initializer_range=0.3))
     rows = [torch.randint(20_000, (length,)) for length in (64, 2, 50, 64, 7)]
@@ -63,7 +63,7 @@ def test_losses_of_documents_never_hold_all_logits_at_once(monkeypatch: pytest.M
 
 
 class Recital:
-    """Stands in for a model: it goes on as some document does that begins like the prompt."""
+    """A stand-in for a model: continues a prompt like a document that starts with it."""
 
     n_positions = 400
 
@@ -72,9 +72,9 @@ class Recital:
         self.said: set[str] = set()
 
     def generate(self, prompts: list[str], **_: Any) -> list[str]:
-        return [self._go_on(prompt) for prompt in prompts]
+        return [self._continued(prompt) for prompt in prompts]
 
-    def _go_on(self, prompt: str) -> str:
+    def _continued(self, prompt: str) -> str:
         if prompt.endswith("Answer:"):
             text = next(text[text.find(prompt) :] for text in self.known if prompt in text)
             return prompt + text[len(prompt) :].split("\n")[0]
@@ -87,7 +87,7 @@ class Recital:
         return [d.text for d in islice(documents(1, "val"), 3000)]
 
 
-def test_a_model_that_says_only_what_the_world_says_gets_full_marks() -> None:
+def test_a_model_that_repeats_the_world_gets_full_marks() -> None:
     grades = grade(Recital("val", 7), 20, 1000)  # type: ignore[arg-type]
     assert set(grades.accepted.values()) == {1.0}
     assert (grades.rhymes, grades.facts, grades.reading, grades.copied) == (1, 1, 1, 0)
@@ -99,7 +99,7 @@ def test_copies_of_the_training_text_are_found() -> None:
     assert grade(Recital("train", 0), 20, 30_000).copied == 1  # type: ignore[arg-type]
 
 
-def test_a_model_that_knows_nothing_gets_no_marks(tmp_path: Path) -> None:
+def test_an_untrained_model_gets_no_marks(tmp_path: Path) -> None:
     tokenizer = Tokenizer.train([d.text for d in islice(documents(0, "train"), 100)], 300)
     torch.manual_seed(0)
     model = GPT2(GPT2Config(tokenizer.vocab_size, 64, 16, 1, 2), tokenizer)

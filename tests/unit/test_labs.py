@@ -125,7 +125,7 @@ def test_all_that_is_computed_leads_to_the_models_own_scores(kernel: Kernel) -> 
     assert not off["heads", 2].any()
     assert not torch.allclose(off["logits", None], found["logits", None])
     for wrong in ([], [0] * 337):
-        with pytest.raises(ValueError, match="this model reads 1 to 336 at a time"):
+        with pytest.raises(ValueError, match="This model reads 1 to 336 tokens at a time"):
             activations(kernel.model, wrong)
 
 

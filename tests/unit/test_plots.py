@@ -1,4 +1,4 @@
-"""Pictures are sound files, and the same every time."""
+"""Pictures are valid files and the same every time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HISTORY: list[dict[str, Any]] = [
 ]
 
 
-def test_loss_curve_is_sound_svg_that_shows_the_samples_as_text(tmp_path: Path) -> None:
+def test_the_loss_curve_is_valid_svg_and_contains_the_samples_as_text(tmp_path: Path) -> None:
     path = save_loss_curve(HISTORY, tmp_path / "new" / "loss.svg")
     texts = [element.text or "" for element in ElementTree.parse(path).iter() if element.tag.endswith("text")]
     assert any(text.startswith("“The fox and the owl") and text.endswith("…”") for text in texts)
@@ -24,16 +24,16 @@ def test_loss_curve_is_sound_svg_that_shows_the_samples_as_text(tmp_path: Path) 
     assert "6.20" in texts
 
 
-def test_the_same_history_is_the_same_file(tmp_path: Path) -> None:
+def test_the_same_history_gives_the_same_file(tmp_path: Path) -> None:
     one, two = (save_loss_curve(HISTORY, tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
     assert one == two
 
 
-def test_a_run_of_one_report_can_be_drawn(tmp_path: Path) -> None:
+def test_a_run_with_one_report_can_be_drawn(tmp_path: Path) -> None:
     assert save_loss_curve(HISTORY[:1], tmp_path / "loss.svg").stat().st_size > 1000
 
 
-def test_the_floor_is_drawn_where_it_is_known(tmp_path: Path) -> None:
+def test_the_floor_is_drawn_if_it_is_known(tmp_path: Path) -> None:
     def words(history: list[dict[str, Any]]) -> str:
         return save_loss_curve(history, tmp_path / "loss.svg").read_text(encoding="utf-8")
 
@@ -41,7 +41,7 @@ def test_the_floor_is_drawn_where_it_is_known(tmp_path: Path) -> None:
     assert "no model can do better" in words([{**entry, "floor": 0.3} for entry in HISTORY])
 
 
-def test_a_picture_never_shrinks_so_far_that_its_letters_cannot_be_read() -> None:
+def test_a_picture_never_shrinks_until_its_text_is_unreadable() -> None:
     axes = new_axes(width=5)
     axes.text(0.5, 0.5, "small", fontsize=8)
-    assert "min-width:495px" in picture(axes, "A small word.").svg  # 5 inches of 72 units, times 11 px over 8 units
+    assert "min-width:495px" in picture(axes, "A small word.").svg  # 5 inches of 72 points, times 11 px per 8 points

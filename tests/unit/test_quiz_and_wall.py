@@ -1,8 +1,9 @@
-"""Quizzes and the wall: data that is sound, and HTML that needs nothing else."""
+"""Quizzes and the wall: sound data, and HTML that needs no scripts."""
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,13 +11,15 @@ import pytest
 
 import gpt2_course.exercises
 from gpt2_course.exercises import quiz
-from gpt2_course.wall import CHAPTERS, wall
+from gpt2_course.wall import BRICKS, CHAPTERS, PARTS, Brick, wall
+
+wall_module = sys.modules["gpt2_course.wall"]
 
 QUIZZES = sorted((Path(gpt2_course.exercises.__file__).parent / "quizzes").glob("*.json"))
 
 
 @pytest.mark.parametrize("path", QUIZZES, ids=lambda path: path.stem)
-def test_a_quiz_has_one_right_answer_a_question_and_a_reason_for_each(path: Path) -> None:
+def test_each_question_has_one_right_answer_and_each_answer_a_reason(path: Path) -> None:
     questions = quiz(int(path.stem)).questions
     assert 3 <= len(questions) <= 6
     for question in questions:
@@ -26,46 +29,72 @@ def test_a_quiz_has_one_right_answer_a_question_and_a_reason_for_each(path: Path
         assert all(len(answer["because"]) > 20 for answer in question["answers"])
 
 
-def test_right_answers_stand_in_different_places() -> None:
+def test_right_answers_are_in_different_positions() -> None:
     places = [
         [a["right"] for a in q["answers"]].index(True) for path in QUIZZES for q in quiz(int(path.stem)).questions
     ]
     assert len(set(places)) >= 2
 
 
-def test_a_quiz_opens_without_a_script_and_keeps_text_as_text() -> None:
+def test_a_quiz_needs_no_script_and_escapes_its_text() -> None:
     shown = quiz(1)._repr_html_()
     assert "<script" not in shown
     assert shown.count("<details") == sum(len(q["answers"]) for q in quiz(1).questions)
-    assert ElementTree.fromstring(shown) is not None  # well-formed, so nothing in it was taken for markup
+    assert ElementTree.fromstring(shown) is not None  # well-formed, so no text was taken for markup
 
 
-def test_a_chapter_without_a_quiz_says_so() -> None:
+def test_a_chapter_without_a_quiz_is_refused() -> None:
     with pytest.raises(ValueError, match="Chapter 99 has no quiz"):
         quiz(99)
 
 
-def test_the_wall_has_a_brick_for_each_chapter_and_lights_those_asked_for() -> None:
-    drawing = ElementTree.fromstring(wall(2, 7).svg)
+def test_the_wall_of_a_chapter_has_the_bricks_laid_so_far() -> None:
+    drawing = ElementTree.fromstring(wall(3).svg)
+    texts = [t.text for t in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["1 Language models", "2 Tokenizer", "3 Embeddings"]
+    assert repr(wall(3)) == "A wall of 3 bricks, one per chapter: 1 Language models, 2 Tokenizer, 3 Embeddings."
+    assert repr(wall(1)) == "A wall of 1 brick, one per chapter: 1 Language models."
+    assert wall().svg == wall(max(CHAPTERS)).svg
+
+
+def test_a_new_chapter_changes_the_wall_of_no_other_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {number: wall(number).svg for number in CHAPTERS}
+    new = Brick(len(BRICKS) + 1, "Rest", "#000000")
+    monkeypatch.setattr(wall_module, "BRICKS", [*BRICKS, new])
+    monkeypatch.setattr(wall_module, "CHAPTERS", {**CHAPTERS, new.number: new.name})
+    assert {number: wall(number).svg for number in before} == before
+    assert f"{new.number} Rest" in wall().svg
+
+
+def test_bricks_not_laid_yet_are_gray() -> None:
+    drawing = ElementTree.fromstring(wall(laid=[7, 2, 7]).svg)
     texts = {t.text: t.get("fill") for t in drawing.iter("{http://www.w3.org/2000/svg}text")}
-    assert len(texts) == len(CHAPTERS) == 15
+    assert len(texts) == len(CHAPTERS)
     assert {name for name, fill in texts.items() if fill == "#fff"} == {"2 Tokenizer", "7 GPT-2"}
-    assert wall(7, 2).svg == wall(2, 7, 7).svg
-    assert "2 Tokenizer, 7 GPT-2" in repr(wall(2, 7))
+    assert repr(wall(laid=[7, 2, 7])).endswith("one per chapter. In color: 2 Tokenizer, 7 GPT-2.")
+    assert repr(wall(laid=[])).endswith("In color: none yet.")
 
 
-def test_white_letters_are_readable_on_every_brick() -> None:
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def test_every_name_fits_on_its_brick() -> None:
+    for found in re.finditer(
+        r'width="([\d.]+)" height="48"[^>]*/><text[^>]*font-size="(\d+)"[^>]*>([^<]*)', wall().svg
+    ):
+        width, size, name = float(found[1]), int(found[2]), found[3]
+        assert len(name) * 0.65 * size <= width, name  # the average letter of a wide bold font
+
+
+def test_white_text_is_readable_on_every_brick() -> None:
+    def luminance(color: str) -> float:
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    colours = set(re.findall(r'<rect[^>]*fill="(#\w{6})"', wall(*CHAPTERS).svg))
-    assert len(colours) == 6
-    for colour in colours:
-        assert 1.05 / (luminance(colour) + 0.05) >= 4.5, colour  # WCAG 2.1, level AA
+    for color, _ in PARTS.values():
+        assert 1.05 / (luminance(color) + 0.05) >= 4.5, color  # WCAG 2.1, level AA
 
 
-def test_a_brick_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="There is no chapter 16; chapters go from 1 to 15"):
-        wall(16)
+def test_a_chapter_without_a_brick_is_refused() -> None:
+    last = max(CHAPTERS)
+    for wrong in ({"chapter": last + 1}, {"laid": [1, last + 1]}):
+        with pytest.raises(ValueError, match=rf"There is no chapter {last + 1}; chapters go from 1 to {last}\."):
+            wall(**wrong)
