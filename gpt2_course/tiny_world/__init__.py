@@ -1,4 +1,4 @@
-"""Tiny World: a small world that was written as a grammar, so its entropy is known and every text can be graded."""
+"""Tiny World: a small world defined by a grammar, so its entropy is known and every text can be graded."""
 
 from gpt2_course.tiny_world.documents import Document, Kind, Split, documents
 from gpt2_course.tiny_world.judge import Verdict, judge

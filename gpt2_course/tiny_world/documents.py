@@ -1,4 +1,4 @@
-"""The documents of Tiny World: stories, songs, questions, musings, each with its exact probability."""
+"""The documents of Tiny World: stories, songs, questions, and musings, each with its exact probability."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from random import Random
 from typing import Literal
 from zlib import crc32
 
-from gpt2_course.tiny_world.grammar import Choice, Fresh, Keep, Language, Memory, Node, Row, Slot, Words, Writing
+from gpt2_course.tiny_world.grammar import Choice, Draft, Fresh, Keep, Language, Memory, Node, Row, Slot, Words
 from gpt2_course.tiny_world.musings import MUSINGS
 from gpt2_course.tiny_world.questions import QUESTIONS
 from gpt2_course.tiny_world.songs import CHORUSES, COUPLETS
@@ -19,11 +19,11 @@ from gpt2_course.tiny_world.world import LISTS
 
 Kind = Literal["story", "reading", "song", "facts", "musing"]
 Split = Literal["train", "val"]
-VAL_SHARE = 8  # one document in so many is for validation
+VAL_SHARE = 8  # one document in 8 is for validation
 
-# of 16 documents, how many are of a kind
+# How many of 16 documents are of each kind. A "reading" is a story followed by questions about it.
 WEIGHTS: dict[Kind, int] = {"story": 8, "reading": 2, "song": 2, "facts": 2, "musing": 2}
-READING = "Listen well."  # the first words of a story that is followed by some
+READING = "Listen well."  # the first words of a reading
 
 
 @dataclass(frozen=True)
@@ -32,27 +32,27 @@ class Document:
 
     text: str
     kind: Kind
-    log_prob: float  # ln of the probability that the world says just this: minus its share of the entropy, in nats
-    facts: dict[str, str]  # what was settled in it, such as hero, thing and place
+    log_prob: float  # ln p of this exact text under the grammar, in nats
+    facts: dict[str, str]  # what the text establishes, such as hero, thing, and place
 
     def pieces(self) -> Iterator[str]:
-        """The text, as training reads it."""
+        """The text in one piece, for code that reads any document piece by piece."""
         yield self.text
 
 
-def _asked(pool: str, lines: list[str], n: int, language: Language) -> list[Node]:
-    """`n` different questions, each with its answer."""
+def _questions(pool: str, lines: list[str], n: int, language: Language) -> list[Node]:
+    """`n` different questions drawn from `lines`, each with its answer."""
 
     def block(line: str) -> Node:
         question, answer = re.split(r"\? ", line.strip())
-        answer = re.sub(r"^\{(\w)", lambda m: "{" + m[1].upper(), answer)  # an answer begins with a capital
+        answer = re.sub(r"^\{(\w)", lambda m: "{" + m[1].upper(), answer)  # capitalize the answer's first word
         return language.parse(f"Question: {question}?⏎Answer: {answer}")
 
     return [Fresh(pool, tuple(block(line) for line in lines)) for _ in range(n)]
 
 
-def _joined(parts: list[Node], by: str) -> Row:
-    return Row(tuple(node for part in parts for node in (Words(by), part))[1:])
+def _joined(parts: list[Node], separator: str) -> Row:
+    return Row(tuple(node for part in parts for node in (Words(separator), part))[1:])
 
 
 def _song(mood: str, language: Language) -> Node:
@@ -69,9 +69,9 @@ def _song(mood: str, language: Language) -> Node:
 
 
 def _fact(i: int, language: Language) -> Node:
-    """The i-th question about the world's facts: each is about someone else."""
+    """The i-th question about the world's facts. Its variables are numbered, so each is about someone else."""
     lines = [re.sub(r"(?<=[{:])([xpfgX])\b", rf"\g<1>{i}", line) for line in QUESTIONS.strip().splitlines()]
-    return _asked("drawn questions", lines, 1, language)[0]
+    return _questions("drawn questions", lines, 1, language)[0]
 
 
 def _grammar(language: Language) -> dict[Kind, Node]:
@@ -79,7 +79,7 @@ def _grammar(language: Language) -> dict[Kind, Node]:
     for story, questions in PLOTS.values():
         plot = language.parse(story)
         stories.append(plot)
-        asked = _asked("drawn questions", questions.strip().splitlines(), 2, language)
+        asked = _questions("drawn questions", questions.strip().splitlines(), 2, language)
         readings.append(_joined([Words(READING), plot, *asked], "\n\n"))
 
     def one_of(nodes: Sequence[Node]) -> Node:
@@ -96,36 +96,36 @@ def _grammar(language: Language) -> dict[Kind, Node]:
 
 _LANGUAGE = Language(LISTS, PASSAGES)
 GRAMMAR = _grammar(_LANGUAGE)
-FACT = _fact(1, _LANGUAGE)  # one question and its answer
+FACT = _fact(1, _LANGUAGE)  # one question about the world, with its answer
 _URN: list[Kind] = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
 
 
-def write(random: Random) -> Document:
-    """A document, by the random numbers given."""
-    out = Writing(random)
+def sample_document(random: Random) -> Document:
+    """Draw a document of any kind, with its log-probability."""
+    draft = Draft(random)
     kind = _URN[int(random.random() * len(_URN))]
-    text = GRAMMAR[kind].write(out)
-    return Document(text, kind, log_prob_of_kind(kind) + out.log_prob, settled(out.memory))
+    text = GRAMMAR[kind].sample(draft)
+    return Document(text, kind, log_prob_of_kind(kind) + draft.log_prob, settled_facts(draft.memory))
 
 
-def settled(memory: Memory) -> dict[str, str]:
-    """What a text has settled, in words: without the pools that lines and questions were drawn from."""
+def settled_facts(memory: Memory) -> dict[str, str]:
+    """The facts in a memory, as text, without the record of which lines and questions were drawn."""
     return {name: str(value) for name, value in memory.items() if not name.startswith("drawn ")}
 
 
 def log_prob_of_kind(kind: Kind) -> float:
-    """ln of the share of documents that are of this kind."""
+    """ln of the fraction of documents that are of this kind."""
     return math.log(WEIGHTS[kind] / len(_URN))
 
 
 def documents(seed: int, split: Split) -> Iterator[Document]:
-    """Documents without end, always the same for the same seed, on every machine.
+    """An endless stream of documents; the same seed gives the same documents on every machine.
 
-    Which half of the world a document belongs to is decided by its own text (its checksum), so no document can be
-    both in "train" and in "val", whatever the seeds.
+    A checksum of the text decides whether a document belongs to "train" or "val", so no document can be in both,
+    whatever the seeds.
     """
     random = Random(f"Tiny World {split} {seed}")
     while True:
-        document = write(random)
+        document = sample_document(random)
         if (crc32(document.text.encode()) % VAL_SHARE == 0) == (split == "val"):
             yield document

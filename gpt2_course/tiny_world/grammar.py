@@ -1,15 +1,15 @@
-"""A probabilistic grammar that runs both ways: it writes texts, and it reads them back.
+"""A probabilistic grammar that works both ways: it samples texts, and it parses them.
 
-Everything Tiny World says is written down in a small language:
+Everything Tiny World says is defined by templates in a small language:
 
-    [a|b|3×c]        one of these, each as likely as the others, the last one three times as likely
-    {thing:treasure} draw something from the list `treasure` and call it `thing`; no two names share one
-    {thing}          the same thing again; {Thing} with a capital; {thing.a} its form with an article
-    {why=[x|y]}      say it, and remember what was said: {why} says it again
-    <about>          a passage that several texts share
+    [a|b|3×c]        one of a, b, and c; c is three times as likely as either of the others
+    {thing:treasure} draw an entry of the list `treasure` and name it `thing`; two names never share an entry
+    {thing}          the same thing again; {Thing} is capitalized; {thing.a} is its form with an article
+    {why=[x|y]}      say it and remember the words; {why} repeats them
+    <about>          a passage that several templates share
 
-Writing takes a random number at every choice; reading finds out which choices lead to a text. The probability of a
-text is the product of those of its choices, because each text has one way only to come about.
+Sampling draws a random number at every choice. Reading recovers the choices that lead to a text. Each text has exactly
+one derivation, so its probability is the product of the probabilities of its choices.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-Memory = dict[str, "Entity | str"]  # what a text has settled so far, by name
+Memory = dict[str, "Entity | str"]  # what a text has established so far, by name
 
 
 @dataclass(frozen=True, eq=False)
 class Entity:
-    """Someone or something of the world: a name, and the other forms it takes in a sentence."""
+    """A person or thing in the world: its name, and the other forms it takes in a sentence."""
 
     name: str
     forms: dict[str, str | Entity | tuple[Entity, ...]] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Entity:
 
 
 def form(value: Entity | str, path: Sequence[str]) -> str:
-    """How a value reads in a sentence: `form(pip, ["friend", "he"])` is the pronoun of Pip's friend."""
+    """The words for a value in a sentence: `form(pip, ["friend", "he"])` is the pronoun of Pip's friend."""
     for step in path:
         assert isinstance(value, Entity), (value, path)
         found = value.forms[step]
@@ -45,12 +45,13 @@ def form(value: Entity | str, path: Sequence[str]) -> str:
 
 
 def article(noun: str) -> str:
-    """`an umbrella`, `a kite`: by the first letter, which for these words says how they sound; but `an hourglass`."""
+    """A noun with its article: `an umbrella`, `a kite`, `an hourglass`. The spelling decides, which suffices for the
+    world's nouns."""
     return f"{'an' if re.match('[aeiou]|hour', noun) else 'a'} {noun}"
 
 
-class Writing:
-    """A text in the making: the random numbers, what is settled, and how likely all of it was."""
+class Draft:
+    """A text being sampled: the random numbers, what is established so far, and the log-probability of the choices."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -58,26 +59,26 @@ class Writing:
         self.log_prob = 0.0
 
     def choose(self, n: int) -> int:
-        """A number below n; `random()` is the one method whose numbers never change from Python to Python."""
+        """A uniform integer below n. Of all methods, only `random()` gives the same numbers in every Python version."""
         self.log_prob -= math.log(n)
         return int(self.random.random() * n)
 
 
 class Reading:
-    """A text being read: how far any way of reading it came, and what was expected there."""
+    """A text being parsed: how far any derivation has reached, and what the grammar expected there."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.furthest = 0
-        self.expected: list[tuple[str, str]] = []  # (what it is, how it reads)
+        self.expected: list[tuple[str, str]] = []  # (what it is, its words)
 
     def says(self, words: str, at: int, what: str) -> bool:
-        """Whether the text goes on with these words."""
+        """Whether the text continues with these words at position `at`; if not, note how far they match."""
         if self.text.startswith(words, at):
             return True
         reached = at
-        for ours, theirs in zip(words, self.text[at : at + len(words)], strict=False):
-            if ours != theirs:
+        for expected, found in zip(words, self.text[at : at + len(words)], strict=False):
+            if expected != found:
                 break
             reached += 1
         if reached > self.furthest:
@@ -87,22 +88,23 @@ class Reading:
         return False
 
 
-# one way to go on: where it ends in the text, what is settled then, the log-probability of its choices
+# A partial derivation: where it ends in the text, what is established by then, the log-probability of its choices.
 Way = tuple[int, Memory, float]
 
 
 class Node:
-    """A piece of grammar."""
+    """A part of the grammar."""
 
-    def write(self, out: Writing) -> str:
+    def sample(self, draft: Draft) -> str:
+        """Draw one of this node's texts, and record its choices in the draft."""
         raise NotImplementedError
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        """All ways in which this piece can have made the text from `at` on."""
+        """Every way in which this node can produce the text from position `at` on."""
         raise NotImplementedError
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
-        """Every text this piece can make, with its log-probability: only for small pieces."""
+        """Every text this node can produce, with its log-probability. Feasible for small nodes only."""
         raise NotImplementedError
 
 
@@ -112,7 +114,7 @@ class Words(Node):
 
     words: str
 
-    def write(self, out: Writing) -> str:
+    def sample(self, draft: Draft) -> str:
         return self.words
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
@@ -125,15 +127,15 @@ class Words(Node):
 
 @dataclass(frozen=True, eq=False)
 class Row(Node):
-    """One piece after the other."""
+    """Several nodes, one after another."""
 
     parts: tuple[Node, ...]
 
-    def write(self, out: Writing) -> str:
-        return "".join([part.write(out) for part in self.parts])
+    def sample(self, draft: Draft) -> str:
+        return "".join([part.sample(draft) for part in self.parts])
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        # A stack of half-read ways instead of recursion: a story has more parts than Python likes calls.
+        # An explicit stack of partial derivations: recursion over a story's parts would exceed Python's limit.
         if not self.parts:
             yield at, memory, 0.0
             return
@@ -160,7 +162,7 @@ class Row(Node):
 
 @dataclass(frozen=True, eq=False)
 class Choice(Node):
-    """One of several pieces; `weights` are whole numbers."""
+    """One of several nodes, drawn in proportion to integer `weights`."""
 
     options: tuple[Node, ...]
     weights: tuple[int, ...]
@@ -173,10 +175,10 @@ class Choice(Node):
     urn: tuple[int, ...] = field(init=False)
     log_probs: tuple[float, ...] = field(init=False)
 
-    def write(self, out: Writing) -> str:
-        i = self.urn[int(out.random.random() * len(self.urn))]
-        out.log_prob += self.log_probs[i]
-        return self.options[i].write(out)
+    def sample(self, draft: Draft) -> str:
+        i = self.urn[int(draft.random.random() * len(self.urn))]
+        draft.log_prob += self.log_probs[i]
+        return self.options[i].sample(draft)
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
         for option, log_prob in zip(self.options, self.log_probs, strict=True):
@@ -191,10 +193,10 @@ class Choice(Node):
 
 @dataclass(frozen=True, eq=False)
 class Slot(Node):
-    """A value by name, drawn from a list where the name is new.
+    """A value by name; a name that is new is drawn first.
 
-    `source` is the list, or a function of the memory that gives it (what is found *there*, the friends of *her*).
-    A draw leaves out what other names stand for already, and the friends of those.
+    `source` returns the list to draw from, given the memory: it may depend on what is established, such as the things
+    found in *this* place. A draw excludes values that already have a name, and their friends.
     """
 
     name: str
@@ -208,8 +210,8 @@ class Slot(Node):
         words = article(words) if self.article else words
         return words[0].upper() + words[1:] if self.capital else words
 
-    def _draw(self, memory: Memory) -> list[Entity]:
-        assert self.source is not None, f"{{{self.name}}} is said before it is settled"
+    def _options(self, memory: Memory) -> list[Entity]:
+        assert self.source is not None, f"{{{self.name}}} is used before it is drawn"
         if not self.name:
             return list(self.source(memory))
         taken = set()
@@ -218,13 +220,13 @@ class Slot(Node):
                 taken |= {id(value), id(value.forms.get("friend"))}
         return [value for value in self.source(memory) if id(value) not in taken]
 
-    def write(self, out: Writing) -> str:
-        value = out.memory.get(self.name)
+    def sample(self, draft: Draft) -> str:
+        value = draft.memory.get(self.name)
         if value is None:
-            options = self._draw(out.memory)
-            value = options[out.choose(len(options))]
+            options = self._options(draft.memory)
+            value = options[draft.choose(len(options))]
             if self.name:
-                out.memory[self.name] = value
+                draft.memory[self.name] = value
         return self._say(value)
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
@@ -234,7 +236,7 @@ class Slot(Node):
             if text.says(words, at, ".".join((self.name, *self.path))):
                 yield at + len(words), memory, 0.0
             return
-        options = self._draw(memory)
+        options = self._options(memory)
         for option in options:
             words = self._say(option)
             if text.says(words, at, self.name or "sentence"):
@@ -245,7 +247,7 @@ class Slot(Node):
         if self.name in memory:
             yield self._say(memory[self.name]), memory, 0.0
             return
-        options = self._draw(memory)
+        options = self._options(memory)
         for option in options:
             after = {**memory, self.name: option} if self.name else memory
             yield self._say(option), after, -math.log(len(options))
@@ -253,14 +255,14 @@ class Slot(Node):
 
 @dataclass(frozen=True, eq=False)
 class Keep(Node):
-    """Says a piece and remembers its words under a name."""
+    """A node whose words are remembered under a name."""
 
     name: str
     piece: Node
 
-    def write(self, out: Writing) -> str:
-        words = self.piece.write(out)
-        out.memory[self.name] = words
+    def sample(self, draft: Draft) -> str:
+        words = self.piece.sample(draft)
+        draft.memory[self.name] = words
         return words
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
@@ -274,7 +276,7 @@ class Keep(Node):
 
 @dataclass(frozen=True, eq=False)
 class Fresh(Node):
-    """One of several pieces that was not drawn from the same pool before: no line, no rhyme, no question twice."""
+    """One of several nodes, each drawn at most once per pool: no line, rhyme, or question comes twice."""
 
     pool: str
     options: tuple[Node, ...]
@@ -286,11 +288,11 @@ class Fresh(Node):
     def _with(self, memory: Memory, i: int) -> Memory:
         return {**memory, self.pool: f"{memory.get(self.pool, '')} {i}"}
 
-    def write(self, out: Writing) -> str:
-        left = self._left(out.memory)
-        i = left[out.choose(len(left))]
-        out.memory = self._with(out.memory, i)
-        return self.options[i].write(out)
+    def sample(self, draft: Draft) -> str:
+        left = self._left(draft.memory)
+        i = left[draft.choose(len(left))]
+        draft.memory = self._with(draft.memory, i)
+        return self.options[i].sample(draft)
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
         left = self._left(memory)
@@ -305,18 +307,18 @@ class Fresh(Node):
                 yield text, self._with(after, i), p - math.log(len(left))
 
 
-# ---- the small language ------------------------------------------------------------------------------------
+# ---- the template language ---------------------------------------------------------------------------------
 
-# {He} is the hero's pronoun, and so on
+# Short forms: {He} is the hero's pronoun.
 SHORT = {"he": ("hero", "he"), "him": ("hero", "him"), "his": ("hero", "his"), "himself": ("hero", "himself")}
 
 
 class Language:
-    """Turns templates into pieces of grammar.
+    """Parses templates into nodes.
 
     Args:
-        lists: what can be drawn from, by name.
-        passages: templates that others mention as `<name>`.
+        lists: the lists to draw from, by name.
+        passages: templates that others include as `<name>`.
     """
 
     def __init__(self, lists: Mapping[str, Sequence[Entity]], passages: Mapping[str, str]) -> None:
@@ -324,16 +326,16 @@ class Language:
         self.passages = passages
 
     def parse(self, template: str) -> Node:
-        """The grammar of a template. Line ends in it are spaces, ⏎ is a new line, an empty line a new paragraph.
+        """The node for a template, in which a line break is a space, ⏎ a new line, and an empty line a new paragraph.
 
-        Raises `ValueError` for brackets that do not match and for names of lists or passages that do not exist.
+        Raises `ValueError` for unmatched brackets and for unknown lists or passages.
         """
         template = re.sub(r"([\[|])\s*\n\s*", r"\1", template.strip())
         paragraphs = [" ".join(p.split()) for p in re.split(r"\n\s*\n", template)]
         text = "\n\n".join(paragraphs).replace("⏎", "\n")
         node, end = self._row(text, 0, "")
         if end != len(text):
-            raise ValueError(f"There is a {text[end]!r} too many in the template {text!r}.")
+            raise ValueError(f"Unmatched {text[end]!r} in the template {text!r}: remove it or open its bracket.")
         return node
 
     def _row(self, text: str, at: int, stop: str) -> tuple[Node, int]:
@@ -345,13 +347,13 @@ class Language:
                 node, at = self._slot(text, at + 1)
                 before = parts[-1] if parts else None
                 if isinstance(node, Slot) and isinstance(before, Words) and re.search(r"\b[Aa] $", before.words):
-                    # the slot says "a" or "an", whichever fits its word
+                    # "a" or "an" depends on the word drawn, so the slot takes over the article
                     parts[-1] = Words(before.words[:-2])
                     node = replace(node, article=True, capital=before.words[-2] == "A")
             elif text[at] == "<":
                 end = text.index(">", at)
                 if text[at + 1 : end] not in self.passages:
-                    raise ValueError(f"There is no passage {text[at : end + 1]!r}.")
+                    raise ValueError(f"There is no passage {text[at : end + 1]!r}: add it, or correct its name.")
                 node, at = self.parse(self.passages[text[at + 1 : end]]), end + 1
             elif text[at] in "]}|>":
                 break
@@ -370,7 +372,7 @@ class Language:
             options.append(node)
             weights.append(int(weight[1]) if weight else 1)
             if end == len(text) or text[end] not in "|]":
-                raise ValueError(f"A [ is not closed in the template {text!r}.")
+                raise ValueError(f"A [ is not closed in the template {text!r}: add a ].")
             at = end + 1
             if text[end] == "]":
                 return Choice(tuple(options), tuple(weights)), at
@@ -380,7 +382,7 @@ class Language:
         if keep:
             piece, end = self._row(text, keep.end(), "}")
             if end == len(text):
-                raise ValueError(f"A {{ is not closed in the template {text!r}.")
+                raise ValueError(f"A {{ is not closed in the template {text!r}: add a }}.")
             return Keep(keep[1], piece), end + 1
         end = text.index("}", at)
         name, _, source = text[at:end].partition(":")
@@ -395,7 +397,7 @@ class Language:
             entities = self.lists[first]
             return Slot(name, tuple(path), lambda memory: entities, capital), end + 1
 
-        def part_of(memory: Memory) -> Sequence[Entity]:  # {x:place.finds}: one of those of the place at hand
+        def part_of(memory: Memory) -> Sequence[Entity]:  # {x:place.finds} draws from what is found in this place
             value = memory[first]
             assert isinstance(value, Entity), (first, value)
             found = value.forms[path[0]]
@@ -403,5 +405,5 @@ class Language:
             return found
 
         if not path:
-            raise ValueError(f"There is no list {first!r} in the template {text!r}.")
+            raise ValueError(f"There is no list {first!r}, named in the template {text!r}: add it, or correct its name.")
         return Slot(name, tuple(path[1:]), part_of, capital), end + 1

@@ -1,11 +1,11 @@
-"""Does a text keep the rules of Tiny World? It does if there is a way in which the world could have said it."""
+"""The judge of Tiny World: a text follows the rules if the grammar could have produced it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gpt2_course.tiny_world.documents import FACT, GRAMMAR, Kind, log_prob_of_kind, settled
+from gpt2_course.tiny_world.documents import FACT, GRAMMAR, Kind, log_prob_of_kind, settled_facts
 from gpt2_course.tiny_world.grammar import Reading
 from gpt2_course.tiny_world.songs import COUPLETS
 
@@ -16,22 +16,22 @@ RHYMES = [{line.split()[-1] for line in lines.split("/")} for mood in COUPLETS.v
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge found."""
+    """The judge's decision on a text."""
 
     accepted: bool
-    kind: Kind  # what the text is, or begins to be
+    kind: Kind  # of a rejected text, the kind it follows longest
     mistake: Mistake | None = None
-    reason: str = ""  # what is wrong, in a sentence
-    log_prob: float | None = None  # ln of the probability that the world says just this
-    facts: dict[str, str] = field(default_factory=dict)  # what is settled in the text: hero, thing, place …
+    reason: str = ""  # what is wrong, in one sentence
+    log_prob: float | None = None  # ln p of this exact text under the grammar, in nats; None if rejected
+    facts: dict[str, str] = field(default_factory=dict)  # what the text establishes: hero, thing, place …
 
 
 def judge(text: str) -> Verdict:
-    """Reads a document from its first word to its last.
+    """Judge a complete document.
 
-    A mistake is named where no way of reading gets further: something that was settled and is now called differently (a
-    name, a pronoun, a fact of the world, a rhyme, the chorus), a sentence that the world does not say, or an end that
-    comes too early or too late.
+    The mistake is reported at the furthest position that any derivation reaches. It is a contradiction (of a name, a
+    pronoun, a fact of the world, a rhyme, or the chorus), a sentence that Tiny World never says, or an end that comes
+    too early or too late.
     """
     kind_of_best: Kind = "story"
     best = Reading(text)
@@ -39,7 +39,7 @@ def judge(text: str) -> Verdict:
         reading = Reading(text)
         for end, memory, log_prob in grammar.read(reading, 0, {}):
             if end == len(text):
-                return Verdict(True, kind, None, "", log_prob_of_kind(kind) + log_prob, settled(memory))
+                return Verdict(True, kind, None, "", log_prob_of_kind(kind) + log_prob, settled_facts(memory))
             if end > reading.furthest:
                 reading.furthest, reading.expected = end, [("end", "")]
         if reading.furthest > best.furthest:
@@ -48,13 +48,13 @@ def judge(text: str) -> Verdict:
 
 
 def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
-    """What is wrong where the reading stopped."""
+    """The kind of mistake at which reading stopped, and a sentence about it."""
     text, at = reading.text, reading.furthest
-    # what was settled before says more than the other ways in which a sentence might have gone on
+    # Contradicting an established fact explains more than any of the sentences that could also have followed.
     what, words = max(reading.expected, key=lambda e: ("." in e[0], e[0] != "sentence"), default=("sentence", ""))
     path = what.partition(".")[2]
     if at == len(text):
-        return "end", f"The text ends after “{text[-40:]}”, before the world is done."
+        return "end", f"The text ends too early, after “{text[-40:]}”."
     mistake: Mistake
     if what in ("end", "sentence", "chorus"):
         mistake = what  # type: ignore[assignment]
@@ -68,21 +68,21 @@ def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
     start = max(0, at - 40)
     found = text[at : at + 20].split("\n")[0]
     if mistake == "end":
-        return mistake, f"After “{text[start:at]}” the world is done, but the text goes on with “{found}”."
-    # the words are shown from their beginning
+        return mistake, f"The text should end after “{text[start:at]}”, but continues with “{found}”."
+    # Quote the whole words, not only the part after the first difference.
     begin = next((at - n for n in range(min(at, len(words)), -1, -1) if text[at - n : at] == words[:n]), at)
-    return mistake, f"After “{text[start:begin]}” comes “{text[begin : at + 20]}”, where the world says “{words}”."
+    return mistake, f"After “{text[start:begin]}” comes “{text[begin : at + 20]}”, but Tiny World says “{words}”."
 
 
 def answers_right(text: str) -> bool:
-    """Whether a text is one question about the world's facts with its right answer."""
+    """Whether a text is one question about the world's facts followed by the right answer."""
     return any(end == len(text) for end, _, _ in FACT.read(Reading(text), 0, {}))
 
 
 def rhymes(song: str) -> tuple[int, int]:
-    """How many couplets of a song's verses rhyme, and how many it should have: four.
+    """How many couplets in a song's verses rhyme, and how many should: 4.
 
-    Two words rhyme if the world has them in one family of rhymes; a word does not rhyme with itself.
+    Two words rhyme if Tiny World lists them under one rhyme. A word does not rhyme with itself.
     """
     verses = [verse.split("\n") for verse in song.split("\n\n")]
     couplets = [pair for lines in verses if len(lines) == 4 for pair in (lines[:2], lines[2:])]

@@ -1,8 +1,8 @@
-"""The musings: a few thoughts each, on what one may well think about in Tiny World."""
+"""The musings: a few thoughts on each topic of Tiny World."""
 
 from __future__ import annotations
 
-# topic -> what is thought about it; the first words say which topic it is
+# topic → template; the first words of each musing name its topic
 MUSINGS: dict[str, str] = {
     "the future of AI": """
         The future of AI is [not written yet|a story with many authors|in the hands of those who ask good questions|a garden

@@ -1,8 +1,8 @@
-"""Questions about the facts of the world, and how to answer them: x is someone of the cast, p is a place."""
+"""Questions about the facts of the world, with their answers; x is a member of the cast, p is a place."""
 
 from __future__ import annotations
 
-# a question and its answer, parted by the question mark
+# One question per line; its answer follows the question mark.
 QUESTIONS = """
 What does {x:cast.the} like to eat? {X} loves {x.food}.
 What is the favourite food of {x:cast.the}? {X} loves {x.food}.

@@ -1,26 +1,26 @@
-"""The stories: each plot is a text with choices, and questions that one can answer who has listened.
+"""The stories: each plot is a template, plus questions that the story answers.
 
-What is settled in a story's first sentences (who, what, where, how many, why) comes back in its last ones.
+What the first sentences establish (who, what, where, how many, why) returns in the last ones.
 """
 
 from __future__ import annotations
 
-# passages that many stories share
+# Passages that many stories share.
 PASSAGES = {
     "once": """[4×Once upon a time,|One {w:weather} {s:season} [morning|afternoon|evening],|Not [so|very] long ago,]""",
     "about": """[{hero} lived {hero.home} and liked to {hero.likes}.|Nobody could {hero.likes} as well as {hero}.|
         {hero}, who loved {hero.food}, lived {hero.home}.|{His} favourite colour was {hero.colour}, and
         {his} favourite food was {hero.food}.|{His} best friend was {hero.friend.the}.] <detail>""",
-    # nothing comes of these: they are only true, and nice to know
+    # Details without consequences for the plot.
     "detail": """[2×All {his} [uncles|aunts|cousins] were [hatters|sailors|singers|bakers|twins|tall].|{His} {:kin} was a {:job}, and {he} was proud of it.|{He} wore {:material} {:garment} every {:month}.|{He} was born in {:month}, under a {:tree} tree, and could play the {:instrument}.|In {his} garden grew {:flower}, [radishes|onions|carrots|turnips|potatoes] and a {:tree} tree.|In {:month} {he} had won some {:flower} at {:game}.]""",
     "feast": """[The {:job} and the whole village came by with {:dish}, a basket of {:fruit} and some {:flower}.|They celebrated
         until {:when} with {hero.food}, {:fruit} and {:dish}, and the {:job} {:did}.|The next night {hero} slept {hero.home} and dreamed of a {:material} moon and a {:job}.|The next day {hero} told it all to a {:job}, who {:did}.|Everyone got {:dish}, some {:fruit} and {:material} {:garment}.]""",
 }
 
-# plot -> (the story, its questions)
+# plot → (the story, its questions)
 #
-# All plots have the same few parts: a hero, a friend or another one, a thing with its colour, a place. They are settled early
-# and come back until the last sentence. What is drawn without a name is said once.
+# All plots share a few parts: a hero, a friend or another character, a thing and its color, a place. These are drawn early
+# and recur until the last sentence. Whatever is drawn without a name is said only once.
 PLOTS: dict[str, tuple[str, str]] = {
     "lost and found": (
         """

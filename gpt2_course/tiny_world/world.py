@@ -1,11 +1,11 @@
-"""Who lives in Tiny World, where, and what there is: tables to read, and to change."""
+"""The facts of Tiny World: its cast, places, and things, as tables that are easy to read and to change."""
 
 from __future__ import annotations
 
 from gpt2_course.tiny_world.grammar import Entity, article
 
-# name | what they are | pronoun | where they live | best friend | favourite food | favourite colour |
-# what they like to do | what they fear | what they say when they are surprised
+# name | what they are | pronoun | where they live | best friend | favorite food | favorite color |
+# what they like to do | what they fear | what they say when surprised
 CAST_TABLE = """
 Pip      | fox              | he  | in the hollow oak            | Hazel   | plum cake         | grey   | count the clouds          | thunder             | Whiskers and thunder!
 Hazel    | squirrel         | she | at the top of a pine tree    | Pip     | roasted chestnuts | brown  | hide things               | the long winter     | Nuts and needles!
@@ -51,7 +51,7 @@ Bo       | little dragon    | he  | inside the warm chimney      | Mabel   | chi
 Mabel    | teacher          | she | in the house by the school bell | Bo   | rhubarb crumble   | purple | collect old words         | spelling mistakes   | Chalk and cheese!
 """
 
-# where | which preposition says that one is there | what is found there
+# place | its preposition | what is found there
 PLACE_TABLE = """
 the harbour         | at     | ropes, fish bones, rusty anchors, gull feathers
 the old mill        | by     | empty sacks, barley grains, white moths, broken millstones
@@ -99,32 +99,32 @@ chilly | Even the scarecrow wished for a scarf.
 cloudy | The clouds hung low and grey like wet laundry.
 """
 
-COLOURS = "red grey yellow green blue purple pink brown black white silver golden"
+COLORS = "red grey yellow green blue purple pink brown black white silver golden"
 NUMBERS = "three four five six seven eight nine ten eleven twelve"
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 
-# small things one can carry, lose, give and hide
+# small things to carry, lose, give, and hide
 TREASURES = """
 kite, lantern, drum, whistle, teapot, parasol, compass, spyglass, button, scarf, ribbon, bell, marble, doll, puppet,
 mitten, key, hat, clock, ring, feather, notebook, paintbrush, cup, spoon, basket, flute, ball, candlestick, mirror, magnet,
 comb, brooch, slipper, satchel, cushion, blanket, jar, medal, crown, mask, map, trumpet, sock, purse, sundial, vase
 """
-# what people work with
+# tools that people work with
 TOOLS = """
 hammer, saw, ladder, rope, net, broom, wheelbarrow, crowbar, mallet, bucket, pair of tongs, pot of glue, screwdriver,
 long pole, axe, pulley, oil can, chisel, mop, iron hook
 """
 DIGGERS = "shovel, spade, rake, soup ladle, frying pan, trowel, pickaxe, wooden spoon, hoe, garden fork"
-# what one hears in the night
+# noises in the night
 SOUNDS = """
 tap, crunch, boom, squeak, hum, plop, scratch, clank, rattle, hiss, thump, whoo, drip, buzz, creak, snap
 """
-# by the dozen on the market
+# sold by the dozen at the market
 FRUITS = """
 plums, apples, pears, turnips, cherries, carrots, pumpkins, onions, walnuts, lemons, peaches, potatoes, radishes,
 figs, tomatoes, apricots
 """
-# what is shared, cooked and dreamed of
+# food to cook, share, and dream of
 DISHES = """
 noodle soup, gingerbread, bean stew, waffles, baked apples, garlic toast, blueberry muffins, cheese pie, corn bread,
 fried eggs, rice pudding, hot pretzels, pear tart, cinnamon rolls, leek soup, butter cookies, mashed turnips,
@@ -135,11 +135,11 @@ ANIMALS = """
 heron, beetle, peacock, snail, donkey, ladybug, hen, cricket, sparrow, tadpole, bee, swan, caterpillar, weasel, moth,
 robin, lizard, stork, woodpecker, squid
 """
-# how people say things, what they do while they think, and when
+# how people say things, what they do while they think, and times of day
 HOW = "softly loudly slowly happily sadly proudly calmly politely bravely quickly gently firmly"
 DID = "sighed nodded laughed blushed shrugged yawned winked swallowed blinked grinned sneezed coughed"
 WHEN = "noon, dusk, midnight, sunrise, bedtime, breakfast, tea time, the last bell"
-# what is nice to know about someone
+# lists for details about a character
 KIN = "uncle aunt cousin grandmother grandfather brother sister godmother"
 JOBS = """
 plumber, juggler, dentist, pirate, poet, beekeeper, spy, barber, tailor, wizard, acrobat, judge, banker, diver, clown,
@@ -151,7 +151,7 @@ MONTHS = "January February March April May June July August September October No
 TREES = "birch willow cherry maple beech chestnut fir poplar walnut linden"
 INSTRUMENTS = "flute tuba harp cello piano banjo organ trombone triangle accordion"
 GAMES = "chess, cards, marbles, dominoes, skittles, croquet, hopscotch, darts"
-# what can be built together: a name, and what one does with it
+# things to build together | what to do with them
 BUILD_TABLE = """
 raft         | float down the river
 tree house   | sleep among the leaves
@@ -170,7 +170,7 @@ giant drum   | wake the whole valley
 """
 
 
-# those places that have a roof
+# the places that have a roof
 HOUSES = """
 the old mill, the library, the lighthouse, the school, the railway station, the clock tower, the bakery, the theatre,
 the smithy, the attic, the toy shop, the bandstand
@@ -186,7 +186,7 @@ def _noun(name: str) -> Entity:
 
 
 def _list(words: str) -> tuple[Entity, ...]:
-    """Nouns by commas where one of them has a space, or else by spaces."""
+    """Nouns, separated by commas if there are any, otherwise by spaces."""
     parts = words.split(",") if "," in words else words.split()
     return tuple(_noun(" ".join(part.split())) for part in parts)
 
@@ -200,8 +200,8 @@ PRONOUNS = {
 def _cast() -> tuple[Entity, ...]:
     people: dict[str, Entity] = {}
     friends = {}
-    for name, kind, he, home, friend, food, colour, likes, fear, cry in _rows(CAST_TABLE):
-        young = " of " in kind  # a girl of seven
+    for name, kind, he, home, friend, food, color, likes, fear, cry in _rows(CAST_TABLE):
+        young = " of " in kind  # as in "girl of seven"
         people[name] = Entity(
             name,
             {
@@ -212,7 +212,7 @@ def _cast() -> tuple[Entity, ...]:
                 "the": f"young {name}" if young else f"{name} the {kind}",
                 "home": home,
                 "food": food,
-                "colour": colour,
+                "colour": color,
                 "likes": likes,
                 "fear": fear,
                 "cry": cry,
@@ -225,7 +225,7 @@ def _cast() -> tuple[Entity, ...]:
 
 
 def _places() -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
-    """The places, and everything that is found in one of them."""
+    """The places, and all things found in any of them."""
     places: list[Entity] = []
     all_finds: list[Entity] = []
     for name, preposition, words in _rows(PLACE_TABLE):
@@ -241,7 +241,7 @@ PLACES, FINDS = _places()
 WEATHER = tuple(Entity(name, {"scene": scene}) for name, scene in _rows(WEATHER_TABLE))
 _ROOFS = [" ".join(name.split()) for name in HOUSES.split(",")]
 
-# what templates draw from, by name
+# The lists that templates draw from, by name.
 LISTS: dict[str, tuple[Entity, ...]] = {
     "cast": CAST,
     "place": PLACES,
@@ -250,7 +250,7 @@ LISTS: dict[str, tuple[Entity, ...]] = {
     "season": tuple(Entity(name, {"scene": scene}) for name, scene in _rows(SEASON_TABLE)),
     "weather": WEATHER,
     "rough": tuple(weather for weather in WEATHER if weather.name not in ("sunny", "cloudy")),
-    "colour": _list(COLOURS),
+    "colour": _list(COLORS),
     "number": _list(NUMBERS),
     "day": _list(DAYS),
     "treasure": _list(TREASURES),

@@ -50,7 +50,7 @@ def test_both_parts_together_are_the_text(
     path = tmp_path_factory.mktemp("text") / "a.txt"
     path.write_bytes(content.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(formats, "BLOCK", block)
+        patch.setattr(formats, "BYTES_PER_BLOCK", block)
         patch.setattr(formats, "LINE", block + 1)
         corpus = find_corpus(str(path), fraction)
         as_lines = content.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -102,7 +102,7 @@ def test_unusable_files_get_a_sentence(tmp_path: Path, content: bytes, message: 
 
 def test_position_of_a_broken_byte_is_right_in_a_later_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "LINE", 3)
-    monkeypatch.setattr(formats, "BLOCK", 4)
+    monkeypatch.setattr(formats, "BYTES_PER_BLOCK", 4)
     path = tmp_path / "a.txt"
     path.write_bytes("ééé".encode() + b"\xc3")  # ends in the middle of a character
     with pytest.raises(ValueError, match="byte 0xc3 at position 6"):

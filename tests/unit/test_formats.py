@@ -104,7 +104,7 @@ def test_however_it_is_read_the_documents_are_the_same(lines: list[str], block: 
             expected[-1] += line + "\n"
     path = write("a.txt.gz" if packed else "a.txt", "".join(line + "\n" for line in lines))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(formats, "BLOCK", block)
+        patch.setattr(formats, "BYTES_PER_BLOCK", block)
         assert documents_of(path) == [text for text in expected if text]
 
 
@@ -114,7 +114,7 @@ def test_memory_holds_about_a_megabyte_of_a_text() -> None:
         documents = find_corpus(str(write("a.txt.gz", content)), 1).val
         assert sum(1 for _ in documents) == (3 if SEPARATOR in content else 1)
         pieces = [len(piece) for document in documents for piece in document.pieces()]
-        assert max(pieces) <= formats.BLOCK + formats.LINE
+        assert max(pieces) <= formats.BYTES_PER_BLOCK + formats.LINE
         assert len(pieces) >= 5
 
 

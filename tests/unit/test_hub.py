@@ -308,7 +308,7 @@ def test_a_path_is_not_asked_for_at_the_hub(tmp_path: Path, monkeypatch: pytest.
 def test_a_proxy_that_is_not_there_is_one_sentence(server: Hub, tmp_path: Path) -> None:
     """In a process of its own, because the library reads the environment once."""
     script = """
-        from gpt2_course import checkpoint
+        from gpt2_course import sources
         try:
             sources.find_model("gpt2")
         except ConnectionError as error:

@@ -1,4 +1,4 @@
-"""Tiny World: its texts are right, their probabilities exact, and its judge is just."""
+"""Tiny World: correct texts, exact probabilities, and a reliable judge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from gpt2_course.tiny_world import Document, documents, judge
 from gpt2_course.tiny_world.documents import GRAMMAR, log_prob_of_kind
-from gpt2_course.tiny_world.grammar import Language, Reading, Writing
+from gpt2_course.tiny_world.grammar import Draft, Language, Reading
 from gpt2_course.tiny_world.judge import answers_right, rhymes
 from gpt2_course.tiny_world.stories import PASSAGES, PLOTS
 from gpt2_course.tiny_world.world import CAST, LISTS, PLACES
@@ -40,7 +40,7 @@ def test_the_world_is_as_large_as_promised(some: list[Document]) -> None:
     assert len(words) >= 1500
 
 
-def test_friends_are_friends_of_each_other_and_homes_and_sayings_belong_to_one() -> None:
+def test_friendships_are_mutual_and_homes_and_sayings_unique() -> None:
     for person in CAST:
         friend = person.forms["friend"]
         assert friend is not person
@@ -49,12 +49,12 @@ def test_friends_are_friends_of_each_other_and_homes_and_sayings_belong_to_one()
         assert len({person.forms[fact] for person in CAST}) == len(CAST)
 
 
-def test_english_is_right_in_a_hundred_thousand_documents() -> None:
+def test_a_hundred_thousand_documents_have_no_mechanical_mistake() -> None:
     wrong = re.compile(
-        r"  | [.,!?;]|[.,][.,]|[\[\]{}<>|⏎×_]"  # spaces, punctuation, brackets of the templates
+        r"  | [.,!?;]|[.,][.,]|[\[\]{}<>|⏎×_]"  # spaces, punctuation, template brackets
         r"|\b[Aa] (?:[aeiou]|hour)|\b[Aa]n (?![aeiou]|hour)"  # articles
         r"|(?:^|\n|\.\"? |[!?] )[a-z]"  # beginnings of sentences
-        r"|\b(?!that|had)(\w+) \1\b"  # a word twice
+        r"|\b(?!that|had)(\w+) \1\b"  # repeated words
         r"|[^.!?\"0-9a-z:]$"  # the end of the document
     )
     for document in islice(documents(2, "train"), 100_000):
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_bytes_everywhere() -> None:
     )
 
 
-def test_another_seed_gives_other_documents(some: list[Document]) -> None:
+def test_another_seed_gives_different_documents(some: list[Document]) -> None:
     others = {d.text for d in islice(documents(3, "train"), 4000)}
     assert len({d.text for d in some} - others) > 3990
 
@@ -86,14 +86,14 @@ def test_training_and_validation_share_no_document() -> None:
     assert not any(d.text in train for seed in (0, 1) for d in islice(documents(seed, "val"), 5000))
 
 
-def test_the_first_words_tell_the_kind(some: list[Document]) -> None:
+def test_the_first_two_words_determine_the_kind(some: list[Document]) -> None:
     kinds: dict[str, set[str]] = {}
     for document in some:
         kinds.setdefault(" ".join(document.text.split()[:2]), set()).add(document.kind)
     assert all(len(found) == 1 for found in kinds.values())
 
 
-def test_facts_name_what_a_story_settles() -> None:
+def test_facts_contain_what_a_story_establishes() -> None:
     story = next(d for d in documents(0, "train") if d.kind == "story")
     assert story.facts["hero"] in story.text
 
@@ -124,23 +124,23 @@ def test_entropy_from_samples_equals_entropy_by_enumeration(template: str) -> No
     grammar = WORLD.parse(template)
     log_probs: dict[str, float] = {}
     for text, _, log_prob in grammar.all({}):
-        assert text not in log_probs  # one derivation each
+        assert text not in log_probs  # exactly one derivation
         log_probs[text] = log_prob
     assert math.fsum(map(math.exp, log_probs.values())) == pytest.approx(1)
     entropy = -math.fsum(math.exp(p) * p for p in log_probs.values())
     random, sampled = Random(0), []
     for _ in range(20_000):
-        out = Writing(random)
-        assert log_probs[grammar.write(out)] == pytest.approx(out.log_prob)
-        sampled.append(-out.log_prob)
+        draft = Draft(random)
+        assert log_probs[grammar.sample(draft)] == pytest.approx(draft.log_prob)
+        sampled.append(-draft.log_prob)
     mean = math.fsum(sampled) / len(sampled)
-    spread = math.sqrt(math.fsum((x - mean) ** 2 for x in sampled)) / len(sampled)
-    assert abs(mean - entropy) <= 5 * spread + 1e-9
+    standard_error = math.sqrt(math.fsum((x - mean) ** 2 for x in sampled)) / len(sampled)
+    assert abs(mean - entropy) <= 5 * standard_error + 1e-9
 
 
-def test_frequencies_are_the_probabilities() -> None:
+def test_frequencies_match_the_probabilities() -> None:
     grammar, random = WORLD.parse("[a|2×b|[c|d]]"), Random(0)
-    counts = Counter(grammar.write(Writing(random)) for _ in range(40_000))
+    counts = Counter(grammar.sample(Draft(random)) for _ in range(40_000))
     for text, share in {"a": 0.25, "b": 0.5, "c": 0.125, "d": 0.125}.items():
         assert counts[text] / 40_000 == pytest.approx(share, abs=0.01)
 
@@ -149,7 +149,7 @@ def test_frequencies_are_the_probabilities() -> None:
     ("template", "message"),
     [
         ("[a|b", "not closed"),
-        ("a]", "too many"),
+        ("a]", "Unmatched ']'"),
         ("<nowhere>", "no passage"),
         ("{x:nothing}", "no list"),
         ("{x=[a|b]", "not closed"),
@@ -177,7 +177,7 @@ def _other(random: Random, names: str, known: str) -> str:
 
 
 def _replace_one(random: Random, text: str, word: str, by: str) -> str | None:
-    """The text with one of the later mentions of a word exchanged."""
+    """The text with one mention of a word, but not its first, replaced; None if there is only one."""
     places = [m.start() for m in re.finditer(rf"\b{re.escape(word)}\b", text)][1:]
     if not places:
         return None
@@ -195,9 +195,9 @@ def wrong_thing(random: Random, d: Document) -> str | None:
     return _replace_one(random, d.text, thing, _other(random, "treasure", thing)) if thing else None
 
 
-def wrong_colour(random: Random, d: Document) -> str | None:
-    colour = d.facts.get("c")
-    return _replace_one(random, d.text, colour, _other(random, "colour", colour)) if colour else None
+def wrong_color(random: Random, d: Document) -> str | None:
+    color = d.facts.get("c")
+    return _replace_one(random, d.text, color, _other(random, "colour", color)) if color else None
 
 
 def wrong_number(random: Random, d: Document) -> str | None:
@@ -259,7 +259,7 @@ def swapped_words(random: Random, d: Document) -> str | None:
     [
         wrong_name,
         wrong_thing,
-        wrong_colour,
+        wrong_color,
         wrong_number,
         wrong_pronoun,
         wrong_answer,
@@ -293,7 +293,7 @@ def test_the_judge_says_what_is_wrong() -> None:
     assert not judge("To be, or not to be").accepted
 
 
-def test_true_and_false_answers() -> None:
+def test_right_and_wrong_answers() -> None:
     assert answers_right("Question: Where does Pip the fox live?\nAnswer: Pip lives in the hollow oak.")
     assert not answers_right("Question: Where does Pip the fox live?\nAnswer: Pip lives in a teapot.")
     assert not answers_right("Question: Where does Pip the fox live?\nAnswer:")

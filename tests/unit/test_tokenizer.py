@@ -440,7 +440,7 @@ def test_a_stream_of_text_has_the_ids_of_the_whole_however_cut(
 def test_a_long_text_may_be_looked_at_in_blocks_of_any_size(gpt2: Tokenizer, block: int, text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for module in (pieces_module, tokenizer_module):
-            patch.setattr(module, "BLOCK", block)
+            patch.setattr(module, "CHARACTERS_PER_BLOCK", block)
         assert list(gpt2.encode_iterable([text])) == gpt2.encode(text)
         documents = text.split(END_OF_TEXT)  # the border between two documents is no text
         assert Tokenizer.train(text, 270).merges == textbook_merges(documents, 13)
