@@ -1,4 +1,4 @@
-"""Learning a vocabulary by byte-pair encoding: count pairs, merge the most frequent, repeat."""
+"""Learning a vocabulary by byte-pair encoding: count pairs, merge the most frequent one, repeat."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
-# GPT-2 numbers the bytes 0 to 255 in an order of its own: those that are visible characters in Latin-1 come first.
+# GPT-2 numbers the 256 bytes in its own order: those that are visible characters in Latin-1 come first.
 VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 BYTE_OF_ID = bytes(VISIBLE + sorted(set(range(256)) - set(VISIBLE)))
 ID_OF_BYTE = bytes(map(BYTE_OF_ID.index, range(256)))
@@ -14,21 +14,21 @@ BYTES = [bytes([byte]) for byte in BYTE_OF_ID]  # the first 256 tokens
 
 
 def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes]]:
-    """The first `n_merges` merges for these pieces, or all there are.
+    """The first `n_merges` merges for these pieces (with their counts), or all there are.
 
-    A word is kept as a string in which each token is one character, chr(id), and so a pair is a string of two:
-    `split` finds every place of a pair in a word, and `join` puts the new token there.
+    Each word is stored as a string with one character, chr(id), per token, so a pair is a string of two characters:
+    `split` finds every occurrence of a pair in a word, and `join` puts the new token in its place.
     """
     words = [piece.encode().translate(ID_OF_BYTE).decode("latin-1") for piece in pieces]
     counts = list(pieces.values())
     pair_counts: defaultdict[str, int] = defaultdict(int)
-    words_with: defaultdict[str, list[int]] = defaultdict(list)  # words that have the pair, or once had it
+    words_with: defaultdict[str, list[int]] = defaultdict(list)  # words that contain the pair, or once did
     for i, word in enumerate(words):
         for left, right in pairwise(word):
             pair_counts[left + right] += counts[i]
             words_with[left + right].append(i)
 
-    # On top of the heap is the most frequent pair; of several, the one with the smaller ids, as strings are ordered.
+    # The top of the heap is the most frequent pair; strings compare like ids, so ties go to the smaller ids.
     heap = [(-count, pair) for pair, count in pair_counts.items()]
     heapify(heap)
     tokens = list(BYTES)
@@ -36,7 +36,7 @@ def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes
     while heap and len(merges) < n_merges:
         negative_count, pair = heappop(heap)
         count = pair_counts[pair]
-        if count != -negative_count:  # other merges have made it rarer since it was put there: to its new place
+        if count != -negative_count:  # outdated, because merges have made the pair rarer: put it back in its new place
             if count:
                 heappush(heap, (-count, pair))
             continue
@@ -49,7 +49,7 @@ def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes
         for i in set(words_with.pop(pair)):
             rest = words[i].split(pair)
             words[i] = new.join(rest)
-            # Never recount the word: only pairs with a neighbour of the new token change, or with another new token.
+            # No need to recount the word: only pairs that include a new token change.
             changes = [(before + left, before + new) for part in rest[:-1] for before in part[-1:]]
             changes += [(right + after, new + after) for part in rest[1:] for after in part[:1]]
             changes += [(right + left, new + new)] * rest[1:-1].count("")
@@ -64,19 +64,19 @@ def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes
     return merges
 
 
-def lost_token(merges: list[tuple[bytes, bytes]]) -> bytes | None:
-    """A token that no text is ever merged to, because earlier merges come between; None if there is none.
+def unreachable_token(merges: list[tuple[bytes, bytes]]) -> bytes | None:
+    """A token that no text ever produces, because earlier merges use up its parts; None if there is none.
 
-    Training leaves none. With one, it would matter whether a tokenizer looks for the pair of its list that comes first,
-    or for the pair that makes the first token of its vocabulary, as tiktoken does.
+    Training never makes one. With such a token, results would depend on the implementation: some apply the pair that
+    is first in the list of merges, others, like tiktoken, the pair whose merged token has the lowest id.
     """
     ids = {token: i for i, token in enumerate([*BYTES, *map(b"".join, merges)])}
     halves = {256 + i: (ids[left], ids[right]) for i, (left, right) in enumerate(merges)}
     made = {pair: token for token, pair in halves.items()}
     for token, (left, right) in halves.items():
-        before = token  # which merges would come before the one that joins left and right
+        before = token  # a merge with a smaller id than this would come before the one that joins left and right
         while made.get((left, right), before) >= before and max(left, right) >= 256:
-            # Undo the later of the two merges that made left and right, and see whether another pair would be joined.
+            # Undo the later of the merges that made left and right, and check whether a different pair would be joined.
             if left > right:
                 before, left = left, halves[left][1]
             else:

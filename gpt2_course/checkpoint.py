@@ -1,7 +1,7 @@
-"""Model folders in Hugging Face's GPT-2 layout: `config.json` and `model.safetensors`, read and written.
+"""Reading and writing model folders in Hugging Face's GPT-2 layout: `config.json` and `model.safetensors`.
 
-Knows names and shapes of tensors, no model class. Weights are safetensors only: a pickle (`.bin`, `.pt`, `.ckpt`)
-can run code when it is opened, so none is ever opened here.
+This module knows tensors by name and shape, and no model class. It reads weights from safetensors only and never opens
+a pickle (`.bin`, `.pt`, `.ckpt`), because a pickle can run code.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor
 
 from gpt2_course.files import replacing
 
-# Our name for each tensor and GPT-2's. OpenAI stores the matrices of its linear layers as (in, out), PyTorch's
-# nn.Linear as (out, in): those are turned over on the way.
+# Our name for each tensor, and GPT-2's. OpenAI stores the matrices of linear layers as (in, out), nn.Linear as
+# (out, in), so these are transposed.
 NAMES = {
     "token_embedding": "wte",
     "position_embedding": "wpe",
@@ -33,13 +33,13 @@ NAMES = {
     "mlp.projection": "mlp.c_proj",
     "final_norm": "ln_f",
 }
-TURNED = re.compile(r"(c_attn|c_proj|c_fc)\.weight$")
-# Older folders also store the causal mask, which is no weight.
+TRANSPOSED = re.compile(r"(c_attn|c_proj|c_fc)\.weight$")
+# Older folders also store the causal mask, which is not a weight.
 NOT_WEIGHTS = re.compile(r"\.attn\.(bias|masked_bias)$")
-# What PyTorch puts into names: of a model with a head, a compiled one, one on several cards.
+# Parts of names that come from a wrapper: a model with a head, torch.compile, data parallelism.
 WRAPPERS = {"transformer", "_orig_mod", "module"}
 
-# What config.json must say, and other names that transformers reads for it.
+# Settings that config.json must contain, and the alternative names that transformers accepts for them.
 SHAPE = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
 ALIASES = {
     "hidden_size": "n_embd",
@@ -49,7 +49,7 @@ ALIASES = {
 }
 
 WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"  # which file holds which weight, where there are several
+INDEX = "model.safetensors.index.json"  # which file contains which weight, if there are several
 
 
 def gpt2_name(name: str) -> str:
@@ -64,46 +64,44 @@ def gpt2_name(name: str) -> str:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` as a dictionary, in which the shape has GPT-2's names for it, and lacks nothing.
+    """`config.json` as a dictionary, with the complete shape under GPT-2's names.
 
-    Raises `FileNotFoundError` or `ValueError` where there is none, or none that can be read.
+    Raises `FileNotFoundError` if there is no such file, `ValueError` if it is damaged or incomplete.
     """
     path = folder / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} is no model folder: it has no config.json.")
+        raise FileNotFoundError(f"{folder} is not a model folder: it has no config.json.")
     config = _read_json(path)
     for alias, name in ALIASES.items():
         if alias in config and config.setdefault(name, config[alias]) != config[alias]:
             raise ValueError(
-                f"{path} says {name}={config[name]!r} and {alias}={config[alias]!r}, which mean the same: remove one."
+                f"{path} says {name}={config[name]!r} and {alias}={config[alias]!r}, which must agree: remove one."
             )
     missing = [name for name in SHAPE if name not in config]
-    if missing and config.get("model_type", "gpt2") == "gpt2":  # what another model's lacks is not of interest
-        raise ValueError(f"{path} does not say {missing[0]}, without which the model's shape is unknown: add it.")
+    if missing and config.get("model_type", "gpt2") == "gpt2":  # other models are rejected elsewhere, by type
+        raise ValueError(f"{path} lacks {missing[0]}, without which the model's shape is unknown: add it.")
     return config
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold a folder's weights: one, or those of its index. Raises `ValueError` for a broken index."""
+    """The files that contain a model's weights: one, or those in its index. Raises `ValueError` for a damaged index."""
     index = folder / INDEX
     if (folder / WEIGHTS).is_file() or not index.is_file():
         return [folder / WEIGHTS]
     names = _read_json(index).get("weight_map")
     if not names or not isinstance(names, dict) or not all(Path(str(name)).name == name for name in names.values()):
-        raise ValueError(f"{index} does not say in its weight_map which file of the folder holds which weight.")
+        raise ValueError(f"{index} has no valid weight_map from weights to files: download or save the model again.")
     return [folder / name for name in sorted(set(names.values()))]
 
 
 def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The weights of `model.safetensors`, or of the files of its index, under our names, in float32, each of the shape
-    asked for.
+    """The weights in a model folder, by our names, in float32, with exactly the given names and shapes.
 
-    Raises `FileNotFoundError` where there is no such file, and `ValueError` for a file that is broken, or whose
-    tensors are not exactly those of `shapes`.
+    Raises `FileNotFoundError` if a file is missing, `ValueError` if one is damaged or has other tensors than `shapes`.
     """
     stored: dict[str, Tensor] = {}
     files = weight_files(folder)
-    path = files[0] if len(files) == 1 else folder / INDEX  # to be named, if something is wrong
+    path = files[0] if len(files) == 1 else folder / INDEX  # for error messages
     for file in files:
         _check_is_there(file)
         try:
@@ -117,33 +115,40 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
             if NOT_WEIGHTS.search(name):
                 continue
             if name in stored:
-                raise ValueError(f"{folder} holds {name} twice, under different prefixes or in different files.")
+                raise ValueError(
+                    f"{folder} contains {name} twice, under different prefixes or in different files: remove one."
+                )
             if not tensor.is_floating_point():
-                raise ValueError(f"{file} holds {name} as {tensor.dtype}: only floating-point weights can be read.")
+                raise ValueError(f"{file} contains {name} as {tensor.dtype}: only floating-point weights can be read.")
             stored[name] = tensor
     head = stored.pop("transformer.lm_head.weight", None)
     table = stored.get("transformer.wte.weight")
     if head is not None and table is None:
-        stored["transformer.wte.weight"] = head  # they are the same, and were saved under the other name
+        stored["transformer.wte.weight"] = head  # the tied matrix was saved under the name of the head
     elif head is not None and table is not None and not torch.equal(head, table):
-        raise ValueError(f"{path} has an output head of its own, but GPT-2's head is its token embedding.")
+        raise ValueError(
+            f"{path} has a separate output head, but GPT-2's head is its token embedding: use a model with tied weights."
+        )
     weights = {}
     for ours, shape in shapes.items():
         theirs = gpt2_name(ours)
         if theirs not in stored:
-            raise ValueError(f"{path} lacks {theirs}, or config.json asks for more layers than it holds.")
+            raise ValueError(f"{path} lacks {theirs}: get the weights and config.json from the same model.")
         tensor = stored.pop(theirs)
-        if TURNED.search(theirs):
+        if TRANSPOSED.search(theirs):
             tensor = tensor.T if tensor.ndim == 2 else tensor
         if tuple(tensor.shape) != shape:
             raise ValueError(
-                f"{theirs} in {path} has the shape {tuple(tensor.shape)}, but config.json asks for {shape} (as "
-                f"PyTorch writes it): the two files do not belong together."
+                f"{theirs} in {path} has the shape {tuple(tensor.shape)}, but config.json requires {shape} (in "
+                f"PyTorch's layout): get the weights and config.json from the same model."
             )
-        # a copy, because what was loaded is still mapped to the file, which may be replaced while the model is in use
+        # A copy, because the loaded tensor is still mapped to its file, which may be replaced while the model is in use.
         weights[ours] = tensor.to(torch.float32, copy=True).contiguous()
     if stored:
-        raise ValueError(f"{path} holds {sorted(stored)[0]}, which no GPT-2 of its config.json has.")
+        raise ValueError(
+            f"{path} contains {sorted(stored)[0]}, which is not part of the GPT-2 that config.json describes: get both "
+            f"from the same model."
+        )
     return weights
 
 
@@ -154,26 +159,29 @@ def _check_is_there(path: Path) -> None:
     pickles = sorted(p.name for p in folder.glob("*") if p.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"})
     if pickles:
         raise FileNotFoundError(
-            f"{folder} has no {path.name}, only {pickles[0]}, a pickle, which could run code when it is opened: "
-            f"convert it to safetensors where you trust it."
+            f"{folder} has no {path.name}, only {pickles[0]}, a pickle, which can run code when opened: if you trust "
+            f"it, convert it to safetensors."
         )
-    raise FileNotFoundError(f"{folder} has no {path.name}.")
+    raise FileNotFoundError(f"{folder} has no {path.name}: download or save the model again.")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # with a byte order mark or without
     except (ValueError, RecursionError) as error:  # broken JSON, or not UTF-8
-        raise ValueError(f"{path} is not JSON: {error}.") from error
+        raise ValueError(f"{path} is not valid JSON ({error}): download or save the model again.") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object, but it holds a {type(content).__name__}.")
+        raise ValueError(
+            f"{path} must contain a JSON object, but contains a {type(content).__name__}: download or save the model "
+            f"again."
+        )
     return content
 
 
 def save_model_folder(
     folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], end_of_text: int | None
 ) -> None:
-    """Writes `config.json` and `model.safetensors`, each replaced whole; `OSError` where the disk says no."""
+    """Write `config.json` and `model.safetensors`, replacing each atomically; `OSError` if the disk is full, for one."""
     settings = {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
@@ -185,7 +193,7 @@ def save_model_folder(
     tensors = {}
     for name, tensor in weights.items():
         theirs = gpt2_name(name)
-        tensors[theirs] = (tensor.T if TURNED.search(theirs) else tensor).contiguous()
+        tensors[theirs] = (tensor.T if TRANSPOSED.search(theirs) else tensor).contiguous()
     with replacing(folder / WEIGHTS) as path:
         try:
             save_file(tensors, path, metadata={"format": "pt"})

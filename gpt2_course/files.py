@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Replacing files atomically, so readers never see an incomplete one."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to, and moves it there only once it is complete and on the disk.
+    """Yield a temporary path to write to; move it to `path` once it is complete and on disk.
 
-    Killed, or out of space, in the middle: the old file stays as it was. The move is atomic (POSIX `rename`).
-    Raises `OSError` in one sentence where writing fails.
+    If the process is killed or the disk fills up, the old file is unchanged: the move is atomic (POSIX `rename`). An
+    `OSError` names the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # two processes may write the same file
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # several processes may write the same file
     try:
         temporary.touch()
-        permissions = temporary.stat().st_mode  # the usual ones, which some libraries make narrower
+        permissions = temporary.stat().st_mode  # the default ones, which some libraries restrict
         yield temporary
         temporary.chmod(permissions)
         with temporary.open("rb+") as file:
@@ -29,27 +29,27 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(path)  # a full disk does not say which file it was
+            error.filename = str(path)  # the error for a full disk does not name the file
         raise
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes the unfinished files of `replacing` whose process was killed; those of a running process stay."""
+    """Remove the temporary files of `replacing` whose process was killed, and keep those of running processes."""
     for path in folder.glob("*.tmp"):
         named = re.fullmatch(r".+\.([1-9][0-9]*)\.tmp", path.name, re.DOTALL)
-        if named and path.is_file() and not _runs_elsewhere(int(named[1])):
-            with suppress(PermissionError):  # Windows refuses to remove a file that a process has open
+        if named and path.is_file() and not _is_another_process(int(named[1])):
+            with suppress(PermissionError):  # Windows does not remove a file that is open
                 path.unlink(missing_ok=True)
 
 
-def _runs_elsewhere(pid: int) -> bool:
-    """Whether another process has this number. In a container, this one may have the number of the one killed."""
-    if pid == os.getpid() or os.name == "nt":  # on Windows, os.kill would not ask but end it
+def _is_another_process(pid: int) -> bool:
+    """Whether another process with this id is running. In a container, this process may have the killed one's id."""
+    if pid == os.getpid() or os.name == "nt":  # on Windows, os.kill(pid, 0) would end the process
         return False
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # another user's
+    except PermissionError:  # it belongs to another user
         return True
     return True

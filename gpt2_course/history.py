@@ -27,9 +27,9 @@ def replace_history(folder: Path, entries: Iterable[Entry]) -> None:
 
 
 def read_history(folder: Path) -> list[Entry]:
-    """The entries of a run's history, oldest first, without a last line that was cut off when the run was killed.
+    """The entries of a run's history, oldest first. A last line that was cut off when the run was killed is ignored.
 
-    Raises `ValueError`, naming the line, for anything else that is not an entry.
+    Raises `ValueError`, with the line number, for any other line that is not an entry.
     """
     path = folder / HISTORY
     lines = path.read_bytes().split(b"\n") if path.exists() else []
@@ -37,7 +37,7 @@ def read_history(folder: Path) -> list[Entry]:
     for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)
-        except ValueError:  # half an entry, half a character, or the empty string after the last line
+        except ValueError:  # part of an entry or of a character, or the empty string after the last line
             if number == len(lines):
                 break
             entry = None
@@ -60,7 +60,7 @@ def _line(entry: Entry) -> str:
 
 
 def _is_entry(entry: Any) -> bool:
-    """Whether this is something `Trainer` writes to a history."""
+    """Whether this is an entry as `Trainer` writes it."""
     if not isinstance(entry, dict) or type(entry.get("step")) is not int:
         return False
     number = (int, float)

@@ -1,6 +1,6 @@
-"""Models of the Hugging Face hub: downloaded once, then read from the local cache, for which no network is needed.
+"""Models on the Hugging Face hub: downloaded once, then read from the local cache without a network.
 
-A hub that cannot be reached is reported at once, one that does not answer after a minute.
+A hub that cannot be reached is reported at once; one that accepts the connection but stays silent, after a minute.
 """
 
 from __future__ import annotations
@@ -32,46 +32,46 @@ from huggingface_hub.errors import (
 from gpt2_course.checkpoint import INDEX, WEIGHTS, weight_files
 from gpt2_course.tokenizer_files import ADDED, CONFIG, MERGES, SPECIAL, VOCAB, WHOLE
 
-# Seconds in which nothing comes, after which it is said that we wait, and after which we give up.
-SAY_SO, GIVE_UP = 10.0, 60.0
-TICK = 0.2  # seconds from one look to the next
+NOTICE_AFTER, GIVE_UP_AFTER = 10.0, 60.0  # seconds without progress
+POLL_INTERVAL = 0.2  # seconds
 
 
 def download(repository: str) -> Path:
-    """The folder in the local cache with the files of a GPT-2, downloaded where they are not there yet.
+    """The folder in the local cache with the files of a GPT-2; missing ones are downloaded first.
 
-    Raises `FileNotFoundError` where the hub has no such model, `ConnectionError` where it cannot be reached.
+    Raises `FileNotFoundError` if the hub has no such model, `ConnectionError` if it cannot be reached.
     """
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # silence its warning for every failed connection
-    constants.HF_HUB_DISABLE_XET = True  # downloads by Xet may write nothing for minutes, as if no answer came
+    constants.HF_HUB_DISABLE_XET = True  # a Xet download may write nothing for minutes, which looks like no progress
     cache = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
     try:
-        return patiently(lambda: _fetch_all(repository), lambda: _size(cache), constants.ENDPOINT)
+        return wait_while_progressing(lambda: _fetch_all(repository), lambda: _size(cache), constants.ENDPOINT)
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise FileNotFoundError(
-            f"There is no model {repository!r}, neither a folder here nor one on the Hugging Face hub that all may "
-            f"read: check the name."
+            f"There is no model {repository!r}, neither as a local folder nor as a public model on the Hugging Face "
+            f"hub: check the name."
         ) from error
     except FileNotFoundError as error:
         if isinstance(error, LocalEntryNotFoundError):
             raise _unreachable(repository, error) from error
         raise
-    except Exception as error:  # the library hands through the errors of whatever it downloads with
+    except Exception as error:  # the library passes on errors of any type from the libraries it downloads with
         raise _unreachable(repository, error) from error
 
 
 def _unreachable(repository: str, error: Exception) -> ConnectionError:
     reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
     return ConnectionError(
-        f"{repository} could not be downloaded from the Hugging Face hub ({reason}): connect to the internet "
-        f"and try again, or give the path of a model folder that is already here."
+        f"{repository} could not be downloaded from the Hugging Face hub ({reason}): check your internet connection "
+        f"and try again, or give the path of a local model folder."
     )
 
 
-def patiently(work: Callable[[], Path], progress: Callable[[], object], whom: str) -> Path:
-    """What `work` returns, or raises, however long it takes, as long as `progress` changes.
+def wait_while_progressing(work: Callable[[], Path], progress: Callable[[], object], server: str) -> Path:
+    """Run `work`, for as long as `progress()` keeps changing, and return its result or raise its error.
 
-    Where it does not, says after `SAY_SO` seconds whom it waits for, and raises `TimeoutError` after `GIVE_UP` seconds.
+    Without a change, print a notice that names the server after `NOTICE_AFTER` seconds, and raise `TimeoutError` after
+    `GIVE_UP_AFTER`.
     """
     result: Future[Path] = Future()
 
@@ -81,27 +81,27 @@ def patiently(work: Callable[[], Path], progress: Callable[[], object], whom: st
         except BaseException as error:
             result.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()  # a daemon does not keep the program from ending
-    before, since, said = progress(), monotonic(), False
-    while not wait([result], timeout=TICK).done:
+    threading.Thread(target=run, daemon=True).start()  # a daemon thread does not keep the program alive
+    before, since, noticed = progress(), monotonic(), False
+    while not wait([result], timeout=POLL_INTERVAL).done:
         if (now := progress()) != before:
-            before, since, said = now, monotonic(), False
+            before, since, noticed = now, monotonic(), False
         waited = monotonic() - since
-        if waited >= GIVE_UP:
-            raise TimeoutError(f"no answer from {whom} for {GIVE_UP:g} seconds")
-        if waited >= SAY_SO and not said:
-            print(f"Waiting for an answer from {whom}, for up to {GIVE_UP:g} seconds …", file=sys.stderr, flush=True)
-            said = True
+        if waited >= GIVE_UP_AFTER:
+            raise TimeoutError(f"no answer from {server} for {GIVE_UP_AFTER:g} seconds")
+        if waited >= NOTICE_AFTER and not noticed:
+            print(f"Waiting up to {GIVE_UP_AFTER:g} seconds for an answer from {server} …", file=sys.stderr, flush=True)
+            noticed = True
     return result.result()
 
 
 def _size(folder: Path) -> tuple[int, int]:
-    """How many files a folder holds, and how many bytes, while others write there."""
+    """The number of files in a folder and their total size in bytes, while files are being written there."""
     sizes = []
     for path in folder.rglob("*"):
         try:
             sizes.append(path.lstat().st_size)
-        except OSError:  # just moved away
+        except OSError:  # it was moved in the meantime
             continue
     return len(sizes), sum(sizes)
 
@@ -110,10 +110,10 @@ def _fetch_all(repository: str) -> Path:
     folder = _complete(repository)
     if folder is not None:
         return folder
-    _ask(repository)
+    _check_reachable(repository)
 
     def fetch(name: str) -> Path | None:
-        """The file in the cache; None if the hub does not have it."""
+        """The path of a file in the cache; None if the hub does not have the file."""
         try:
             return Path(hf_hub_download(repository, name))
         except LocalEntryNotFoundError:  # the connection broke
@@ -124,38 +124,39 @@ def _fetch_all(repository: str) -> Path:
     config = fetch("config.json")
     for name in (CONFIG, SPECIAL) if fetch(WHOLE) else (CONFIG, SPECIAL, VOCAB, MERGES, ADDED):
         fetch(name)
-    # the weights last: where they are here, so is all the rest
+    # weights last: their presence in the cache shows that everything else is there
     found = config and (fetch(WEIGHTS) or fetch(INDEX))
     if not config or not found or not all(fetch(path.name) for path in weight_files(config.parent)):
         raise FileNotFoundError(
-            f"{repository} on the Hugging Face hub is no GPT-2 that can be read: config.json and {WEIGHTS} are needed."
+            f"{repository} on the Hugging Face hub cannot be read, because it lacks config.json or {WEIGHTS}: choose "
+            f"another model."
         )
     return config.parent
 
 
 def _complete(repository: str) -> Path | None:
-    """The folder in the cache, if all that is needed is there."""
+    """The model's folder in the cache; None if a file is missing."""
     known = {name: try_to_load_from_cache(repository, name) for name in ("config.json", WHOLE, VOCAB, MERGES)}
     if not isinstance(known["config.json"], str):
         return None
     folder = Path(known["config.json"]).parent
-    # what is neither a path nor None is a mark that the hub has no such file
+    # a value that is neither a path nor None means: the hub has no such file
     tokenizer = isinstance(known[WHOLE], str) or (known[VOCAB] is not None and known[MERGES] is not None)
     return folder if tokenizer and all(path.is_file() for path in weight_files(folder)) else None
 
 
-def _ask(repository: str) -> None:
-    """Raises what keeps the hub from answering: at once, while a download would go on trying for minutes."""
+def _check_reachable(repository: str) -> None:
+    """Raise the error that keeps the hub from answering, after two attempts; a download would retry for minutes."""
     url = hf_hub_url(repository, "config.json")
     for try_again in (True, False):
         try:
-            get_hf_file_metadata(url, timeout=GIVE_UP)
+            get_hf_file_metadata(url, timeout=GIVE_UP_AFTER)
             return
         except EntryNotFoundError:
             return
         except (HfHubHTTPError, OfflineModeIsEnabled):
             raise
-        except Exception:  # of whatever the library connects with
+        except Exception:  # of any type, from the libraries it connects with
             if not try_again:
                 raise
         sleep(0.5)

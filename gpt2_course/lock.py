@@ -1,4 +1,4 @@
-"""Reserving a folder, so that no two processes write to it at once."""
+"""Reserving a folder, so two processes never write to it at the same time."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ else:
     import fcntl
 
 LOCK = ".lock"
-FAR = 2**30  # the byte that Windows locks: nobody can read it, and the first ones name the process
+# The byte to lock on Windows, which makes it unreadable for others: far behind the text that names the process.
+LOCKED_BYTE = 2**30
 
-_locks: dict[Path, _Lock] = {}  # those of this process
+_locks: dict[Path, _Lock] = {}  # the locks of this process
 
 
 @contextmanager
 def reserving(folder: Path) -> Iterator[None]:
     """Keep other processes from writing to `folder` until the block ends.
 
-    The same process may reserve it again. The operating system ends the reservation when the process dies, whatever
-    kills it. Where the file system has no locks, as on some network drives, nothing is reserved.
+    The same process may reserve it several times. When the process ends, for whatever reason, the operating system
+    releases the reservation. On a file system without locks, such as some network drives, nothing is reserved.
 
-    Raises `BlockingIOError` in a sentence that names the process that has reserved the folder.
+    Raises `BlockingIOError`, naming the other process, if the folder is reserved already.
     """
     path = folder.resolve() / LOCK
     lock = _locks.get(path) or _Lock(path, folder)
@@ -43,7 +44,7 @@ def reserving(folder: Path) -> Iterator[None]:
 
 
 class _Lock:
-    """A locked file that names this process, in a folder that is created if necessary."""
+    """A locked file that contains the id of this process, in a folder that is created if necessary."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
@@ -59,37 +60,37 @@ class _Lock:
                 )
             if _is_same_file(self.file.fileno(), path):
                 break
-            self.file.close()  # its last owner had just removed it
-        with suppress(OSError):  # on a full disk the folder is reserved without a name
+            self.file.close()  # its previous owner has just removed it
+        with suppress(OSError):  # on a full disk, the folder is reserved but the process not named
             self.file.truncate(0)
             self.file.write(f"{os.getpid()} {socket.gethostname()}")
             self.file.flush()
 
     def release(self) -> None:
         """Remove the file, and the folders created for it if nothing else was written to them."""
-        with suppress(OSError):  # Windows removes no open file
+        with suppress(OSError):  # Windows does not remove an open file
             self.path.unlink()
-        with suppress(OSError):  # the name may not have fitted on the disk
+        with suppress(OSError):  # on a full disk, the last write may still fail here
             self.file.close()
         if sys.platform == "win32":
-            with suppress(OSError):  # another process has opened it by now, and keeps it
+            with suppress(OSError):  # another process may have opened it in the meantime
                 self.path.unlink()
         for parent in self.created:
-            with suppress(OSError):  # it is not empty
+            with suppress(OSError):  # not empty
                 parent.rmdir()
 
 
 def _lock(file: int) -> bool:
-    """Lock an open file for this process; False if another process has locked it."""
+    """Lock an open file; return False if another process has locked it."""
     try:
         if sys.platform == "win32":
-            os.lseek(file, FAR, os.SEEK_SET)
+            os.lseek(file, LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
-    except OSError:  # this file system has no locks
+    except OSError:  # the file system has no locks
         return True
     return True
 
@@ -102,9 +103,9 @@ def _is_same_file(file: int, path: Path) -> bool:
 
 
 def _owner(path: Path) -> str:
-    """The process named in a lock file, in words."""
+    """The process that owns a lock file, in words."""
     try:
         process, host = path.read_text(encoding="utf-8").split()
-    except (OSError, ValueError):  # it has just ended, or has not written its name yet
+    except (OSError, ValueError):  # it has just ended, or has not written its id yet
         return "another process"
     return f"process {process}" + (f" on {host}" if host != socket.gethostname() else "")

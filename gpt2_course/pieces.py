@@ -1,7 +1,7 @@
-"""How a text is cut into pieces, about a word each, before byte-pair encoding looks at it.
+"""Splitting text into pieces of about one word, the units of byte-pair encoding.
 
-Nothing is ever merged across pieces. So a text of any length can be encoded block by block, as long as every block ends
-where a piece ends for certain.
+Tokens are never merged across pieces. So a text of any length can be encoded in blocks, as long as each block ends at
+the certain end of a piece.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-# A contraction, a word, a number, other signs, or white space; of that, the last space goes to the word that follows:
-# "of   it" is "of", "  ", " it". GPT-2's own pattern gives the same pieces, but it has no branch \s+$, and without that
-# tiktoken's regex engine gives up on a text that ends in a million spaces.
+# A contraction, a word, a number, other signs, or whitespace. The last of several spaces belongs to the next word:
+# "of   it" becomes "of", "  ", " it". GPT-2's own pattern gives the same pieces but lacks the branch \s+$, without which
+# tiktoken's regex engine fails on a text that ends in a million spaces.
 SPLIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+$|\s+(?!\S)|\s"
 
-_SPACE = r"[^\S\x1c-\x1f]"  # white space to GPT-2; to Python, \s is also U+001C to U+001F
-# Everything up to the last place where a text can be cut whatever follows: before white space, and between a letter
-# and a digit or sign. (Between ' and s it depends on what came before, between two spaces on what follows.) The letters
-# are listed, because \p{L} is not the same in two libraries: each new version of Unicode adds some.
+_SPACE = r"[^\S\x1c-\x1f]"  # whitespace as GPT-2 defines it; Python's \s also matches U+001C to U+001F
+# Everything up to the last position at which a cut is safe, whatever follows: before whitespace, or between a letter
+# and a digit or sign. (Between ' and s, it depends on the text before; between two spaces, on the text after.) The
+# letters are listed because \p{L} differs between libraries: every new version of Unicode adds some.
 _UP_TO_LAST_CUT = re.compile(
     rf".*(?:\S(?={_SPACE})|[A-Za-z\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3]"
     r"(?=[!-@\[-`{-~\u3001-\u3003\u3008-\u3011\uff01-\uff20]))",
     re.DOTALL,
 )
-CHARACTERS_PER_BLOCK = 2**16  # characters of a long text that are looked at in one go
-# White space before a word, all but its last character, if it is so long that tiktoken's regex engine might give up.
+CHARACTERS_PER_BLOCK = 2**16  # of a long text, searched at once
+# Whitespace before a word, except its last character, if it is so long that tiktoken's regex engine might fail.
 LONG_SPACE = re.compile(rf"(?<!{_SPACE}){_SPACE}{{{CHARACTERS_PER_BLOCK},}}(?={_SPACE}[\S\x1c-\x1f])")
 
 
 def count_pieces(texts: Iterable[str], special_tokens: list[str]) -> Counter[str]:
     """How often each piece occurs in the texts."""
-    import regex  # type: ignore[import-untyped]  # unlike Python's re, it knows \p{L}
+    import regex  # type: ignore[import-untyped]  # unlike Python's re, it supports \p{L}
 
     find_pieces = regex.compile(SPLIT_PATTERN).findall
     documents = special_pattern(special_tokens).split if special_tokens else lambda text: [text]
@@ -39,7 +39,7 @@ def count_pieces(texts: Iterable[str], special_tokens: list[str]) -> Counter[str
     def all_pieces() -> Iterator[str]:
         for text in texts:
             check_text(text)
-            for document in documents(text)[::2]:  # without the special tokens between them
+            for document in documents(text)[::2]:  # skip the special tokens in between
                 for block in [document] if len(document) <= CHARACTERS_PER_BLOCK else safe_blocks([document]):
                     yield from find_pieces(block)
 
@@ -47,8 +47,8 @@ def count_pieces(texts: Iterable[str], special_tokens: list[str]) -> Counter[str
 
 
 def safe_blocks(texts: Iterable[str]) -> Iterator[str]:
-    """Cuts "".join(texts) into blocks that, each by itself, split into the same pieces as the whole."""
-    held = [""]  # what is not yet safe to cut; its last entry is looked at again, together with what comes next
+    """Cut "".join(texts) into blocks that split into the same pieces as the whole text."""
+    held = [""]  # text after the last safe cut; its last entry is searched again together with the text that follows
     position = 0
     for text in texts:
         check_text(text, position)
@@ -64,26 +64,30 @@ def safe_blocks(texts: Iterable[str]) -> Iterator[str]:
 
 
 def check_text(text: str, position: int = 0) -> None:
-    """Refuses what is not a text; `position` is where `text` begins in a longer one."""
+    """Raise `TypeError` for anything but a `str`, `ValueError` for a lone surrogate.
+
+    `position` is the position of `text` in a longer text.
+    """
     if not isinstance(text, str):
-        raise TypeError(f"A text must be a str, but got {text!r:.60}: decode bytes, and open files in text mode.")
+        raise TypeError(f"A text must be a str, but is {text!r:.60}: decode bytes, and open files in text mode.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"The text has a lone surrogate, U+{ord(text[error.start]):04X}, at position {position + error.start}, "
-            "which is half a character and cannot be encoded: remove it."
+            f"The text has a lone surrogate (half a character), U+{ord(text[error.start]):04X}, at position "
+            f"{position + error.start}: remove it."
         ) from None
 
 
 def special_pattern(names: Iterable[str]) -> re.Pattern[str]:
+    """A pattern that matches any of the names, the longest one first."""
     return re.compile(f"({'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})")
 
 
 def split_at(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[bool, str]]:
-    """Cuts "".join(texts) at every name in it; yields its parts, each with whether it is a name.
+    """Split "".join(texts) at every occurrence of a name; yield (whether it is a name, part) for each part.
 
-    Whatever the cuts between the texts, a name is found, and of several that begin at one place, the longest.
+    A name is found even if it spans several texts. Of names that begin at the same position, the longest wins.
     """
     names = list(names)
     pattern, longest = special_pattern(names), max(map(len, names))
@@ -92,7 +96,7 @@ def split_at(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[bool,
         check_text(text, position)
         position += len(text)
         held += text
-        certain = len(held) - longest  # a name that begins here, or before, cannot become a longer one
+        certain = len(held) - longest  # a name that begins here or earlier cannot be part of a longer one
         start = 0
         for name in pattern.finditer(held):
             if name.start() > certain:

@@ -15,8 +15,10 @@ SHIPPED = {"tiny-world": Path(__file__).parent / "pretrained" / "tiny-world"}  #
 
 
 def find_model(name_or_folder: str | Path) -> Path:
-    """The folder of a model: itself, the one that ships with the package (`tiny-world`), or, for OpenAI's names and any
-    OWNER/NAME, the hub's copy in the local cache, downloaded if it is not there yet.
+    """The folder of a model, given the folder itself or a name.
+
+    `tiny-world` ships with the package. OpenAI's names and any OWNER/NAME mean a model on the hub, whose copy in the
+    local cache is downloaded if necessary.
 
     Raises `FileNotFoundError` if there is no such model, `ConnectionError` if the hub cannot be reached.
     """
@@ -25,10 +27,10 @@ def find_model(name_or_folder: str | Path) -> Path:
         return folder
     if name in SHIPPED:
         return SHIPPED[name]
-    # runs/laptop, or a name whose first part is a local folder, means a folder
+    # runs/laptop is a folder, and so is any name whose first part is a local folder
     owner = re.fullmatch(r"(\w[\w.-]*)/[\w.-]+", name)
     if name in HUB or (owner and owner[1] != "runs" and not Path(owner[1]).exists()):
-        from gpt2_course.hub import download  # slow to import, and rarely needed
+        from gpt2_course.hub import download  # imported here because it is slow to import and rarely needed
 
         return download(HUB.get(name, name))
     raise FileNotFoundError(

@@ -1,13 +1,13 @@
-"""Byte-level byte-pair encoding (BPE), GPT-2's tokenizer: text becomes whole numbers, and text again.
+"""GPT-2's tokenizer, byte-level byte-pair encoding (BPE): text to integers and back.
 
 The idea (Sennrich et al., 2016, https://arxiv.org/abs/1508.07909; on bytes: Radford et al., 2019, GPT-2):
 
 1. Split the text into pieces of about one word, each with the space before it (`SPLIT_PATTERN`).
-2. A piece starts out as its UTF-8 bytes: 256 tokens to begin with, so that no text is ever unknown.
-3. To train: merge the pair of neighbouring tokens that is most frequent into one new token, and repeat.
-4. To encode: do those merges again on new text, in the order in which they were learned.
+2. Start with the UTF-8 bytes of each piece. The 256 bytes are the first tokens, so any text can be encoded.
+3. To train, merge the most frequent pair of adjacent tokens into a new token, and repeat.
+4. To encode, apply the same merges to new text, in the order in which they were learned.
 
-In "hop hop hopping", for example, `h` comes before `o` three times, and so they are merged first:
+In "hop hop hopping", for example, `h` comes before `o` three times, so they are merged first:
 
 >>> tokenizer = Tokenizer.train("hop hop hopping", vocab_size=260)
 >>> tokenizer.merges
@@ -17,8 +17,8 @@ In "hop hop hopping", for example, `h` comes before `o` three times, and so they
 >>> tokenizer.decode([257, 11, 258])
 'hop, hop'
 
-The ids are GPT-2's: first the 256 bytes (in GPT-2's order, so that "!" is 0), then the merges in the order in which
-they were learned, then the special tokens, such as `<|endoftext|>`, which stands between two documents.
+Ids are numbered as in GPT-2: first the 256 bytes (in GPT-2's order, in which "!" is 0), then the merges in the order in
+which they were learned, then the special tokens, such as `<|endoftext|>`, which separates documents.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpt2_course import tokenizer_files
-from gpt2_course.bpe import BYTES, learn_merges, lost_token
+from gpt2_course.bpe import BYTES, learn_merges, unreachable_token
 from gpt2_course.files import replacing
 from gpt2_course.pieces import (
     CHARACTERS_PER_BLOCK,
@@ -47,12 +47,12 @@ from gpt2_course.pieces import (
 )
 from gpt2_course.tokenizer_files import END_OF_TEXT, spell, unspell
 
-if TYPE_CHECKING:  # regex and tiktoken double the time of this import, so they are imported where they are needed
+if TYPE_CHECKING:  # tiktoken and regex would double the import time, so they are imported only when needed
     import tiktoken
 
 
 class Token(NamedTuple):
-    """A token to look at: `text` is its bytes as text, with U+FFFD for the bytes of an incomplete character."""
+    """A token for display; `text` is its bytes decoded, with U+FFFD for incomplete characters."""
 
     text: str
     id: int
@@ -60,15 +60,17 @@ class Token(NamedTuple):
 
 
 class Tokenizer:
-    """A vocabulary, and the way from text to ids and back. Made by `train`, `load` or `gpt2`, and not changed again.
+    """A vocabulary that encodes text as ids and decodes ids as text. Immutable; made by `train`, `load`, or `gpt2`.
 
-    `merges` lists the pairs of tokens, as bytes, in the order in which they are merged. Ids follow that order: bytes,
-    merges, special tokens. A dictionary gives `special_tokens` other ids, around which the rest is numbered. `words`
-    are those of them that are looked for in every text, as transformers does with tokens from `add_tokens`; `end` is
-    the one that ends a document.
+    Args:
+        merges: pairs of tokens, as bytes, in the order in which they are merged.
+        special_tokens: their names, which get the ids after bytes and merges; or a dictionary with their ids, around
+            which bytes and merges are numbered.
+        words: special tokens that are recognized in every text, as transformers does for tokens from `add_tokens`.
+        end: the special token that ends a document.
 
-    Raises `ValueError` for merges that cannot be done in that order, and for special tokens that are empty, come twice,
-    have ids that are not free, or could be mistaken for an ordinary token.
+    Raises `ValueError` for merges that cannot be applied in this order, and for special tokens that are empty,
+    duplicate, have invalid ids, or could be mistaken for an ordinary token.
     """
 
     def __init__(
@@ -83,27 +85,33 @@ class Tokenizer:
         for number, (left, right) in enumerate(self.merges, start=1):
             merged = left + right
             if left not in ordinary or right not in ordinary or merged in ordinary:
-                why = "makes a token that is already there" if merged in ordinary else "needs a token that is not there"
-                raise ValueError(f"Merge {number}, {left!r} with {right!r}, {why}: give merges as they were learned.")
+                why = "makes a token that already exists" if merged in ordinary else "needs a token that does not exist"
+                raise ValueError(
+                    f"Merge {number}, {left!r} with {right!r}, {why}: give the merges in the order in which they were "
+                    f"learned."
+                )
             ordinary[merged] = None
         names = _check_special_tokens(special_tokens)
         for name in names:
             if unspell(name) in ordinary:
-                raise ValueError(f"{name!r} is the name of an ordinary token: call the special token <|{name}|>, say.")
+                raise ValueError(
+                    f"The special token {name!r} has the name of an ordinary token: rename it, for example to "
+                    f"<|{name}|>."
+                )
         size = len(ordinary) + len(names)
         at_the_end = dict(zip(names, range(len(ordinary), size), strict=True))
         self.special_tokens = dict(special_tokens) if isinstance(special_tokens, Mapping) else at_the_end
         taken = {i: name for name, i in self.special_tokens.items()}
         if len(taken) < len(names) or not taken.keys() <= set(range(size)):
             raise ValueError(
-                f"special_tokens must have ids of their own from 0 to {size - 1}; got {special_tokens!r:.60}."
+                f"special_tokens must have different ids from 0 to {size - 1}, but are {special_tokens!r:.60}."
             )
         self.words = frozenset(words)
         if unknown := self.words - self.special_tokens.keys():
-            raise ValueError(f"The word {min(unknown)!r} is not among the special tokens: add it to them.")
+            raise ValueError(f"The word {min(unknown)!r} is not a special token: add it to special_tokens.")
         self._end = end
         self.ordinary = dict(zip(ordinary, (i for i in range(size) if i not in taken), strict=True))
-        """The ids of the bytes and of what the merges make, by the bytes of each token."""
+        """The id of each ordinary token (bytes and merges), by its bytes."""
         self._tokens = list(ordinary)  # the bytes of each token, by id
         for i in sorted(taken):
             self._tokens.insert(i, taken[i].encode())
@@ -112,68 +120,71 @@ class Tokenizer:
     def train(
         cls, texts: str | Iterable[str], vocab_size: int, special_tokens: Iterable[str] = (END_OF_TEXT,)
     ) -> Tokenizer:
-        """A vocabulary of `vocab_size` tokens, learned from one text or from any number of them, a generator's too.
+        """Learn a vocabulary of `vocab_size` tokens from one text or any iterable of texts.
 
-        Of pairs that are equally frequent, the one whose left token has the smaller id is merged first, then the one
-        whose right token has; so the order of the texts makes no difference. Special tokens separate documents and are
-        never part of a merge. With no pairs left, the vocabulary stays smaller than asked for. Memory holds the
-        different pieces and their counts, not the texts. Raises `ValueError` where `vocab_size` has no room for the
-        bytes and special tokens, or a text is not valid Unicode, and `TypeError` where one is not a `str`.
+        Ties between equally frequent pairs go to the smaller id of the left token, then of the right one, so the order
+        of the texts does not matter. Special tokens separate documents and are never part of a merge. If no pairs are
+        left, the vocabulary stays smaller than requested. Only the distinct pieces and their counts are kept in
+        memory, not the texts.
+
+        Raises `ValueError` if `vocab_size` is too small for bytes and special tokens or a text is not valid Unicode,
+        `TypeError` if a text is not a `str`.
         """
         names = _check_special_tokens(special_tokens)
         smallest, largest = 256 + len(names), 0x110000
         if not isinstance(vocab_size, int) or not smallest <= vocab_size <= largest:
             raise ValueError(
-                f"vocab_size must be a whole number from {smallest} (256 bytes and {len(names)} special tokens) to "
-                f"{largest}, but it is {vocab_size!r}."
+                f"vocab_size must be an integer from {smallest} (256 bytes and {len(names)} special tokens) to "
+                f"{largest}, but is {vocab_size!r}."
             )
         if not isinstance(texts, Iterable):
             raise TypeError(
-                f"texts must be a str or a list of them, but it is {texts!r:.60}: read a file's text first."
+                f"texts must be a str or an iterable of them, but is {texts!r:.60}: read files into strings first."
             )
         pieces = count_pieces([texts] if isinstance(texts, str) else texts, names)
         return cls(learn_merges(pieces, vocab_size - smallest), names)
 
     @classmethod
     def gpt2(cls) -> Tokenizer:
-        """GPT-2's own tokenizer, of 50,257 tokens, from the merge table that comes with the package."""
+        """GPT-2's own tokenizer (50,257 tokens), from the merge table that ships with the package."""
         return cls(tokenizer_files.read_merges(Path(__file__).parent / "assets" / "gpt2" / "merges.txt"))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Tokenizer:
-        """The tokenizer of a folder in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`.
+        """Load a tokenizer from a folder in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`.
 
-        Special tokens are those that no merge makes. All but `<|endoftext|>` have to be named as such in one of the
-        files, since otherwise the tokens of a truncated `merges.txt` would pass for special ones. Raises
-        `FileNotFoundError` for a missing file, and `ValueError` for damaged ones, for files that do not fit together,
-        and for a tokenizer that does not work as GPT-2's does.
+        Tokens that no merge makes are special tokens. All except `<|endoftext|>` must be listed as such in one of the
+        files; otherwise, the missing tokens of a truncated `merges.txt` would pass for special ones.
+
+        Raises `FileNotFoundError` for a missing file, `ValueError` for files that are damaged, do not match each other,
+        or describe a tokenizer that works differently from GPT-2's.
         """
         tokenizer = cls(*tokenizer_files.read(Path(folder)))
-        if (lost := lost_token(tokenizer.merges)) is not None:
+        if (token := unreachable_token(tokenizer.merges)) is not None:
             raise ValueError(
-                f"The merges in {folder} never make {lost!r}, because earlier ones come between: take the files of a "
-                "tokenizer as it was trained."
+                f"The merges in {folder} can never make {token!r}, because earlier merges use up its parts: get the "
+                "files of the trained tokenizer."
             )
         return tokenizer
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Writes `vocab.json`, `merges.txt` and `tokenizer_config.json`, and the folder, if it is not there.
+        """Write `vocab.json`, `merges.txt`, and `tokenizer_config.json` to a folder, which is created if necessary.
 
-        `transformers.GPT2TokenizerFast.from_pretrained(folder)` reads them too. No file is ever seen half written.
-        Files in which transformers has kept another tokenizer there are removed, since it would go on reading those.
+        `transformers.GPT2TokenizerFast.from_pretrained(folder)` can load them. Each file is replaced atomically. Other
+        tokenizer files in the folder are removed, because transformers would still prefer them.
         """
         folder = Path(folder)
         if folder.is_file():
-            raise NotADirectoryError(f"{folder} is a file, so no tokenizer can be saved in it: give a folder's path.")
+            raise NotADirectoryError(f"{folder} is a file: give the path of a folder to save the tokenizer in.")
         vocab = {spell(token): i for token, i in self.ordinary.items()} | self.special_tokens
         merges = [f"{spell(left)} {spell(right)}" for left, right in self.merges]
         end = self._end if self._end in self.special_tokens else None
         config = {
             "tokenizer_class": "GPT2Tokenizer",
-            # Where these three are not set, transformers adds an <|endoftext|> of its own.
+            # If these three are missing, transformers adds its own <|endoftext|>.
             **dict.fromkeys(("bos_token", "eos_token", "unk_token"), end),
             "additional_special_tokens": [name for name in self.special_tokens if name not in {end, *self.words}],
-            "clean_up_tokenization_spaces": False,  # decoding is to give back " ." as it was
+            "clean_up_tokenization_spaces": False,  # decoding must not change " ." to "."
         }
         if self.words:
             words = {self.special_tokens[name]: {"content": name, "special": False} for name in sorted(self.words)}
@@ -192,30 +203,32 @@ class Tokenizer:
     def encode(self, text: str, allow_special: bool = False) -> list[int]:
         """The ids of a text, in time proportional to its length.
 
-        A special token in the text is read as plain text, so that no user can slip one in, unless `allow_special` is
-        set. Raises `TypeError` for anything but a `str`, and `ValueError` for a lone surrogate, which has no UTF-8.
+        Unless `allow_special` is set, special tokens in the text are encoded as ordinary text, so user input cannot
+        inject them. Raises `TypeError` for anything but a `str`, `ValueError` for a lone surrogate, which has no UTF-8
+        encoding.
         """
         check_text(text)
-        names = self._looked_for(allow_special)
+        names = self._recognized(allow_special)
         if not names:
             return self._encode_ordinary(text)
         ids: list[int] = []
         for i, part in enumerate(special_pattern(names).split(text)):
-            ids += [self.special_tokens[part]] if i % 2 else self._encode_ordinary(part)  # text and tokens alternate
+            ids += [self.special_tokens[part]] if i % 2 else self._encode_ordinary(part)  # text and names alternate
         return ids
 
     def encode_batch(self, texts: Iterable[str], allow_special: bool = False) -> list[list[int]]:
-        """The ids of each text; raises as `encode` does."""
+        """The ids of each text; raises the errors of `encode`."""
         if isinstance(texts, str):
-            raise TypeError(f"encode_batch takes a list of texts, but got the text {texts[:40]!r}: use encode.")
+            raise TypeError(f"texts must be a list, but is the str {texts[:40]!r}: use encode for a single text.")
         return [self.encode(text, allow_special) for text in texts]
 
     def encode_iterable(self, texts: Iterable[str], allow_special: bool = False) -> Iterator[int]:
-        """Yields the ids of `encode("".join(texts), allow_special)`, for texts too long for memory: an open file, say.
+        """Yield the ids of `encode("".join(texts), allow_special)` for a text that may not fit in memory, such as a file.
 
-        However it is cut, only its last word or so is kept until it is clear where that ends. Raises as `encode` does.
+        The text may be split anywhere; about a word is kept back until it is clear where the word ends. Raises the
+        errors of `encode`.
         """
-        names = self._looked_for(allow_special)
+        names = self._recognized(allow_special)
         parts = split_at(names, texts) if names else ((False, text) for text in texts)
         for is_special, group in groupby(parts, key=lambda part: part[0]):
             if is_special:
@@ -225,33 +238,33 @@ class Tokenizer:
                     yield from self._encode_ordinary(block)
 
     def tokens_of(self, text: str, allow_special: bool = False) -> list[Token]:
-        """The tokens of a text, for people to look at."""
+        """The tokens of a text, for display."""
         ids = self.encode(text, allow_special)
         return [Token(self._tokens[i].decode(errors="replace"), i, self._tokens[i]) for i in ids]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids (T,), a list, an array or a tensor, with U+FFFD for bytes that are not UTF-8.
+        """The text of ids (T,), given as a list, array, or tensor, with U+FFFD for invalid UTF-8.
 
-        Raises `ValueError` for an id that is not in the vocabulary, `TypeError` for what is not a row of ids.
+        Raises `ValueError` for an id outside the vocabulary, `TypeError` for anything but a sequence of ids.
         """
         return self.decode_bytes(ids).decode(errors="replace")
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The bytes of ids (T,), just as they are; raises as `decode` does."""
+        """The raw bytes of ids (T,); raises the errors of `decode`."""
         row: Any = ids.tolist() if hasattr(ids, "tolist") else list(ids) if isinstance(ids, Iterable) else ids
         try:
             return self._encoding.decode_bytes(row)
         except TypeError:
-            raise TypeError(f"Ids must be a row of whole numbers, but got {ids!s:.60}: pass one sequence.") from None
+            raise TypeError(f"ids must be one sequence of integers, but is {ids!s:.60}.") from None
         except (KeyError, OverflowError):
             wrong = next(i for i in row if not 0 <= i < len(self))
             raise ValueError(
-                f"The id {wrong} is not among this vocabulary's, 0 to {len(self) - 1}: decode with the tokenizer that "
+                f"The id {wrong} is outside this vocabulary (0 to {len(self) - 1}): decode with the tokenizer that "
                 "encoded the text."
             ) from None
 
     def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """Yields the text of ids as they arrive, in pieces that never split a character and join to `decode(ids)`."""
+        """Yield the text of ids as they arrive, in pieces that never split a character and join to `decode(ids)`."""
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         for i in ids:
             if text := decoder.decode(self.decode_bytes([i])):
@@ -261,12 +274,12 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """How many tokens there are: bytes, merges and special tokens."""
+        """The number of tokens: bytes, merges, and special tokens."""
         return len(self._tokens)
 
     @property
     def end_of_text(self) -> int | None:
-        """The id of `<|endoftext|>`, or what a folder says instead; None where the vocabulary does not have it."""
+        """The id of the token that ends a document, usually `<|endoftext|>`; None if the vocabulary lacks it."""
         return self.special_tokens.get(self._end)
 
     def __len__(self) -> int:
@@ -281,15 +294,16 @@ class Tokenizer:
         return f"Tokenizer(vocab_size={self.vocab_size}, special_tokens={list(self.special_tokens)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copies are built anew from what defines them, without tiktoken's tables.
+        # Copies are rebuilt from these four, without tiktoken's tables.
         return type(self), (self.merges, self.special_tokens, self.words, self._end)
 
-    def _looked_for(self, allow_special: bool) -> Iterable[str]:
+    def _recognized(self, allow_special: bool) -> Iterable[str]:
+        """The special tokens to recognize in a text."""
         return self.special_tokens if allow_special else self.words
 
     @cached_property
     def _encoding(self) -> tiktoken.Encoding:
-        import tiktoken  # from 0.13 on: before, the time for a long word grew with the square of its length
+        import tiktoken  # 0.13 or newer: in older versions, the time for a word was quadratic in its length
 
         return tiktoken.Encoding(
             "gpt2_course",
@@ -313,10 +327,10 @@ class Tokenizer:
 
 def _check_special_tokens(names: Iterable[str]) -> list[str]:
     if isinstance(names, str):
-        raise TypeError(f"special_tokens must be a list, but got the text {names!r}: write [{names!r}].")
+        raise TypeError(f"special_tokens must be a list, but is the str {names!r}: write [{names!r}].")
     names = list(names)
     for name in names:
         check_text(name)
         if not name or names.count(name) > 1:
-            raise ValueError(f"The special token {name!r} {'comes twice' if name else 'is empty'}: leave it out.")
+            raise ValueError(f"The special token {name!r} is {'given twice' if name else 'empty'}: remove it.")
     return names

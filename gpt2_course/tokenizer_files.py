@@ -1,6 +1,6 @@
-"""Tokenizers in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`, and what goes with them.
+"""Tokenizers in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`, plus settings.
 
-In these files each byte is spelled as a visible character: the letter A as "A", but a space as "Ġ".
+These files spell each byte as a visible character: the letter A as "A", but a space as "Ġ".
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from gpt2_course.bpe import BYTE_OF_ID, BYTES, VISIBLE
 
 END_OF_TEXT = "<|endoftext|>"
 
-# transformers 5 writes a single file. Before, it was written beside the other two, which GPT-2 began with.
+# transformers 5 writes a single file. Earlier versions wrote it next to GPT-2's original two.
 WHOLE, VOCAB, MERGES = "tokenizer.json", "vocab.json", "merges.txt"
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 
-# What a tokenizer.json may say, if its tokenizer is to work as GPT-2's does. None: nothing is said.
+# The values in a tokenizer.json with which a tokenizer works like GPT-2's. None: the setting is absent or null.
 _GPT2S: dict[str, tuple[Any, ...]] = {
     "model.type": ("BPE", None),
     "model.dropout": (None, 0),
@@ -35,7 +35,7 @@ _GPT2S: dict[str, tuple[Any, ...]] = {
     "decoder.type": ("ByteLevel", None),
 }
 
-# Bytes that are visible by themselves come first; the other 68 take the characters from U+0100 on.
+# Visible bytes are spelled as themselves; the other 68 as the characters from U+0100 on.
 _SPELLINGS = [chr(byte) for byte in VISIBLE] + [chr(0x100 + i) for i in range(256 - len(VISIBLE))]
 _SPELLING_OF_BYTE = dict(zip(BYTE_OF_ID, _SPELLINGS, strict=True))
 _BYTE_OF_SPELLING = dict(zip(_SPELLINGS, BYTE_OF_ID, strict=True))
@@ -44,7 +44,7 @@ Merges = list[tuple[bytes, bytes]]
 
 
 class Vocabulary(NamedTuple):
-    """What a folder says of its tokenizer: the arguments of `gpt2_course.Tokenizer`."""
+    """The contents of a tokenizer's folder, as the arguments of `gpt2_course.Tokenizer`."""
 
     merges: Merges
     special_tokens: dict[str, int]
@@ -53,19 +53,21 @@ class Vocabulary(NamedTuple):
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether a folder has any of the files that a GPT-2 tokenizer can be read from."""
+    """Whether a folder contains any of the files of a GPT-2 tokenizer."""
     return any((folder / name).exists() for name in (WHOLE, VOCAB, MERGES))
 
 
 def read(folder: Path) -> Vocabulary:
-    """The vocabulary that a folder holds; raises as `Tokenizer.load` does."""
+    """The vocabulary in a folder; raises the errors of `Tokenizer.load`."""
     config = _read_json_if_there(folder / CONFIG)
     for setting in ("add_prefix_space", "add_bos_token", "add_eos_token"):
         if config.get(setting):
-            raise ValueError(f"{folder / CONFIG} says {setting}=true, but GPT-2's tokenizer adds nothing to a text.")
+            raise ValueError(
+                f"{folder / CONFIG} says {setting}=true, but GPT-2's tokenizer adds nothing to a text: use another one."
+            )
     added = [{"id": int(i), **token} for i, token in config.pop("added_tokens_decoder", {}).items()]
     settings = {**_read_json_if_there(folder / SPECIAL), **config}
-    named = _strings_in(settings)  # all special tokens are among them
+    named = _strings_in(settings)  # includes all special tokens
     if (folder / WHOLE).exists():
         vocab_file, maker = folder / WHOLE, f"The order of merges in {folder / WHOLE}"
         vocab, merges, more = _read_whole(vocab_file)
@@ -79,17 +81,20 @@ def read(folder: Path) -> Vocabulary:
     for token in added:
         name = token["content"]
         if flag := next((flag for flag in ("lstrip", "rstrip", "single_word") if token.get(flag)), None):
-            raise ValueError(f"The token {name!r} in {folder} has {flag}=true, which GPT-2's tokens do not have.")
+            raise ValueError(
+                f"The token {name!r} in {folder} has {flag}=true, which GPT-2's tokenizer does not support: use "
+                f"another tokenizer."
+            )
         if vocab.setdefault(name, token["id"]) != token["id"]:
-            raise ValueError(f"{folder} gives {name!r} the ids {vocab[name]} and {token['id']}: get a fresh copy.")
+            raise ValueError(f"{folder} gives {name!r} the ids {vocab[name]} and {token['id']}: get a new copy.")
         if not token.get("special", True) and name not in named:
             words.add(name)
     special_tokens = _special_tokens(vocab_file, vocab, maker, merges)
     if unknown := special_tokens.keys() - named - {token["content"] for token in added} - {END_OF_TEXT}:
         by = MERGES if vocab_file.name == VOCAB else "a merge"
         raise ValueError(
-            f"{vocab_file} has the token {min(unknown)!r}, which neither {by} makes nor {CONFIG} calls a special "
-            "token: get a fresh copy of all files."
+            f"{vocab_file} contains the token {min(unknown)!r}, which neither {by} makes nor {CONFIG} lists as "
+            f"special: get a new copy of all files."
         )
     end = settings.get("eos_token")
     end = end.get("content") if isinstance(end, dict) else end
@@ -97,13 +102,13 @@ def read(folder: Path) -> Vocabulary:
 
 
 def _special_tokens(vocab_file: Path, vocab: dict[str, Any], maker: str, merges: Merges) -> dict[str, int]:
-    """The tokens that are neither bytes nor made by merges, with their ids; the others must be in GPT-2's order."""
+    """The ids of tokens that are neither bytes nor merged. Raises `ValueError` if the others are not in GPT-2's order."""
     seen = set()
     for token, i in vocab.items():
         if type(i) is not int or not 0 <= i < len(vocab) or i in seen:
             raise ValueError(
                 f"{vocab_file} gives {token!r} the id {i!r}, but its {len(vocab)} tokens must have the ids 0 to "
-                f"{len(vocab) - 1}, each of them once: get a fresh copy."
+                f"{len(vocab) - 1}, each exactly once: get a new copy."
             )
         seen.add(i)
     ordinary = dict.fromkeys(spell(token) for token in [*BYTES, *map(b"".join, merges)])
@@ -112,25 +117,26 @@ def _special_tokens(vocab_file: Path, vocab: dict[str, Any], maker: str, merges:
     taken = {vocab[token] for token in special} if complete else set()
     for token, i in zip(ordinary, (i for i in count() if i not in taken), strict=False):
         if token not in vocab or (complete and vocab[token] != i):
-            has = f"gives it {vocab[token]}" if token in vocab else "does not have it"
+            has = f"gives it {vocab[token]}" if token in vocab else "lacks it"
             raise ValueError(
-                f"{maker} gives {token!r} the id {i}, but {vocab_file.name} {has}: take both from one "
-                "tokenizer, with its ids in GPT-2's order (bytes, merges, and special tokens before, after or between)."
+                f"{maker} gives {token!r} the id {i}, but {vocab_file.name} {has}: get both from one tokenizer, with "
+                "bytes before merges in GPT-2's order."
             )
     return {token: vocab[token] for token in special}
 
 
 def spell(token: bytes) -> str:
+    """A token as files spell it."""
     return token.decode("latin-1").translate(_SPELLING_OF_BYTE)
 
 
 def unspell(spelling: str) -> bytes | None:
-    """The bytes of a token as files spell it; None for what is no such spelling."""
+    """The bytes of a token from its spelling in files; None if the spelling is invalid."""
     return bytes(map(_BYTE_OF_SPELLING.__getitem__, spelling)) if _BYTE_OF_SPELLING.keys() >= set(spelling) else None
 
 
 def read_merges(file: Path) -> Merges:
-    """The merges of a `merges.txt`, with line ends of any system."""
+    """The merges in a `merges.txt`, with the line endings of any operating system."""
     lines = _read(file).splitlines()
     if lines and lines[0].startswith("#version"):
         return [_merge(file, f"Line {number}", line) for number, line in enumerate(lines[1:], start=2)]
@@ -144,12 +150,12 @@ def _merge(file: Path, place: str, pair: Any) -> tuple[bytes, bytes]:
         if left and right:
             return left, right
     raise ValueError(
-        f"{place} of {file} must be two tokens with a space between them, but it is {pair!r:.60}: get a fresh copy."
+        f"{place} of {file} must be two tokens with a space between them, but is {pair!r:.60}: get a new copy."
     )
 
 
 def _read_whole(file: Path) -> tuple[dict[str, Any], Merges, list[dict[str, Any]]]:
-    """Vocabulary, merges and added tokens of a `tokenizer.json`; `ValueError` for another kind than GPT-2's."""
+    """Vocabulary, merges, and added tokens in a `tokenizer.json`; `ValueError` if it does not work like GPT-2's."""
     whole = _read_json(file)
     for path, allowed in _GPT2S.items():
         value: Any = whole
@@ -157,12 +163,12 @@ def _read_whole(file: Path) -> tuple[dict[str, Any], Merges, list[dict[str, Any]
             value = value.get(name) if isinstance(value, dict) else None
         if value not in allowed:
             raise ValueError(
-                f"{file} is no tokenizer like GPT-2's, which alone can be read: it has {path}={value!r:.60}, not "
-                f"{allowed[0]!r}."
+                f"{file} has {path}={value!r:.60}, not {allowed[0]!r} as in GPT-2's tokenizer: only tokenizers of that "
+                f"kind can be read."
             )
     model, added = whole.get("model"), whole.get("added_tokens") or []
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict) or "merges" not in model:
-        raise ValueError(f"{file} has no vocabulary with merges: get a fresh copy.")
+        raise ValueError(f"{file} has no vocabulary with merges: get a new copy.")
     merges = [_merge(file, f"Merge {number}", pair) for number, pair in enumerate(model["merges"], start=1)]
     return model["vocab"], merges, added
 
@@ -171,9 +177,9 @@ def _read(file: Path) -> str:
     try:
         return file.read_text("utf-8-sig")  # with a byte order mark or without
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(f"{file} is missing: give a folder that a tokenizer was saved in.") from None
+        raise FileNotFoundError(f"{file} is missing: give a folder that contains a saved tokenizer.") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 at byte {error.start}: get a fresh copy.") from None
+        raise ValueError(f"{file} is not UTF-8 at byte {error.start}: get a new copy.") from None
 
 
 def _read_json(file: Path) -> dict[str, Any]:
@@ -181,9 +187,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not JSON ({error}): get a fresh copy.") from None
+        raise ValueError(f"{file} is not valid JSON ({error}): get a new copy.") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold a JSON object, but it is {content!s:.60}: get a fresh copy.")
+        raise ValueError(f"{file} must contain a JSON object, but contains {content!s:.60}: get a new copy.")
     return content
 
 
@@ -192,7 +198,7 @@ def _read_json_if_there(file: Path) -> dict[str, Any]:
 
 
 def _strings_in(document: dict[str, Any]) -> set[str]:
-    """Every string among the values of a JSON document, however deep."""
+    """All strings among the values of a JSON document, at any depth."""
     found, unseen = set(), [document]
     while unseen:
         value: Any = unseen.pop()

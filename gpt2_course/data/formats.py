@@ -1,6 +1,6 @@
-"""Files as streams of documents: plain text, JSON Lines and CSV, each also compressed with gzip.
+"""Files as streams of documents: plain text, JSON Lines, and CSV, each optionally compressed with gzip.
 
-No file is ever in memory as a whole. Positions count the bytes of the unpacked content.
+No file is ever loaded whole. Positions count bytes of the uncompressed content.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, cast
 
-PLAIN, ROWS = (".txt", ".md"), (".jsonl", ".csv")  # each also with .gz at its end
-BYTES_PER_BLOCK = 2**20  # bytes of a plain text decoded in one go
-LINE = 2**16  # bytes of a line read in one go
-LONGEST_ROW = 2**27  # bytes: memory has to hold a row
-SEPARATOR = b"<|endoftext|>"  # a line with nothing else on it ends a document
+PLAIN, ROWS = (".txt", ".md"), (".jsonl", ".csv")  # each may be followed by .gz
+BYTES_PER_BLOCK = 2**20  # of plain text, decoded at once
+BYTES_PER_READ = 2**16  # at most; a longer line comes in parts
+LONGEST_ROW = 2**27  # bytes; a row must fit in memory
+SEPARATOR = b"<|endoftext|>"  # ends a document if it is alone on a line
 BORDER = re.compile(rb"\n[ \t]*" + re.escape(SEPARATOR) + rb"[ \t]*\r?\n\s*")
 
 
 @dataclass(frozen=True)
 class Text:
-    """A document while it is read: its pieces come one after another, once."""
+    """A document that is still being read: an iterator over its pieces, which can be consumed once."""
 
     _pieces: Iterator[str]
 
@@ -40,19 +40,19 @@ class Text:
 
 @dataclass(frozen=True)
 class Span:
-    """The documents of a file between two positions.
+    """The documents between two positions in a file.
 
-    A row of JSON Lines or CSV is a document; it belongs to the span that contains its end. A plain text is a document,
-    or several, separated by lines that contain nothing but `<|endoftext|>`.
+    Each row of JSON Lines or CSV is a document, and belongs to the span that contains its end. Plain text is one
+    document, or several separated by lines that contain only `<|endoftext|>`.
     """
 
     path: Path
     start: int
     stop: int
-    column: str = "text"  # of JSON Lines and CSV
+    column: str = "text"  # for JSON Lines and CSV
 
     def __iter__(self) -> Iterator[Text]:
-        """Raises `ValueError` for a file that is not what its name says, with the position or the line."""
+        """Raise `ValueError`, with the position or the line, if the content does not have the format of the name."""
         if format_of(self.path) not in ROWS:
             for _, pieces in groupby(self._plain(), itemgetter(0)):
                 yield Text(piece for _, piece in pieces)
@@ -65,17 +65,17 @@ class Span:
                 yield Text(iter([text]))
 
     def _plain(self) -> Iterator[tuple[int, str]]:
-        """The pieces of a plain text, about a megabyte each, with the number of their document."""
+        """Pieces of plain text, about a megabyte each, with the number of the document they belong to."""
         decoder = _Decoder(self.path)
         document, position = 0, self.start
-        block: list[bytes] = []  # lines from `position` on that are not decoded yet
+        block: list[bytes] = []  # lines not decoded yet, starting at `position`
         size = 0
-        line_begins = True  # rather than the rest of a long line
-        for at, line in _lines(self.path, LINE, self.start, self.stop):
+        line_begins = True  # False within a long line that comes in parts
+        for at, line in _lines(self.path, BYTES_PER_READ, self.start, self.stop):
             word = line.strip()
             separates = line_begins and word == SEPARATOR
             line_begins = line.endswith(b"\n")
-            # The block never ends in white space unless a separator follows, whose documents end without any.
+            # Keep trailing whitespace in the block: if a separator follows, it is stripped from the document.
             if separates or (size >= BYTES_PER_BLOCK and word):
                 data = b"".join(block)
                 if piece := decoder.decode(data.rstrip() if separates else data, position):
@@ -83,7 +83,7 @@ class Span:
                 block, size = [], 0
             if separates:
                 document += 1
-            elif word or block or document == 0:  # after a separator, blank lines are left out
+            elif word or block or document == 0:  # skip blank lines after a separator
                 position = position if block else at
                 block.append(line)
                 size += len(line)
@@ -92,23 +92,23 @@ class Span:
 
 
 def format_of(path: Path) -> str:
-    """What a file contains by its name, in lower case: `.csv` for `DATA.CSV.gz`."""
+    """The format that a file's name announces, in lower case: `.csv` for `DATA.CSV.gz`."""
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def content_size(path: Path) -> int:
-    """How many bytes a file contains, unpacked."""
+    """The size of a file in bytes, uncompressed."""
     if path.suffix.lower() != ".gz":
         return path.stat().st_size
     with _opened(path) as file:
-        return file.seek(0, io.SEEK_END)  # unpacks all of it: the size that gzip notes is only right below 4 GB
+        return file.seek(0, io.SEEK_END)  # decompresses it all: the size stored by gzip is wrong from 4 GB on
 
 
-def good_cut(path: Path, at: int, size: int) -> tuple[int, bool]:
-    """Where to cut a file of `size` bytes at a position or soon after, and whether that is inside a document.
+def find_cut(path: Path, at: int, size: int) -> tuple[int, bool]:
+    """A position, at `at` or soon after, to cut a file of `size` bytes, and whether that splits a document.
 
-    It is between two documents if one ends within half of the rest (and a megabyte), or else at the end of a line, or
-    of a character.
+    The cut falls between two documents if one ends within half of the rest (at most a megabyte), otherwise at the end
+    of a line, or else between two characters.
     """
     if format_of(path) in ROWS:
         return at, False
@@ -121,13 +121,13 @@ def good_cut(path: Path, at: int, size: int) -> tuple[int, bool]:
         return at + border.end(), False
     if line.endswith(b"\n") and at + len(line) < size:
         return at + len(line), True
-    # not inside a line break or a UTF-8 character, whose bytes after the first are 10xxxxxx
+    # Do not split a line break or a UTF-8 character, whose bytes after the first are 10xxxxxx.
     inside = (byte == ord("\n") or byte & 0b1100_0000 == 0b1000_0000 for byte in line)
     return at + next((i for i, is_inside in enumerate(inside) if not is_inside), len(line)), True
 
 
 def _json_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
-    """The text of each row of JSON Lines, with the position of the row's end."""
+    """The text of each row of JSON Lines, with the position at which the row ends."""
     decoder = _Decoder(path)
     for number, (at, line) in enumerate(_whole_lines(path), start=1):
         where = f"Line {number} of {path}"
@@ -138,26 +138,26 @@ def _json_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
             row = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise ValueError(
-                f"{where} is not JSON ({getattr(error, 'msg', error)}): correct it or remove it."
+                f"{where} is not valid JSON ({getattr(error, 'msg', error)}): correct it or remove it."
             ) from None
         if not isinstance(row, dict):
             raise ValueError(f"{where} must be a JSON object with {column!r}, but is {row!r:.60}: correct it.")
         if column not in row:
-            raise ValueError(f"{where} {lacks(column, row)}")
+            raise ValueError(f"{where} {missing_column(column, row)}")
         text = "" if row[column] is None else row[column]
         if not isinstance(text, str):
-            raise ValueError(f"{where} must have text in {column!r}, but has {text!r:.60}: correct it or remove it.")
+            raise ValueError(f"{where} must have text in {column!r}, but has {text!r:.60}: correct or remove it.")
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"{where} has half a character (a lone surrogate) in {column!r}: remove it.") from None
+            raise ValueError(f"{where} has a lone surrogate (half a character) in {column!r}: remove it.") from None
         yield at + len(line), re.sub("\r\n?", "\n", text)
 
 
 def _csv_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
-    """The text of each row of CSV, with the position of the row's end."""
+    """The text of each row of CSV, with the position at which the row ends."""
     decoder = _Decoder(path)
-    end = 0  # of the lines that were read
+    end = 0  # of the last line read
 
     def lines() -> Iterator[str]:
         nonlocal end
@@ -176,23 +176,23 @@ def _csv_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
             if not header:
                 header = row
                 if column not in header:
-                    raise ValueError(f"{path} {lacks(column, header)}")
+                    raise ValueError(f"{path} {missing_column(column, header)}")
             elif len(row) != len(header):
-                raise ValueError(f"{where} has {len(row)} fields, but the header has {len(header)}: correct it.")
+                raise ValueError(f"{where} has {len(row)} fields, but the header has {len(header)}: correct the line.")
             else:
                 yield end, row[header.index(column)]
     except csv.Error as error:
-        raise ValueError(f"Line {rows.line_num} of {path} is not CSV ({error}): correct it or remove it.") from None
+        raise ValueError(f"Line {rows.line_num} of {path} is not valid CSV ({error}): correct or remove it.") from None
 
 
-def lacks(column: str, columns: Iterable[str]) -> str:
-    """The end of a sentence about something that has other columns than the one asked for."""
+def missing_column(column: str, columns: Iterable[str]) -> str:
+    """The end of an error message about a row or table without the requested column."""
     names = ", ".join(f"{name!s:.40}" for name in columns)
-    return f"has no column {column!r}, only {names:.200}: name the column of the text with --column."
+    return f"has no column {column!r}, only {names:.200}: name the text column with --column."
 
 
 class _Decoder:
-    """Turns the bytes of a file into text with a plain line feed for every line break."""
+    """Decodes the bytes of a file, block by block, and turns every line break into a line feed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -200,12 +200,12 @@ class _Decoder:
         self._line_breaks = io.IncrementalNewlineDecoder(self._utf8, translate=True)
 
     def decode(self, block: bytes, position: int, final: bool = False) -> str:
-        """The text of a block that begins at a position; `ValueError` if it is not UTF-8 or not text at all."""
-        undecided = len(self._utf8.getstate()[0])  # bytes of a character that began in the block before
+        """The text of the block that begins at `position`; `ValueError` for anything but UTF-8 text."""
+        pending = len(self._utf8.getstate()[0])  # bytes of a character that began in the previous block
         try:
             text = self._line_breaks.decode(block, final=final)
         except UnicodeDecodeError as error:
-            at = position - undecided + error.start
+            at = position - pending + error.start
             raise ValueError(
                 f"{self._path} is not UTF-8 text (byte {error.object[error.start]:#04x} at position {at}): save it as "
                 f"UTF-8."
@@ -213,7 +213,7 @@ class _Decoder:
         if b"\0" in block:
             raise ValueError(
                 f"{self._path} is not UTF-8 text (a NUL byte at position {position + block.index(0)}): save it as "
-                f"UTF-8, or leave it out if it is not a text."
+                f"UTF-8, or exclude it if it is not text."
             )
         return text
 
@@ -221,12 +221,13 @@ class _Decoder:
 def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     for at, line in _lines(path, LONGEST_ROW):
         if len(line) == LONGEST_ROW:
-            raise ValueError(f"{path} has a line of more than {LONGEST_ROW} bytes at position {at}: break it up.")
+            raise ValueError(f"{path} has a line of more than {LONGEST_ROW} bytes at position {at}: split it.")
         yield at, line
 
 
 def _lines(path: Path, longest: int, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """The lines from `start` to `stop` or the file's end, with their positions; longer ones come in parts."""
+    """Lines from `start` to `stop` (or the end of the file), with their positions; those over `longest` bytes come in
+    parts."""
     with _opened(path) as file:
         position = start
         if start == 0 and file.read(3) == codecs.BOM_UTF8:
@@ -237,7 +238,7 @@ def _lines(path: Path, longest: int, start: int = 0, stop: int | None = None) ->
             if not line and stop is None:
                 return
             if not line:
-                raise ValueError(f"{path} became shorter while it was read: leave it alone and try again.")
+                raise ValueError(f"{path} became shorter while being read: try again without changing the file.")
             yield position, line
             position += len(line)
 
@@ -248,4 +249,4 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         with cast(BinaryIO, gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")) as file:
             yield file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is not a complete gzip file ({error}): get a fresh copy.") from None
+        raise ValueError(f"{path} is not a complete gzip file ({error}): get a new copy.") from None

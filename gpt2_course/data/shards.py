@@ -1,7 +1,7 @@
-"""Token shards: a text as files of `uint16` ids, mapped into memory, so that only what is read is loaded.
+"""Token shards: a text as files of `uint16` ids, memory-mapped so that only the parts in use are loaded.
 
-A folder of them holds `train-00000.npy` and so on, `val-….npy`, the tokenizer that made them, and `index.json`,
-which is written last: a folder without it is not complete.
+A folder of shards contains `train-00000.npy` and so on, `val-….npy`, the tokenizer that made them, and `index.json`,
+which is written last: without it, the folder is incomplete.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from gpt2_course.tokenizer import Tokenizer
 
 Tokens = NDArray[np.uint16]
 INDEX = "index.json"
-SHARD_TOKENS = 50_000_000  # 100 MB a file
-TOKENS_PER_BLOCK = 2**16  # tokens looked at in one go to find where documents end
+SHARD_TOKENS = 50_000_000  # 100 MB per file
+TOKENS_PER_BLOCK = 2**16  # scanned at once to find the ends of documents
 
 
 class TokenStream:
-    """Token ids in one long row, spread over one or more arrays, usually memory-mapped.
+    """One long sequence of token ids, stored in one or more arrays, usually memory-mapped.
 
     >>> stream = TokenStream([np.arange(10, dtype=np.uint16)], vocab_size=10)
     >>> stream.windows([2, 5], 3)
@@ -62,20 +62,23 @@ class TokenStream:
         return int(self.ends[-1]) if self.arrays else 0
 
     def windows(self, starts: Iterable[int], length: int) -> Tensor:
-        """The `length` ids from each start on, as int64 (B, length); a window may cross from shard to shard."""
+        """The `length` ids from each of B starts on, int64 (B, length); a window may span several shards.
+
+        Raises `ValueError` for an id outside the vocabulary.
+        """
         rows = np.stack([self._slice(start, start + length) for start in starts])
         if rows.max() >= self.vocab_size:
             raise ValueError(
-                f"The shards hold the token id {rows.max()}, but their vocabulary ends at {self.vocab_size - 1}: "
-                f"write them again."
+                f"The shards contain the token id {rows.max()}, but their vocabulary ends at {self.vocab_size - 1}: "
+                f"write the shards again."
             )
         return torch.from_numpy(rows.astype(np.int64))
 
     def random_windows(self, count: int, length: int, random: torch.Generator, share: slice = slice(None)) -> Tensor:
-        """`count` windows at random places, int64 (count, length); of them only those in `share` are read and returned.
+        """`count` windows at random positions, int64 (count, length); only the rows in `share` are read and returned.
 
-        Where every document fits into a window, each begins where a document does, with the end of the one before or
-        without it: so a model never has to guess at a beginning that it cannot see.
+        If every document fits into a window, each window begins with a whole document, about half of them with the
+        `end_of_text` before it. So a model never has to guess at a beginning that it cannot see.
         """
         n = self._documents_before(len(self) - length) if self.fits(length - 1) else 0
         if n == 0:
@@ -86,13 +89,15 @@ class TokenStream:
         return self.windows((torch.tensor(ends) + after[share]).tolist(), length)
 
     def fits(self, context: int) -> bool:
-        """Whether a model that looks back on `context` tokens can see each document whole, and what ends it."""
+        """Whether every document fits into a context of this many tokens, with the `end_of_text` before it."""
         return self.end_of_text is not None and self.longest_document is not None and self.longest_document < context
 
     @cached_property
     def _ended_by(self) -> NDArray[np.int64]:
-        """How many documents have ended by the end of each block: all that is remembered of where they end, so that
-        shards larger than memory take hardly any."""
+        """How many documents have ended by the end of each block (one number per block).
+
+        Storing every end would take memory in proportion to the shards, which may be larger than memory.
+        """
         return np.cumsum([len(self._ends_in(block)) for block in self._blocks], dtype=np.int64)
 
     @property
@@ -100,22 +105,22 @@ class TokenStream:
         return range(-(-len(self) // TOKENS_PER_BLOCK))  # rounded up: the last one may be shorter
 
     def _ends_in(self, block: int) -> NDArray[np.int64]:
-        """Where documents end in a block of tokens: the places of `end_of_text`."""
+        """The positions of `end_of_text` in a block of tokens."""
         start = block * TOKENS_PER_BLOCK
         return start + np.flatnonzero(self._slice(start, min(start + TOKENS_PER_BLOCK, len(self))) == self.end_of_text)
 
-    def _documents_before(self, place: int) -> int:
-        """How many documents end before a place."""
-        ends = self._ends_in(place // TOKENS_PER_BLOCK)
-        return int(self._ended_by[place // TOKENS_PER_BLOCK]) - int(np.count_nonzero(ends >= place))
+    def _documents_before(self, position: int) -> int:
+        """How many documents end before a position."""
+        ends = self._ends_in(position // TOKENS_PER_BLOCK)
+        return int(self._ended_by[position // TOKENS_PER_BLOCK]) - int(np.count_nonzero(ends >= position))
 
     def _document_end(self, number: int) -> int:
-        """Where a document ends, counted from 0."""
+        """The position of the `end_of_text` of document `number`, counted from 0."""
         block = int(np.searchsorted(self._ended_by, number, side="right"))
-        return int(self._ends_in(block)[number - self._ended_by[block]])  # counted from the last one in the block
+        return int(self._ends_in(block)[number - self._ended_by[block]])  # a negative index, from the block's last end
 
     def documents(self, count: int | None = None) -> list[Tensor]:
-        """The first `count` documents (or all), int64, each with `end_of_text` before and after it."""
+        """The first `count` documents (default: all), int64 (T,), each with `end_of_text` before and after it."""
         ends = list(islice((int(end) for block in self._blocks for end in self._ends_in(block)), count))
         starts = [0, *(end + 1 for end in ends[:-1])]
         end_of_text = torch.tensor([self.end_of_text])
@@ -137,21 +142,20 @@ class TokenStream:
 def write_shards(
     corpus: Corpus, tokenizer: Tokenizer, folder: Path, shard_tokens: int = SHARD_TOKENS
 ) -> dict[str, int]:
-    """Tokenizes a corpus into a folder of shards; returns how many tokens each part has, and how many `documents` the
-    corpus has.
+    """Tokenize a corpus into a folder of shards; return the numbers of tokens in `train` and `val`, and of `documents`.
 
-    Memory holds one shard at a time, however long the text is. Documents end with `<|endoftext|>` where the
-    tokenizer has it. Raises `ValueError` for a vocabulary that does not fit into 16 bits.
+    Only one shard is in memory at a time. Each document ends with `<|endoftext|>` if the tokenizer has it. Raises
+    `ValueError` for a vocabulary that does not fit in 16 bits.
     """
     check_vocabulary(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / INDEX).unlink(missing_ok=True)  # what it described is about to be replaced
+    (folder / INDEX).unlink(missing_ok=True)  # the shards it lists are about to be replaced
     remove_leftovers(folder)
     for part in ("train", "val"):
-        for shard in folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].npy"):  # of work that was killed
+        for shard in folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].npy"):  # of a run that was killed
             shard.unlink()
     index: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
-    counts = {"documents": -corpus.cut_documents}  # each of these is counted in both parts
+    counts = {"documents": -corpus.cut_documents}  # these are counted in both parts
     with tqdm(desc="tokenizing", unit="B", unit_scale=True, leave=False, disable=None) as bar:
         for part, documents in (("train", corpus.train), ("val", corpus.val)):
             reader = _Reader(documents, tokenizer, bar)
@@ -159,7 +163,7 @@ def write_shards(
             shards: list[dict[str, str | int]] = []
             while len(tokens := np.fromiter(islice(ids, shard_tokens), dtype=np.uint16)):
                 shards.append(write_shard(folder, part, len(shards), tokens))
-            # what the documents cost at least is asked of those that a model is tested on
+            # the floor is computed for validation documents only, so the index lists only theirs
             index[part] = {
                 "shards": shards,
                 "longest_document": reader.longest_document,
@@ -174,19 +178,22 @@ def write_shards(
 
 
 def check_vocabulary(tokenizer: Tokenizer) -> None:
-    """Raises `ValueError` for a vocabulary that does not fit into 16 bits."""
+    """Raise `ValueError` for a vocabulary that does not fit in 16 bits."""
     if tokenizer.vocab_size > 2**16:
-        raise ValueError(f"Shards hold ids below 65536, but this vocabulary has {tokenizer.vocab_size} tokens.")
+        raise ValueError(
+            f"A vocabulary for shards must have at most {2**16} tokens, but this one has {tokenizer.vocab_size}: use a "
+            f"smaller one."
+        )
 
 
 def write_shard(folder: Path, part: str, number: int, tokens: Tokens) -> dict[str, str | int]:
-    """Writes a shard, and returns its entry in the index."""
+    """Write a shard and return its entry for the index."""
     name = f"{part}-{number:05}.npy"
     with replacing(folder / name) as path:
         try:
             with path.open("wb") as file:
                 np.save(file, tokens)
-        except OSError as error:  # NumPy's own says how many elements were written, not why it stopped
+        except OSError as error:  # NumPy's message gives the number of elements written, not the reason
             raise OSError(
                 f"The token shard {folder / name} could not be written (is the disk full?): make room and run the same "
                 f"command again."
@@ -195,7 +202,7 @@ def write_shard(folder: Path, part: str, number: int, tokens: Tokens) -> dict[st
 
 
 class _Reader:
-    """The ids of a row of documents, one by one; afterwards, what there is to know about the documents."""
+    """The ids of several documents, one by one; once they are read, also facts about the documents."""
 
     def __init__(self, documents: Iterable[Text | Document], tokenizer: Tokenizer, bar: tqdm) -> None:  # type: ignore[type-arg]
         self.documents = documents
@@ -225,19 +232,19 @@ class _Reader:
 
 
 def find_shards(data: str) -> Path | None:
-    """The folder of token shards named by `data`, if it is one."""
+    """The folder of token shards that `data` names; None if it names something else."""
     spec = DataSpec.parse(data)
     return spec.path if spec.kind == "files" and (spec.path / INDEX).exists() else None
 
 
 def read_shards(folder: Path) -> tuple[Tokenizer, TokenStream, TokenStream]:
-    """The tokenizer, training tokens and validation tokens of a folder of shards, none of them loaded yet.
+    """The tokenizer, training tokens, and validation tokens in a folder of shards; tokens are loaded when used.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not complete or not sound.
+    Raises `FileNotFoundError` if the folder is incomplete, `ValueError` if it is damaged.
     """
     path = folder / INDEX
     if not path.exists():
-        raise FileNotFoundError(f"{folder} holds no complete token shards (no {INDEX}): write them again.")
+        raise FileNotFoundError(f"{folder} contains no complete token shards (no {INDEX}): write them again.")
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         vocab_size = int(index["vocab_size"])
@@ -245,12 +252,12 @@ def read_shards(folder: Path) -> tuple[Tokenizer, TokenStream, TokenStream]:
         listed = [[(str(s["file"]), int(s["tokens"])) for s in part["shards"]] for part in parts]
         about = [(int(part["longest_document"]), [float(x) for x in part["nats"]]) for part in parts]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not an index of token shards ({error!r}): write them again.") from error
+        raise ValueError(f"{path} is not an index of token shards ({error!r}): write the shards again.") from error
     tokenizer = Tokenizer.load(folder)
     if tokenizer.vocab_size != vocab_size:
         raise ValueError(
-            f"The tokenizer in {folder} has {tokenizer.vocab_size} tokens, but {INDEX} says {vocab_size}: they do "
-            f"not belong together."
+            f"The tokenizer in {folder} has {tokenizer.vocab_size} tokens, but {INDEX} says {vocab_size}: write the "
+            f"shards again."
         )
     train, val = (
         TokenStream(
@@ -270,7 +277,7 @@ def _map(path: Path, n_tokens: int) -> Tokens:
         raise ValueError(f"The token shard {path} is broken ({error}): write the shards again.") from error
     if array.dtype != np.uint16 or array.shape != (n_tokens,):
         raise ValueError(
-            f"The token shard {path} holds {array.dtype} of shape {array.shape}, but {INDEX} says {n_tokens} uint16 "
+            f"The token shard {path} contains {array.dtype} of shape {array.shape}, but {INDEX} says {n_tokens} uint16 "
             f"ids: write the shards again."
         )
     return array

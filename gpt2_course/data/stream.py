@@ -1,7 +1,7 @@
-"""Datasets of the Hugging Face hub as token shards: read as a stream, so that no disk has to hold the text.
+"""Datasets on the Hugging Face hub as token shards, streamed so that the text is never stored on disk.
 
-The folder also holds `progress.json`, which says how far the stream was read when the last shard was written. So the
-work may be stopped at any time, and goes on from there; when all is done, that file becomes `index.json`.
+While work is in progress, the folder also contains `progress.json`, which records how much of the stream the shards
+cover. Work may stop at any time and resumes from there. In the end, this file becomes `index.json`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gpt2_course.data.formats import lacks
+from gpt2_course.data.formats import missing_column
 from gpt2_course.data.shards import INDEX, SHARD_TOKENS, check_vocabulary, write_shard
 from gpt2_course.data.spec import DataSpec
 from gpt2_course.data.text import COLUMN, VAL_FRACTION
@@ -26,13 +26,13 @@ from gpt2_course.files import remove_leftovers, replacing
 from gpt2_course.tokenizer import Tokenizer
 
 PROGRESS = "progress.json"
-END = "end"  # the position when there is nothing more to read
-DOCUMENTS_AT_ONCE = 64  # encoded side by side, on all cores
+END = "end"  # the position once everything has been read
+DOCUMENTS_PER_BATCH = 64  # encoded in parallel
 FACTORS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
 
 
 def parse_count(text: str) -> int:
-    """The whole number that `10B`, `1.5M`, `250K` or `1000` stands for; `ValueError` for anything else.
+    """The integer meant by `10B`, `1.5M`, `250K`, or `1000`; `ValueError` for anything else.
 
     >>> parse_count("1.5M")
     1500000
@@ -40,7 +40,7 @@ def parse_count(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB]?)", text.upper(), re.ASCII)
     count = round(float(found[1]) * FACTORS[found[2]]) if found else 0
     if count < 1:
-        raise ValueError(f"{text!r} is no number of tokens: write it as in 10B, 500M, 250K or 1000.")
+        raise ValueError(f"{text!r} is not a number of tokens: write it like 10B, 500M, 250K, or 1000.")
     return count
 
 
@@ -53,28 +53,29 @@ def stream_shards(
     shard_tokens: int = SHARD_TOKENS,
     column: str = COLUMN,
 ) -> dict[str, int]:
-    """Tokenizes `hf:OWNER/NAME`, `hf:OWNER/NAME:CONFIG` or `hf:FOLDER` and returns how many tokens each part has.
+    """Tokenize `hf:OWNER/NAME`, `hf:OWNER/NAME:CONFIG`, or `hf:FOLDER`; return the number of tokens in each part.
 
-    The documents are the `column` of the split `train`, in the order in which they are stored; it stops with the one
-    that reaches `tokens`. As nobody knows how long a stream is, the validation part is not its end: a document
-    goes there whenever that part has less than its share of the tokens so far, up to `shard_tokens` in all.
+    The documents are read from `column` of the split `train`, in stored order, up to the one that reaches `tokens`.
+    The length of a stream is unknown, so validation documents cannot be its last ones. Instead, a document goes to the
+    validation part whenever that has less than `val_fraction` of the tokens so far, up to `shard_tokens` in total.
 
-    Memory holds one shard. A call with the same arguments goes on after the last shard that was written, and what it
-    leaves is the same, byte for byte, as if it had never been stopped. Raises `ValueError` for other arguments than
-    the folder was begun with and for a dataset without text, `ConnectionError` where it cannot be read, and
-    `ImportError` without the library `datasets`, 5.2 or newer.
+    About one shard is in memory at a time. A call with the same arguments resumes after the last shard written, and
+    the result is the same, byte for byte, as without the interruption.
+
+    Raises `ValueError` if the arguments differ from those the folder was started with or the dataset has no text,
+    `ConnectionError` if the dataset cannot be read, `ImportError` without the library `datasets`, 5.2 or newer.
     """
     if not 0 < val_fraction < 1:
-        raise ValueError(f"val_fraction is the share of the text to test on, between 0 and 1, but is {val_fraction}.")
+        raise ValueError(f"val_fraction must be between 0 and 1, but is {val_fraction}.")
     check_vocabulary(tokenizer)
     source = {"data": data, "tokens": tokens, "val_fraction": val_fraction, "column": column}
-    progress = _begin(folder, tokenizer, source)
+    progress = _load_progress(folder, tokenizer, source)
     dataset = [] if progress["position"] == END else _open(data, column, progress)
     remove_leftovers(folder)
     tokenizer.save(folder)
     parts = ("train", "val")
     counts = {part: sum(shard["tokens"] for shard in progress[part]["shards"]) for part in parts}
-    unsaved = {part: array("H") for part in parts}  # 16 bits a token
+    unsaved = {part: array("H") for part in parts}  # 16 bits per token
     total = sum(counts.values())
     with tqdm(total=tokens, initial=total, unit="tok", unit_scale=True, leave=False, disable=None) as bar:
         for ids, position in _encode(_read(dataset, data, column), tokenizer):
@@ -97,36 +98,36 @@ def stream_shards(
 
 
 def tokens_kept(folder: Path) -> int:
-    """How many tokens work that was stopped has left in its folder: there it goes on."""
+    """How many tokens the shards of interrupted work contain, from which it would resume."""
     if not (folder / PROGRESS).exists():
         return 0
     progress = json.loads((folder / PROGRESS).read_text("utf-8"))
     return sum(shard["tokens"] for part in ("train", "val") for shard in progress[part]["shards"])
 
 
-def _begin(folder: Path, tokenizer: Tokenizer, source: dict[str, Any]) -> dict[str, Any]:
-    """How far the work in a folder has come; `ValueError` where it is other work."""
+def _load_progress(folder: Path, tokenizer: Tokenizer, source: dict[str, Any]) -> dict[str, Any]:
+    """The progress of the work in a folder; `ValueError` if its arguments were different."""
     path = folder / PROGRESS
     if not path.exists():
         about = {part: {"shards": [], "longest_document": 0, "nats": []} for part in ("train", "val")}
         return {"vocab_size": tokenizer.vocab_size, **about, "source": source, "revision": None, "position": None}
     try:
         progress: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        stored = {"column": COLUMN, **progress["source"]}  # older work has no column
+        stored = {"column": COLUMN, **progress["source"]}  # older folders store no column
         begun = {**{name: stored[name] for name in source}, "tokenizer": Tokenizer.load(folder)}
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error!r}): delete {folder} and begin again.") from error
+        raise ValueError(f"{path} is damaged ({error!r}): delete {folder} and start over.") from error
     for name, asked in {**source, "tokenizer": tokenizer}.items():
         if begun[name] != asked:
             raise ValueError(
-                f"The shards in {folder} were begun with {name}={begun[name]!r}, which cannot become {asked!r} on the "
-                f"way: leave it as it was, or choose another folder with --out."
+                f"The shards in {folder} were started with {name}={begun[name]!r}, which cannot change to {asked!r}: "
+                f"keep it, or choose another folder with --out."
             )
     return progress
 
 
 def _save(folder: Path, progress: dict[str, Any], unsaved: dict[str, array[int]]) -> None:
-    """Writes a shard of each part, and then how far that is."""
+    """Write a shard of each part, then the progress."""
     for part, ids in unsaved.items():
         if ids:
             shards = progress[part]["shards"]
@@ -137,28 +138,30 @@ def _save(folder: Path, progress: dict[str, Any], unsaved: dict[str, array[int]]
 
 
 def _encode(documents: Iterator[tuple[str, Any]], tokenizer: Tokenizer) -> Iterator[tuple[list[int], Any]]:
-    """The ids of each document, with the one that ends it, and what came with the document."""
+    """The ids of each document, including its `end_of_text`, with the position in the stream after it."""
     end = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
     with ThreadPoolExecutor() as threads:
-        while batch := list(islice(documents, DOCUMENTS_AT_ONCE)):
+        while batch := list(islice(documents, DOCUMENTS_PER_BATCH)):
             encoded = threads.map(tokenizer.encode, [text for text, _ in batch])
             for ids, (_, position) in zip(encoded, batch, strict=True):
                 yield ids + end, position
 
 
 def _open(data: str, column: str, progress: dict[str, Any]) -> Any:
-    """The dataset as a stream that begins where `progress` ends, which also keeps its revision: what is changed on the
-    hub meanwhile changes nothing here."""
+    """The dataset as a stream that resumes at the position in `progress`.
+
+    The revision is stored in `progress`, so later changes on the hub have no effect.
+    """
     try:
-        import datasets  # here, because it is an extra, and both take long to import
+        import datasets  # here, because it is an optional dependency, and both are slow to import
         from huggingface_hub import HfApi
 
         if tuple(map(int, datasets.__version__.split(".")[:2])) < (5, 2):
-            # 5.0 loses documents where a stream is stopped for the second time
-            raise ImportError(f"here is version {datasets.__version__}")
+            # 5.0 loses documents if a stream is interrupted twice
+            raise ImportError(f"found version {datasets.__version__}")
     except ImportError as error:
         raise ImportError(
-            f"{data} takes the library datasets, 5.2 or newer, to read ({error}): pip install --upgrade datasets"
+            f"Reading {data} requires the library datasets, 5.2 or newer ({error}): run pip install --upgrade datasets."
         ) from error
     spec = DataSpec.parse(data)
     try:
@@ -171,15 +174,15 @@ def _open(data: str, column: str, progress: dict[str, Any]) -> Any:
             name, spec.configuration or None, split="train", streaming=True, revision=progress["revision"]
         )
         row = next(iter(dataset), None)
-    except Exception as error:  # the library hands through the errors of whatever it reads with
+    except Exception as error:  # the library passes on errors of any type from the libraries it reads with
         raise ConnectionError(
-            f"{data} could not be opened ({_reason(error)}): give hf:OWNER/NAME, hf:OWNER/NAME:CONFIG or hf:FOLDER, "
-            f"and look whether you are online."
+            f"{data} could not be opened ({_reason(error)}): give hf:OWNER/NAME, hf:OWNER/NAME:CONFIG, or hf:FOLDER, "
+            f"and check your internet connection."
         ) from error
     if row is None:
-        raise ValueError(f"{data} is empty: there is nothing to learn from.")
+        raise ValueError(f"{data} is empty: choose a dataset that contains text.")
     if column not in row:
-        raise ValueError(f"{data} {lacks(column, row)}")
+        raise ValueError(f"{data} {missing_column(column, row)}")
     _text_in(row, column, data)
     dataset = dataset.select_columns(column)
     if progress["position"]:
@@ -188,7 +191,7 @@ def _open(data: str, column: str, progress: dict[str, Any]) -> Any:
 
 
 def _read(dataset: Any, data: str, column: str) -> Iterator[tuple[str, Any]]:
-    """The documents, each with the position in the stream after it; rows without text are left out."""
+    """The documents, each with the position in the stream after it; rows without text are skipped."""
     rows = iter(dataset)
     while True:
         try:
@@ -198,7 +201,7 @@ def _read(dataset: Any, data: str, column: str) -> Iterator[tuple[str, Any]]:
             return
         except Exception as error:
             raise ConnectionError(
-                f"Reading {data} broke off ({_reason(error)}): the same command goes on after the last shard written."
+                f"Reading {data} failed ({_reason(error)}): the same command resumes after the last shard written."
             ) from error
         if text := _text_in(row, column, data):
             yield text, position
@@ -208,7 +211,7 @@ def _text_in(row: dict[str, Any], column: str, data: str) -> str:
     text = "" if row.get(column) is None else row[column]
     if not isinstance(text, str):
         raise ValueError(
-            f"{data} must have text in its column {column!r}, but has {text!r:.60}: name another with --column."
+            f"{data} must have text in its column {column!r}, but has {text!r:.60}: name another column with --column."
         )
     return text
 

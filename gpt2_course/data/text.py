@@ -1,4 +1,4 @@
-"""Texts by name, file, folder or pattern, read piece by piece: a text may be larger than memory."""
+"""Texts by name, file, folder, or pattern, read piece by piece, so a text may be larger than memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from gpt2_course.data.formats import PLAIN, ROWS, Span, Text, content_size, format_of, good_cut
+from gpt2_course.data.formats import PLAIN, ROWS, Span, Text, content_size, find_cut, format_of
 from gpt2_course.data.spec import TINY_WORLD, DataSpec
 from gpt2_course.files import replacing
 from gpt2_course.tiny_world import Document, Split, documents
@@ -21,12 +21,13 @@ from gpt2_course.tokenizer_files import has_tokenizer
 
 @dataclass(frozen=True)
 class Download:
-    """A text on the web, and what its bytes must hash to."""
+    """A text on the web, and the SHA-256 of its bytes."""
 
     url: str
     sha256: str
 
 
+# Corpora to download, by the name that `--data` takes; a new corpus needs only an entry here.
 DOWNLOADS = {
     # 40,000 lines of Shakespeare's plays, in the public domain
     "shakespeare": Download(
@@ -37,13 +38,13 @@ DOWNLOADS = {
 MANUAL = "python-manual"
 CORPORA = (TINY_WORLD, MANUAL, *DOWNLOADS)
 VAL_DOCUMENTS = 2_000  # of Tiny World: about 1.5 MB
-VAL_FRACTION = 0.1  # the share of a text to validate on, at its end
-COLUMN = "text"  # of a .jsonl or .csv file or a dataset
+VAL_FRACTION = 0.1  # the fraction of a text, at its end, to validate on
+COLUMN = "text"  # the column to read from a .jsonl or .csv file or a dataset
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The documents of files."""
+    """The documents in files."""
 
     spans: list[Span]
 
@@ -53,7 +54,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class TinyWorld:
-    """The first `n_documents` of one half of Tiny World, written as they are asked for."""
+    """The first `n_documents` of one split of Tiny World, sampled as they are read."""
 
     split: Split
     n_documents: int
@@ -64,39 +65,41 @@ class TinyWorld:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text in two parts, to learn from and to be tested on; each a row of documents."""
+    """A text in two parts, for training and for validation, each a series of documents."""
 
     train: Iterable[Text | Document]
     val: Iterable[Text | Document]
     cut_documents: int = 0  # how many begin in `train` and end in `val`
-    files: str = ""  # which of one's own files are read and which are skipped, in a line
+    files: str = ""  # one line about the user's files: which are read, which are skipped
 
 
 def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COLUMN) -> Corpus:
-    """The text behind a name of `CORPORA`, a file, a folder (in the order of their names), or a pattern like `*.md`.
+    """The text named by `data`: a name in `CORPORA`, a file, a folder (read in order of name), or a pattern (`*.md`).
 
-    Of JSON Lines and CSV the documents are the rows, of which `column` is read. The first part, up to the end of a
-    document or line near `1 - val_fraction` of the bytes, is for training, the rest for validation. Tiny World has a
-    validation half of its own, and as many documents to learn from as are asked for: `tiny-world:100000`. Raises
-    `FileNotFoundError`, `ConnectionError` or `ValueError` where there is no text to be had.
+    Each row of JSON Lines or CSV is a document, read from `column`. The text is cut at the end of a document or line
+    near `1 - val_fraction` of its bytes; the first part is for training, the rest for validation. Tiny World has
+    separate validation documents, and as many training documents as requested (`tiny-world:100000`).
+
+    Raises `FileNotFoundError` if there is no such text, `ConnectionError` if it cannot be downloaded, `ValueError` if
+    it is empty or damaged.
     """
     if not 0 < val_fraction <= 1:
-        raise ValueError(f"val_fraction is the share of the text to test on, above 0 up to 1, but is {val_fraction}.")
+        raise ValueError(f"val_fraction must be above 0 and at most 1, but is {val_fraction}.")
     spec = DataSpec.parse(data)
     if spec.n_documents is not None:
         return Corpus(TinyWorld("train", spec.n_documents), TinyWorld("val", VAL_DOCUMENTS))
     paths, files = _files(data)
     sizes = [content_size(path) for path in paths]
     if not any(sizes):
-        raise ValueError(f"{data} is empty: there is nothing to learn from.")
+        raise ValueError(f"{data} is empty: choose a file or folder that contains text.")
     left = int(sum(sizes) * (1 - val_fraction))
     train, val = [], []
     cut_documents = 0
     for path, size in zip(paths, sizes, strict=True):
         cut = size if left >= size else 0
         if 0 < left < size:
-            cut, is_inside = good_cut(path, left, size)
-            cut_documents += is_inside and cut < size
+            cut, splits_document = find_cut(path, left, size)
+            cut_documents += splits_document and cut < size
         train += [Span(path, 0, cut, column)] if cut > 0 else []
         val += [Span(path, cut, size, column)] if cut < size else []
         left -= size
@@ -104,12 +107,12 @@ def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COL
 
 
 def _files(data: str) -> tuple[list[Path], str]:
-    """The files of a text, and a line about them if they are the user's own."""
+    """The files that make up a text, and a line about them if they are the user's own."""
     spec = DataSpec.parse(data)
     if spec.kind == "hub":
         raise ValueError(
-            f"{data} is a stream: first write its tokens into a folder, by gpt2-course tokenize --data {data}, and "
-            f"then give that folder."
+            f"{data} is a stream: write its tokens to a folder first, with gpt2-course tokenize --data {data}, then "
+            f"give that folder."
         )
     path = spec.path
     found = [path] if data and (path.is_dir() or path.is_file()) else _matches(path)
@@ -122,30 +125,30 @@ def _files(data: str) -> tuple[list[Path], str]:
             f"There is no text {data!r}: give a .txt file (or {', '.join(PLAIN[1:] + ROWS)}), a folder of them, a "
             f"folder of token shards, or one of {', '.join(CORPORA)}."
         )
-    texts: dict[Path, str] = {}  # with the name to show
-    skipped: dict[str, list[str]] = defaultdict(list)  # by the reason
+    texts: dict[Path, str] = {}  # the name to show for each
+    skipped: dict[str, list[str]] = defaultdict(list)  # names by reason
     for path in found:
         if not path.is_dir():
             texts[path] = path.name
         elif has_tokenizer(path):
-            raise ValueError(f"{path} is a model's folder, not a text: give the folder or file of the text itself.")
+            raise ValueError(f"{path} is a model folder, not a text: give the file or folder of the text itself.")
         else:
             inside = _walk(path, skipped)
             texts |= {file: file.relative_to(path).as_posix() for file in sorted(inside)}
-    left_out = "; ".join(f"{_some(sorted(names))} ({reason})" for reason, names in sorted(skipped.items()))
+    left_out = "; ".join(f"{_first_names(sorted(names))} ({reason})" for reason, names in sorted(skipped.items()))
     if not texts:
         raise FileNotFoundError(
-            f"The folder {data} holds no {', '.join(PLAIN + ROWS)} file and no token shards"
-            f"{left_out and f'; skipped: {left_out}'}."
+            f"The folder {data} contains no {', '.join(PLAIN + ROWS)} file and no token shards"
+            f"{left_out and f' (skipped: {left_out})'}: give a folder that does."
         )
     n_bytes = sum(path.stat().st_size for path in texts)
     size = f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 10**5 else f"{n_bytes:,} bytes"
-    about = f"Reading {len(texts):,} file{'s' * (len(texts) > 1)} ({size}): {_some(list(texts.values()))}."
+    about = f"Reading {len(texts):,} file{'s' * (len(texts) > 1)} ({size}): {_first_names(list(texts.values()))}."
     return list(texts), about + (f" Skipped: {left_out}." if left_out else "")
 
 
 def _matches(pattern: Path) -> list[Path]:
-    """The files and folders that match a pattern; hidden ones only if the pattern names them."""
+    """The files and folders that match a pattern; hidden ones only if the pattern itself names hidden ones."""
     if not re.search(r"[*?[]", str(pattern)):
         return []
     hidden = any(part.startswith(".") for part in pattern.parts if part != "..")
@@ -155,7 +158,7 @@ def _matches(pattern: Path) -> list[Path]:
 
 
 def _walk(folder: Path, skipped: dict[str, list[str]]) -> Iterator[Path]:
-    """The texts in a folder and its subfolders; what is skipped is noted by its reason."""
+    """The text files in a folder and its subfolders; record in `skipped` what is not read, by reason."""
     unread = [folder]
     while unread:
         here = unread.pop()
@@ -174,16 +177,16 @@ def _walk(folder: Path, skipped: dict[str, list[str]]) -> Iterator[Path]:
 
 
 def _reason_to_skip(path: Path) -> str:
-    """Why something in a folder is not read; empty if it is."""
+    """Why a file or folder is not read; empty if it is read."""
     try:
         if path.name.startswith("."):
             return "hidden"
         if path.is_dir():
-            if path.resolve() != path.parent.resolve() / path.name:  # it might lead around in a circle
+            if path.resolve() != path.parent.resolve() / path.name:  # a link might lead in a circle
                 return "linked folder"
-            return "a model's folder" if has_tokenizer(path) else ""
+            return "model folder" if has_tokenizer(path) else ""
         if format_of(path) not in PLAIN + ROWS or not path.is_file():
-            return "not a text"
+            return "not text"
         if not os.access(path, os.R_OK):
             return "cannot be read"
         return "" if path.stat().st_size else "empty"
@@ -191,21 +194,21 @@ def _reason_to_skip(path: Path) -> str:
         return "cannot be read"
 
 
-def _some(names: list[str]) -> str:
-    """The first names of a list and how many more there are, in one line."""
+def _first_names(names: list[str]) -> str:
+    """The first three names and the number of the others, on one line."""
     shown = ["".join(c if c.isprintable() else "?" for c in name) for name in names[:3]]
-    return ", ".join(shown) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    return ", ".join(shown) + (f", and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _cache() -> Path:
-    """Where texts are kept from run to run: the user's cache folder, by the customs of the system."""
-    import pooch  # here and below, because few runs download, and it takes long to import
+    """The operating system's cache folder for this user, which keeps texts between runs."""
+    import pooch  # imported only where needed: it is slow to import, and few runs download
 
     return Path(pooch.os_cache("gpt2-course"))
 
 
 def _python_manual() -> Path:
-    """Half a megabyte of English on every learner's machine: the reference manual that comes with Python."""
+    """The language reference that comes with Python: half a megabyte of English, without a download."""
     path = _cache() / f"python-manual-{sys.version_info[0]}.{sys.version_info[1]}.txt"
     if not path.exists():
         from pydoc_data.topics import topics
@@ -216,7 +219,7 @@ def _python_manual() -> Path:
 
 
 def _download(name: str, download: Download) -> Path:
-    """The file in the local cache, downloaded once; it gets there only whole and with the right checksum."""
+    """The file in the local cache; downloaded once, and stored only if it is complete and its checksum matches."""
     import pooch
     from requests.exceptions import RequestException
 
@@ -231,12 +234,11 @@ def _download(name: str, download: Download) -> Path:
         )
     except (RequestException, OSError) as error:
         raise ConnectionError(
-            f"The text {name!r} could not be downloaded from {download.url} ({type(error).__name__}): connect to "
-            f"the internet and try again, or give a file of your own with --data FILE.txt."
+            f"The text {name!r} could not be downloaded from {download.url} ({type(error).__name__}): check your "
+            f"internet connection and try again, or give your own file with --data FILE.txt."
         ) from error
     except ValueError as error:
         raise ValueError(
-            f"What {download.url} sent for {name!r} has another checksum than it should and was thrown away: try "
-            f"again later."
+            f"The download of {name!r} from {download.url} has the wrong checksum and was discarded: try again later."
         ) from error
     return Path(path)

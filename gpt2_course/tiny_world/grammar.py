@@ -405,5 +405,5 @@ class Language:
             return found
 
         if not path:
-            raise ValueError(f"There is no list {first!r}, named in the template {text!r}: add it, or correct its name.")
+            raise ValueError(f"There is no list {first!r}, named in {text!r}: add it, or correct its name.")
         return Slot(name, tuple(path[1:]), part_of, capital), end + 1

@@ -1,4 +1,4 @@
-"""Texts and token shards: the right bytes on the right side, constant memory, and sentences for what is wrong."""
+"""Texts and token shards: correct splits, constant memory, and helpful errors."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpt2_course import Tokenizer
-from gpt2_course.data import DataSpec, TokenStream, find_corpus, formats, read_shards, text, write_shards
+from gpt2_course import Tokenizer, TrainConfig
+from gpt2_course.data import DataSpec, TokenStream, find_corpus, find_shards, formats, read_shards, text, write_shards
+from gpt2_course.tiny_world import documents
 
 TOKENIZER = Tokenizer.train("the fox and the owl shared a plum with the other fox\n" * 9, 280)
 
@@ -44,20 +45,20 @@ def joined(part: Iterable[Any]) -> str:
     fraction=st.floats(0.01, 1),
     block=st.integers(1, 9),
 )
-def test_both_parts_together_are_the_text(
+def test_the_two_parts_join_to_the_whole_text(
     tmp_path_factory: pytest.TempPathFactory, content: str, fraction: float, block: int
 ) -> None:
     path = tmp_path_factory.mktemp("text") / "a.txt"
     path.write_bytes(content.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(formats, "BYTES_PER_BLOCK", block)
-        patch.setattr(formats, "LINE", block + 1)
+        patch.setattr(formats, "BYTES_PER_READ", block + 1)
         corpus = find_corpus(str(path), fraction)
         as_lines = content.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         assert joined(corpus.train) + joined(corpus.val) == as_lines
 
 
-def test_the_cut_is_a_line_end_near_the_share_asked_for(tmp_path: Path) -> None:
+def test_the_cut_is_at_a_line_end_near_the_requested_fraction(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("".join(f"line number {i}\n" for i in range(1000)))
     corpus = find_corpus(str(path), 0.2)
@@ -66,16 +67,16 @@ def test_the_cut_is_a_line_end_near_the_share_asked_for(tmp_path: Path) -> None:
     assert abs(len(train) / path.stat().st_size - 0.8) < 0.01
 
 
-def test_a_folder_is_its_text_files_in_order_of_name(tmp_path: Path) -> None:
+def test_a_folder_is_read_as_its_text_files_sorted_by_name(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     for name, content in (("b.txt", "second "), ("a.txt", "first "), ("deep/c.txt", "fourth"), ("c.MD", "third ")):
         (tmp_path / name).write_text(content)
     corpus = find_corpus(str(tmp_path), 0.3)
     assert joined(corpus.train) + joined(corpus.val) == "first second third fourth"
-    assert corpus.files == "Reading 4 files (25 bytes): a.txt, b.txt, c.MD and 1 more."
+    assert corpus.files == "Reading 4 files (25 bytes): a.txt, b.txt, c.MD, and 1 more."
 
 
-def test_python_manual_is_english_on_every_machine() -> None:
+def test_the_python_manual_is_english_text() -> None:
     train = joined(find_corpus("python-manual").train)
     assert len(train) > 300_000
     assert "The following" in train
@@ -84,11 +85,11 @@ def test_python_manual_is_english_on_every_machine() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty: there is nothing to learn from"),
+        (b"", "is empty: choose a file or folder that contains text"),
         (b"fine\xff\xfe", r"is not UTF-8 text \(byte 0xff at position 4\)"),
     ],
 )
-def test_unusable_files_get_a_sentence(tmp_path: Path, content: bytes, message: str) -> None:
+def test_an_unusable_file_is_reported(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(content)
 
@@ -100,25 +101,27 @@ def test_unusable_files_get_a_sentence(tmp_path: Path, content: bytes, message: 
         read()
 
 
-def test_position_of_a_broken_byte_is_right_in_a_later_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "LINE", 3)
+def test_an_invalid_byte_in_a_later_block_is_reported_at_its_position_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "BYTES_PER_READ", 3)
     monkeypatch.setattr(formats, "BYTES_PER_BLOCK", 4)
     path = tmp_path / "a.txt"
-    path.write_bytes("ééé".encode() + b"\xc3")  # ends in the middle of a character
+    path.write_bytes("ééé".encode() + b"\xc3")  # ends inside a character
     with pytest.raises(ValueError, match="byte 0xc3 at position 6"):
         joined(find_corpus(str(path), 1.0).val)
 
 
-def test_unknown_names_and_empty_folders_get_a_sentence(tmp_path: Path) -> None:
+def test_unknown_names_and_folders_without_text_are_reported(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError,
         match=r"no text 'nosuch': give a .txt file .* or one of tiny-world, python-manual, shak",
     ):
         find_corpus("nosuch")
-    with pytest.raises(FileNotFoundError, match=r"holds no \.txt, \.md, \.jsonl, \.csv file and no token shards"):
+    with pytest.raises(FileNotFoundError, match=r"contains no \.txt, \.md, \.jsonl, \.csv file and no token sh"):
         find_corpus(str(tmp_path))
     (tmp_path / "a.txt").write_text("some text")
-    with pytest.raises(ValueError, match="val_fraction is the share of the text to test on, above 0 up to 1, but is 2"):
+    with pytest.raises(ValueError, match="val_fraction must be above 0 and at most 1, but is 2"):
         find_corpus(str(tmp_path), 2)
 
 
@@ -138,7 +141,7 @@ def test_unknown_names_and_empty_folders_get_a_sentence(tmp_path: Path) -> None:
         ("a" * 99, "a" * 60),
     ],
 )
-def test_the_folder_of_a_text_is_called_after_it(
+def test_the_folder_of_a_text_is_named_after_it(
     data: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "above/here").mkdir(parents=True)
@@ -181,7 +184,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     server.server_close()
 
 
-def test_shakespeare_is_the_file_whose_checksum_we_know(shakespeare: Path) -> None:
+def test_shakespeare_has_the_expected_checksum(shakespeare: Path) -> None:
     assert hashlib.sha256(shakespeare.read_bytes()).hexdigest() == text.DOWNLOADS["shakespeare"].sha256
 
 
@@ -201,7 +204,7 @@ def test_a_bad_download_leaves_nothing_behind(site: Site, tmp_path: Path, fault:
     else:
         site.shutdown()
         site.server_close()
-    with pytest.raises((ConnectionError, ValueError), match=r"could not be downloaded|has another checksum") as error:
+    with pytest.raises((ConnectionError, ValueError), match=r"could not be downloaded|the wrong checksum") as error:
         find_corpus("story")
     assert "\n" not in str(error.value)
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
@@ -219,7 +222,7 @@ def shards(tmp_path: Path) -> Path:
     return tmp_path / "shards"
 
 
-def test_shards_hold_every_token_of_the_text_in_order(shards: Path) -> None:
+def test_shards_contain_every_token_of_the_text_in_order(shards: Path) -> None:
     tokenizer, train, val = read_shards(shards)
     assert tokenizer == TOKENIZER
     assert len(train.arrays) > 2
@@ -230,7 +233,7 @@ def test_shards_hold_every_token_of_the_text_in_order(shards: Path) -> None:
         assert whole == list(chain.from_iterable(expected))
 
 
-def test_windows_cross_from_shard_to_shard() -> None:
+def test_windows_may_span_several_shards() -> None:
     numbers = np.arange(1000, dtype=np.uint16)
     stream = TokenStream(np.split(numbers, [10, 11, 500, 997]), vocab_size=1000)
     for length in (1, 7, 600, 1000):
@@ -248,7 +251,7 @@ def test_random_windows_reach_the_first_and_the_last_token() -> None:
 
 
 @pytest.mark.parametrize("end_of_text", [None, 0])
-def test_shares_of_random_windows_are_parts_of_the_whole(end_of_text: int | None) -> None:
+def test_slices_of_random_windows_join_to_the_whole_batch(end_of_text: int | None) -> None:
     stream = TokenStream([np.arange(99, dtype=np.uint16) % 9], 9, end_of_text, 8 if end_of_text == 0 else None)
 
     def rows(count: int, *share: slice) -> torch.Tensor:
@@ -262,13 +265,11 @@ def test_shares_of_random_windows_are_parts_of_the_whole(end_of_text: int | None
 @pytest.mark.slow
 @pytest.mark.linux
 @pytest.mark.parametrize("longest_document", [10**6, 100])
-def test_training_on_a_shard_larger_than_memory_takes_constant_memory(tmp_path: Path, longest_document: int) -> None:
-    """A file of 4 GB that takes no room on the disk, trained on in a process that says how much memory it took, and
-    one of 4 MB; once with documents too long for a window, and once with short ones, for which all of it is searched
-    for where they end.
+def test_memory_does_not_grow_with_the_size_of_a_shard(tmp_path: Path, longest_document: int) -> None:
+    """Train on a shard of 4 MB and on a sparse one of 4 GB, each in a subprocess that reports its peak memory.
 
-    Pages of a mapped file that were read are the system's cache, which it drops when memory is short; what counts is
-    the memory that is the process's own, and the most of it at any time.
+    Documents are either too long for a window or short; short ones make training scan the whole shard for their ends.
+    Only anonymous memory counts: the pages of a mapped file are cache, which the system drops if memory runs short.
     """
     script = """
         import sys, threading, time
@@ -310,7 +311,7 @@ def test_training_on_a_shard_larger_than_memory_takes_constant_memory(tmp_path: 
 
 
 def sparse_shards(folder: Path, n_tokens: int, longest_document: int) -> None:
-    """Shards of zeros, of which the file system keeps only the places where a document ends: two hundred of them."""
+    """Shards of zeros with two hundred documents. The file system stores only the pages that contain their ends."""
     folder.mkdir()
     index: dict[str, Any] = {"vocab_size": TOKENIZER.vocab_size}
     for part, count in (("train", n_tokens), ("val", 10_000)):
@@ -322,8 +323,8 @@ def sparse_shards(folder: Path, n_tokens: int, longest_document: int) -> None:
     (folder / "index.json").write_text(json.dumps(index))
 
 
-def test_damaged_shards_get_a_sentence(shards: Path) -> None:
-    def sentence(kind: type[Exception]) -> str:
+def test_damaged_shards_are_reported(shards: Path) -> None:
+    def error_message(kind: type[Exception]) -> str:
         with pytest.raises(kind) as error:
             read_shards(shards)
         assert "\n" not in str(error.value)
@@ -332,25 +333,25 @@ def test_damaged_shards_get_a_sentence(shards: Path) -> None:
     shard = shards / "train-00001.npy"
     data = shard.read_bytes()
     shard.write_bytes(data[:-100])
-    assert "train-00001.npy is broken" in sentence(ValueError)
+    assert "train-00001.npy is broken" in error_message(ValueError)
     np.save(shard, np.zeros(1000, np.int64))
-    assert "holds int64 of shape (1000,), but index.json says 1000 uint16 ids" in sentence(ValueError)
+    assert "contains int64 of shape (1000,), but index.json says 1000 uint16 ids" in error_message(ValueError)
     shard.unlink()
-    assert "train-00001.npy is missing" in sentence(FileNotFoundError)
+    assert "train-00001.npy is missing" in error_message(FileNotFoundError)
     (shards / "index.json").write_text("{}")
-    assert "is not an index of token shards" in sentence(ValueError)
+    assert "is not an index of token shards" in error_message(ValueError)
     (shards / "index.json").unlink()
-    assert "holds no complete token shards" in sentence(FileNotFoundError)
+    assert "contains no complete token shards" in error_message(FileNotFoundError)
 
 
-def test_a_shard_with_ids_beyond_the_vocabulary_is_noticed(shards: Path) -> None:
+def test_an_id_outside_the_vocabulary_is_reported(shards: Path) -> None:
     np.save(shards / "train-00000.npy", np.full(1000, 60000, np.uint16))
     _, train, _ = read_shards(shards)
-    with pytest.raises(ValueError, match="hold the token id 60000, but their vocabulary ends at 279"):
+    with pytest.raises(ValueError, match="contain the token id 60000, but their vocabulary ends at 279"):
         train.windows([0], 5)
 
 
-def test_a_pickle_in_a_shard_is_not_opened(shards: Path) -> None:
+def test_a_pickle_in_a_shard_is_never_loaded(shards: Path) -> None:
     np.save(shards / "train-00000.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="is broken"):
         read_shards(shards)
@@ -361,7 +362,7 @@ def test_a_pickle_in_a_shard_is_not_opened(shards: Path) -> None:
 
 @pytest.fixture
 def tiny_world(tmp_path: Path) -> tuple[TokenStream, TokenStream, Tokenizer]:
-    """Two hundred documents of Tiny World to train on, and those to be tested on."""
+    """Shards of 200 training documents of Tiny World and of its validation documents, with their tokenizer."""
     corpus = find_corpus("tiny-world:200")
     tokenizer = Tokenizer.train(chain.from_iterable(d.pieces() for d in corpus.train), 600)
     write_shards(corpus, tokenizer, tmp_path / "tokens", shard_tokens=7000)
@@ -369,21 +370,21 @@ def tiny_world(tmp_path: Path) -> tuple[TokenStream, TokenStream, Tokenizer]:
     return train, val, tokenizer
 
 
-def test_documents_come_back_whole_with_what_they_cost(tiny_world: tuple[TokenStream, TokenStream, Tokenizer]) -> None:
+def test_documents_and_their_nats_survive_the_shards(tiny_world: tuple[TokenStream, TokenStream, Tokenizer]) -> None:
     train, val, tokenizer = tiny_world
     corpus = find_corpus("tiny-world:200")
     end = tokenizer.end_of_text
-    for stream, documents in ((train, corpus.train), (val, corpus.val)):
+    for stream, part in ((train, corpus.train), (val, corpus.val)):
         rows = stream.documents()
         texts = [tokenizer.decode(row[1:-1].tolist()) for row in rows]
-        assert texts == ["".join(d.pieces()) for d in documents]
+        assert texts == texts_of(part)
         assert all(row[0] == row[-1] == end for row in rows)
         assert max(len(row) for row in rows) == (stream.longest_document or 0) + 2
     assert val.document_nats == pytest.approx([-d.log_prob for d in corpus.val], abs=1e-6)  # type: ignore[union-attr]
     assert [row.tolist() for row in val.documents(3)] == [row.tolist() for row in val.documents()[:3]]
 
 
-def test_windows_begin_where_documents_do_if_all_of_them_fit(
+def test_windows_begin_with_a_document_if_every_document_fits(
     tiny_world: tuple[TokenStream, TokenStream, Tokenizer],
 ) -> None:
     train, _, tokenizer = tiny_world
@@ -399,6 +400,37 @@ def test_windows_begin_where_documents_do_if_all_of_them_fit(
     assert not all(tuple(row[:4]) in beginnings or tuple(row[1:5]) in beginnings for row in anywhere)
 
 
-def test_a_number_of_documents_must_be_one() -> None:
-    with pytest.raises(ValueError, match="'tiny-world:many' should say how many documents to write, as in tiny-world:"):
-        find_corpus("tiny-world:many")
+# ---- Tiny World by name ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", ["many", "0", "-5", "1.5"])
+def test_tiny_world_takes_only_a_number_of_documents(count: str) -> None:
+    message = f"'tiny-world:{count}' must name a number of documents after the colon, as in tiny-world:40000"
+    with pytest.raises(ValueError, match=message):
+        find_corpus(f"tiny-world:{count}")
+
+
+@pytest.mark.parametrize("name", ["tiny-world", pytest.param("tiny-world:200", marks=pytest.mark.posix)])
+@pytest.mark.parametrize("content", ["a text", "token shards"])
+def test_tiny_world_wins_over_a_folder_of_the_same_name(
+    name: str, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("the fox and the owl\n" * 40)
+    folder = tmp_path / name
+    folder.mkdir()
+    if content == "a text":
+        (tmp_path / "a.txt").rename(folder / "a.txt")
+    else:
+        write_shards(find_corpus("a.txt"), TOKENIZER, folder)
+    corpus = find_corpus(name)
+    assert next(iter(corpus.train)) == next(documents(0, "train"))
+    assert next(iter(corpus.val)) == next(documents(0, "val"))
+    assert find_shards(name) is None
+    assert TrainConfig(data=name).folder == Path("runs/laptop")
+    # a path still leads to the folder
+    if content == "a text":
+        assert joined(find_corpus(f"./{name}", 1).val) == "the fox and the owl\n" * 40
+    else:
+        assert find_shards(f"./{name}") == Path(name)
+    assert TrainConfig(data=f"./{name}").folder == Path("runs/laptop-tiny-world")

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from gpt2_course import GPT2
-from gpt2_course.sources import SHIPPED
 from gpt2_course.grades import Grades
+from gpt2_course.sources import SHIPPED
 from gpt2_course.tiny_world import judge
 
 FOLDER = SHIPPED["tiny-world"]
