@@ -127,7 +127,7 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
         stored["transformer.wte.weight"] = head  # the tied matrix was saved under the name of the head
     elif head is not None and table is not None and not torch.equal(head, table):
         raise ValueError(
-            f"{path} has a separate output head, but GPT-2's head is its token embedding: use a model with tied weights."
+            f"{path} has a separate output head, but GPT-2's is its token embedding: use a model with tied weights."
         )
     weights = {}
     for ours, shape in shapes.items():
@@ -142,7 +142,7 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
                 f"{theirs} in {path} has the shape {tuple(tensor.shape)}, but config.json requires {shape} (in "
                 f"PyTorch's layout): get the weights and config.json from the same model."
             )
-        # A copy, because the loaded tensor is still mapped to its file, which may be replaced while the model is in use.
+        # A copy, because the loaded tensor is still mapped to its file, which may be replaced while the model is used.
         weights[ours] = tensor.to(torch.float32, copy=True).contiguous()
     if stored:
         raise ValueError(
@@ -181,7 +181,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def save_model_folder(
     folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], end_of_text: int | None
 ) -> None:
-    """Write `config.json` and `model.safetensors`, replacing each atomically; `OSError` if the disk is full, for one."""
+    """Write `config.json` and `model.safetensors`, each replaced atomically; `OSError` if the disk is full, say."""
     settings = {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 # A contraction, a word, a number, other signs, or whitespace. The last of several spaces belongs to the next word:
-# "of   it" becomes "of", "  ", " it". GPT-2's own pattern gives the same pieces but lacks the branch \s+$, without which
+# "of   it" becomes "of", "  ", " it". GPT-2's own pattern gives the same pieces but lacks the branch \s+$. Without it,
 # tiktoken's regex engine fails on a text that ends in a million spaces.
 SPLIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+$|\s+(?!\S)|\s"
 

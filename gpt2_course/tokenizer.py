@@ -223,7 +223,7 @@ class Tokenizer:
         return [self.encode(text, allow_special) for text in texts]
 
     def encode_iterable(self, texts: Iterable[str], allow_special: bool = False) -> Iterator[int]:
-        """Yield the ids of `encode("".join(texts), allow_special)` for a text that may not fit in memory, such as a file.
+        """Yield the ids of `encode("".join(texts), allow_special)`, for texts too long for memory, such as a file.
 
         The text may be split anywhere; about a word is kept back until it is clear where the word ends. Raises the
         errors of `encode`.

@@ -102,7 +102,7 @@ def read(folder: Path) -> Vocabulary:
 
 
 def _special_tokens(vocab_file: Path, vocab: dict[str, Any], maker: str, merges: Merges) -> dict[str, int]:
-    """The ids of tokens that are neither bytes nor merged. Raises `ValueError` if the others are not in GPT-2's order."""
+    """The ids of tokens that are neither bytes nor merged; `ValueError` if the others are not in GPT-2's order."""
     seen = set()
     for token, i in vocab.items():
         if type(i) is not int or not 0 <= i < len(vocab) or i in seen:

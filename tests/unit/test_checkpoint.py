@@ -1,4 +1,4 @@
-"""Model folders are Hugging Face's: the same logits both ways, and a sentence for everything that is not right."""
+"""Model folders in Hugging Face's layout: the same logits as transformers, and a helpful error for any damage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHAPES = [(300, 32, 24, 3, 4), (311, 17, 64, 1, 1), (1000, 64, 48, 2, 6)]
 def ours(vocab_size: int, n_positions: int, n_embd: int, n_layer: int, n_head: int) -> GPT2:
     tokenizer = Tokenizer.train(TEXT, vocab_size)
     model = GPT2(GPT2Config(tokenizer.vocab_size, n_positions, n_embd, n_layer, n_head), tokenizer).eval()
-    for parameter in model.parameters():  # no zeros and ones that would hide a mix-up
+    for parameter in model.parameters():  # zeros and ones could hide a mix-up
         torch.nn.init.normal_(parameter, std=0.2)
     return model
 
@@ -41,11 +41,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-# ---- both ways -------------------------------------------------------------------------------------------------
+# ---- to transformers and back ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_transformers_opens_our_folder_and_gives_the_same_logits(shape: tuple[int, ...], tmp_path: Path) -> None:
+def test_transformers_loads_our_folder_and_computes_the_same_logits(shape: tuple[int, ...], tmp_path: Path) -> None:
     model = ours(*shape)
     model.save_pretrained(tmp_path)
     theirs, info = GPT2LMHeadModel.from_pretrained(tmp_path, output_loading_info=True)
@@ -59,7 +59,7 @@ def test_transformers_opens_our_folder_and_gives_the_same_logits(shape: tuple[in
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_we_open_the_folder_of_transformers_and_give_the_same_logits(shape: tuple[int, ...], tmp_path: Path) -> None:
+def test_we_load_a_transformers_folder_and_compute_the_same_logits(shape: tuple[int, ...], tmp_path: Path) -> None:
     vocab_size, n_positions, n_embd, n_layer, n_head = shape
     theirs = GPT2LMHeadModel(
         TheirConfig(
@@ -82,7 +82,7 @@ def test_we_open_the_folder_of_transformers_and_give_the_same_logits(shape: tupl
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_greedy_generation_equals_that_of_transformers_token_for_token(shape: tuple[int, ...], tmp_path: Path) -> None:
+def test_greedy_generation_matches_transformers_token_for_token(shape: tuple[int, ...], tmp_path: Path) -> None:
     model = ours(*shape)
     model.save_pretrained(tmp_path)
     theirs = GPT2LMHeadModel.from_pretrained(tmp_path).eval()
@@ -95,11 +95,11 @@ def test_greedy_generation_equals_that_of_transformers_token_for_token(shape: tu
         do_sample=False,
         pad_token_id=0,
     )
-    model.tokenizer = None  # so that neither stops at <|endoftext|>
+    model.tokenizer = None  # neither model should stop at <|endoftext|>
     assert model.generate(prompt, max_length=model.config.n_positions, temperature=0).tolist() == expected.tolist()
 
 
-def test_a_saved_model_comes_back_the_same(folder: Path, tmp_path: Path) -> None:
+def test_a_saved_model_loads_unchanged(folder: Path, tmp_path: Path) -> None:
     model = GPT2.from_pretrained(folder)
     assert not model.training
     model.save_pretrained(tmp_path / "again")
@@ -108,11 +108,11 @@ def test_a_saved_model_comes_back_the_same(folder: Path, tmp_path: Path) -> None
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_every_file_can_be_read_by_whoever_reads_the_folder(folder: Path) -> None:
+def test_all_files_have_the_same_permissions(folder: Path) -> None:
     assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
 
 
-def test_float16_folders_are_half_as_large_and_nearly_the_same(folder: Path, tmp_path: Path) -> None:
+def test_a_float16_folder_is_half_as_large_and_nearly_equal(folder: Path, tmp_path: Path) -> None:
     model = GPT2.from_pretrained(folder)
     model.save_pretrained(tmp_path / "half", torch.float16)
     size = [(f / "model.safetensors").stat().st_size for f in (tmp_path / "half", folder)]
@@ -124,7 +124,7 @@ def test_float16_folders_are_half_as_large_and_nearly_the_same(folder: Path, tmp
         torch.testing.assert_close(half(tokens), model(tokens), rtol=0.02, atol=0.02)
 
 
-def test_folders_of_the_hub_without_prefix_and_with_masks_are_read(folder: Path) -> None:
+def test_hub_folders_without_the_prefix_and_with_masks_are_read(folder: Path) -> None:
     expected = GPT2.from_pretrained(folder)
     path = folder / "model.safetensors"
     tensors = {name.removeprefix("transformer."): tensor for name, tensor in load_file(path).items()}
@@ -135,7 +135,7 @@ def test_folders_of_the_hub_without_prefix_and_with_masks_are_read(folder: Path)
         torch.testing.assert_close(GPT2.from_pretrained(folder)(tokens), expected(tokens))
 
 
-def test_every_parameter_has_its_gpt2_name() -> None:
+def test_parameters_are_saved_under_gpt2s_names() -> None:
     names = {gpt2_name(name) for name, _ in ours(*SHAPES[0]).named_parameters()}
     theirs = GPT2LMHeadModel(TheirConfig(n_embd=24, n_layer=3, n_head=4))
     assert names == {name for name, _ in theirs.named_parameters()}
@@ -145,7 +145,7 @@ def test_every_parameter_has_its_gpt2_name() -> None:
 
 
 def theirs_with_tokenizer(folder: Path, **sizes: int) -> tuple[GPT2LMHeadModel, GPT2TokenizerFast]:
-    """A random GPT-2 of transformers with a tokenizer that the library tokenizers has trained, as it saves both."""
+    """Save a random GPT-2 from transformers and a tokenizer trained by the library tokenizers; return both."""
     trained = ByteLevelBPETokenizer()
     trained.train_from_iterator([TEXT], vocab_size=275, special_tokens=[END_OF_TEXT])
     trained.save(str(folder / "trained.json"))
@@ -170,7 +170,7 @@ def same_logits(model: GPT2, theirs: GPT2LMHeadModel) -> None:
         torch.testing.assert_close(model(tokens), theirs(tokens).logits, rtol=0, atol=1e-5)
 
 
-def test_a_folder_of_transformers_brings_its_tokenizer(tmp_path: Path) -> None:
+def test_a_transformers_folder_is_loaded_with_its_tokenizer(tmp_path: Path) -> None:
     theirs, tokenizer = theirs_with_tokenizer(tmp_path)
     assert (tmp_path / "tokenizer.json").exists()
     model = GPT2.from_pretrained(tmp_path)
@@ -186,7 +186,7 @@ def test_a_folder_of_transformers_brings_its_tokenizer(tmp_path: Path) -> None:
     assert again.eos_token_id == 0
 
 
-def test_a_tokenizer_is_never_guessed_from_the_size_of_the_vocabulary(tmp_path: Path) -> None:
+def test_the_tokenizer_is_never_guessed_from_the_vocabulary_size(tmp_path: Path) -> None:
     model = GPT2(GPT2Config(50257, 8, 4, 1, 1))
     model.save_pretrained(tmp_path)
     assert GPT2.from_pretrained(tmp_path).tokenizer == Tokenizer.gpt2()
@@ -201,7 +201,7 @@ def test_a_tokenizer_is_never_guessed_from_the_size_of_the_vocabulary(tmp_path: 
         model.generate("The fox")
 
 
-def test_weights_in_several_files_are_read(tmp_path: Path) -> None:
+def test_weights_split_over_several_files_are_read(tmp_path: Path) -> None:
     theirs, _ = theirs_with_tokenizer(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     theirs.save_pretrained(tmp_path, max_shard_size="20KB")
@@ -209,14 +209,14 @@ def test_weights_in_several_files_are_read(tmp_path: Path) -> None:
     assert len(shards) > 2
     same_logits(GPT2.from_pretrained(tmp_path), theirs)
     shards[1].unlink()
-    assert f"has no {shards[1].name}" in sentence(tmp_path, FileNotFoundError)
+    assert f"has no {shards[1].name}: download" in error_message(tmp_path, FileNotFoundError)
     for index in ({}, {"weight_map": {}}, {"weight_map": {"wte.weight": "../elsewhere.safetensors"}}):
         (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-        assert "does not say in its weight_map" in sentence(tmp_path, ValueError)
+        assert "has no valid weight_map" in error_message(tmp_path, ValueError)
 
 
 @pytest.mark.parametrize("prefix", ["", "_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module.transformer."])
-def test_prefixes_of_compiled_and_distributed_models_are_read(folder: Path, prefix: str) -> None:
+def test_the_prefixes_of_compiled_and_distributed_models_are_ignored(folder: Path, prefix: str) -> None:
     expected = load_file(folder / "model.safetensors")
     model = GPT2.from_pretrained(folder)
     tensors = {prefix + name.removeprefix("transformer."): tensor for name, tensor in expected.items()}
@@ -229,18 +229,18 @@ def test_prefixes_of_compiled_and_distributed_models_are_read(folder: Path, pref
         assert torch.equal(ours, again)
 
 
-def test_a_head_without_a_table_is_the_table(folder: Path) -> None:
+def test_tied_weights_may_be_saved_as_the_head_alone(folder: Path) -> None:
     model = GPT2.from_pretrained(folder)
     table = load_file(folder / "model.safetensors")["transformer.wte.weight"]
     change(folder, **{"transformer.wte.weight": None, "lm_head.weight": table})
     assert torch.equal(GPT2.from_pretrained(folder).token_embedding.weight, model.token_embedding.weight)
 
 
-def test_a_weight_under_two_names_and_integers_are_refused(folder: Path) -> None:
+def test_duplicate_and_integer_weights_are_rejected(folder: Path) -> None:
     change(folder, **{"ln_f.bias": torch.zeros(24)})
-    assert "holds transformer.ln_f.bias twice" in sentence(folder, ValueError)
+    assert "contains transformer.ln_f.bias twice" in error_message(folder, ValueError)
     change(folder, **{"ln_f.bias": None, "transformer.ln_f.bias": torch.zeros(24, dtype=torch.int8)})
-    assert "holds transformer.ln_f.bias as torch.int8" in sentence(folder, ValueError)
+    assert "contains transformer.ln_f.bias as torch.int8" in error_message(folder, ValueError)
 
 
 def test_bfloat16_is_read(folder: Path, tmp_path: Path) -> None:
@@ -250,13 +250,13 @@ def test_bfloat16_is_read(folder: Path, tmp_path: Path) -> None:
     assert torch.equal(weight, model.token_embedding.weight.bfloat16().float())
 
 
-def test_rows_beyond_the_vocabulary_are_never_written(tmp_path: Path) -> None:
+def test_padding_rows_of_the_embedding_are_never_sampled(tmp_path: Path) -> None:
     theirs, tokenizer = theirs_with_tokenizer(tmp_path, vocab_size=304)
-    with torch.no_grad():  # as likely as can be
+    with torch.no_grad():  # make the padding rows as likely as possible
         theirs.transformer.ln_f.weight.zero_()
         theirs.transformer.ln_f.bias.fill_(1)
         theirs.transformer.wte.weight[len(tokenizer) :] = 5
-        theirs.transformer.wte.weight[tokenizer.eos_token_id] = -5  # so that nothing ends early
+        theirs.transformer.wte.weight[tokenizer.eos_token_id] = -5  # never end early
     theirs.save_pretrained(tmp_path)
     model = GPT2.from_pretrained(tmp_path)
     same_logits(model, theirs)
@@ -266,7 +266,7 @@ def test_rows_beyond_the_vocabulary_are_never_written(tmp_path: Path) -> None:
         assert ids.shape == (2, 42)
         assert int(ids.max()) < len(tokenizer)
     assert len(model.generate("The fox", max_new_tokens=9)) > len("The fox")
-    with pytest.raises(ValueError, match=f"Token ids go from 0 to {len(tokenizer) - 1}"):
+    with pytest.raises(ValueError, match=f"Token ids run from 0 to {len(tokenizer) - 1}"):
         model.generate(torch.tensor([303]))
     kernel = Kernel(model, "padded")
     assert len(kernel.attention("The fox", [], 9)["next"]) == 10
@@ -278,9 +278,9 @@ def test_rows_beyond_the_vocabulary_are_never_written(tmp_path: Path) -> None:
     assert [token["id"] for token in steps[-1]["tokens"]] == tokenizer.encode(" plum")
 
 
-def test_a_tokenizer_of_more_tokens_than_the_model_has_is_refused(folder: Path) -> None:
+def test_a_tokenizer_with_more_tokens_than_the_model_is_rejected(folder: Path) -> None:
     Tokenizer(Tokenizer.load(folder).merges, [END_OF_TEXT, "<a>", "<b>"]).save(folder)
-    assert "do not belong together" in sentence(folder, ValueError)
+    assert "do not belong together" in error_message(folder, ValueError)
 
 
 def rewrite(folder: Path, changed: Callable[[dict[str, Any]], object]) -> None:
@@ -298,38 +298,38 @@ ALIASES = {
 
 
 @pytest.mark.parametrize("name", ALIASES)
-def test_the_shape_is_read_by_the_names_that_transformers_reads(folder: Path, name: str) -> None:
+def test_the_shape_may_use_the_alternative_names_of_transformers(folder: Path, name: str) -> None:
     config = GPT2.from_pretrained(folder).config
     rewrite(folder, lambda settings: settings.update({ALIASES[name]: settings.pop(name)}))
     assert getattr(TheirConfig.from_pretrained(folder), name) == getattr(config, name)
     assert GPT2.from_pretrained(folder).config == config
     rewrite(folder, lambda settings: settings.update({name: 7}))
-    assert f"says {name}=7 and {ALIASES[name]}=" in sentence(folder, ValueError)
+    assert f"says {name}=7 and {ALIASES[name]}=" in error_message(folder, ValueError)
 
 
 @pytest.mark.parametrize("name", ["vocab_size", *ALIASES])
-def test_a_config_without_a_shape_is_refused(folder: Path, name: str) -> None:
+def test_a_config_with_an_incomplete_shape_is_rejected(folder: Path, name: str) -> None:
     rewrite(folder, lambda settings: settings.pop(name))
-    assert f"does not say {name}" in sentence(folder, ValueError)
+    assert f"lacks {name}, without which" in error_message(folder, ValueError)
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("n_embd", 10**12), ("n_layer", 10**9), ("vocab_size", 10**15), ("n_positions", 10**30)]
 )
-def test_a_config_of_an_absurd_size_is_refused(folder: Path, name: str, value: int) -> None:
+def test_a_config_of_an_absurd_size_is_rejected(folder: Path, name: str, value: int) -> None:
     rewrite(folder, lambda settings: settings.update({name: value}))
-    assert f"{name} can be " in (message := sentence(folder, ValueError))
+    assert f"{name} must be at most " in (message := error_message(folder, ValueError))
     assert f"{value:,}" in message
 
 
-def test_a_config_may_begin_with_a_byte_order_mark_and_name_gelu_otherwise(folder: Path) -> None:
+def test_a_config_may_begin_with_a_byte_order_mark_and_use_the_other_name_of_gelu(folder: Path) -> None:
     rewrite(folder, lambda settings: settings.update(activation_function="gelu_pytorch_tanh"))
     path = folder / "config.json"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert GPT2.from_pretrained(folder).config.n_embd == 24
 
 
-# ---- what is not right -----------------------------------------------------------------------------------------
+# ---- damaged folders -------------------------------------------------------------------------------------------
 
 
 def change(folder: Path, **changes: torch.Tensor | None) -> None:
@@ -342,7 +342,7 @@ def change(folder: Path, **changes: torch.Tensor | None) -> None:
     save_file(tensors, path)
 
 
-def sentence(folder: Path | str, kind: type[Exception]) -> str:
+def error_message(folder: Path | str, kind: type[Exception]) -> str:
     with pytest.raises(kind) as error:
         GPT2.from_pretrained(folder)
     message = str(error.value)
@@ -353,23 +353,23 @@ def sentence(folder: Path | str, kind: type[Exception]) -> str:
 
 def test_wrong_shape(folder: Path) -> None:
     change(folder, **{"transformer.h.1.attn.c_attn.weight": torch.zeros(24, 70)})
-    assert "h.1.attn.c_attn.weight" in (message := sentence(folder, ValueError))
-    assert "(70, 24), but config.json asks for (72, 24)" in message
+    assert "h.1.attn.c_attn.weight" in (message := error_message(folder, ValueError))
+    assert "(70, 24), but config.json requires (72, 24)" in message
 
 
 def test_missing_tensor(folder: Path) -> None:
     change(folder, **{"transformer.h.2.ln_1.weight": None})
-    assert "lacks transformer.h.2.ln_1.weight" in sentence(folder, ValueError)
+    assert "lacks transformer.h.2.ln_1.weight" in error_message(folder, ValueError)
 
 
 def test_unexpected_tensor(folder: Path) -> None:
     change(folder, **{"transformer.h.3.ln_1.weight": torch.zeros(24)})
-    assert "holds transformer.h.3.ln_1.weight, which no GPT-2" in sentence(folder, ValueError)
+    assert "contains transformer.h.3.ln_1.weight, which is not part of" in error_message(folder, ValueError)
 
 
 def test_untied_head(folder: Path) -> None:
     change(folder, **{"lm_head.weight": torch.zeros(300, 24)})
-    assert "output head of its own" in sentence(folder, ValueError)
+    assert "has a separate output head" in error_message(folder, ValueError)
 
 
 @pytest.mark.parametrize("keep", [0, 5, 100, 0.5, -1])
@@ -377,7 +377,7 @@ def test_truncated_weights(folder: Path, keep: float) -> None:
     path = folder / "model.safetensors"
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep) if isinstance(keep, float) else keep])
-    assert "is not a complete safetensors file" in sentence(folder, ValueError)
+    assert "is not a complete safetensors file" in error_message(folder, ValueError)
 
 
 class Bomb:
@@ -389,36 +389,37 @@ class Bomb:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
-def test_a_pickle_is_refused_and_not_executed(folder: Path, tmp_path: Path, name: str) -> None:
+def test_a_pickle_is_rejected_and_never_executed(folder: Path, tmp_path: Path, name: str) -> None:
     (folder / "model.safetensors").unlink()
     (folder / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
     if name == "model.safetensors":
-        assert "is not a complete safetensors file" in sentence(folder, ValueError)
+        assert "is not a complete safetensors file" in error_message(folder, ValueError)
     else:
-        assert "only pytorch_model.bin, a pickle, which could run code" in sentence(folder, FileNotFoundError)
+        assert "only pytorch_model.bin, a pickle, which can run code" in error_message(folder, FileNotFoundError)
     assert not (tmp_path / "exploded").exists()
 
 
 def test_missing_files_and_folders(folder: Path, tmp_path: Path) -> None:
-    assert "There is no model folder" in sentence(tmp_path / "nowhere", FileNotFoundError)
+    assert "There is no model folder" in error_message(tmp_path / "nowhere", FileNotFoundError)
     (folder / "model.safetensors").unlink()
-    assert "has no model.safetensors" in sentence(folder, FileNotFoundError)
+    assert "has no model.safetensors" in error_message(folder, FileNotFoundError)
     (folder / "config.json").unlink()
-    assert "it has no config.json" in sentence(folder, FileNotFoundError)
+    assert "it has no config.json" in error_message(folder, FileNotFoundError)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "is not JSON"), ("[]", "must hold a JSON object"), ("\xff", "is not JSON")]
+    ("text", "message"),
+    [("{", "is not valid JSON"), ("[]", "must contain a JSON object"), ("\xff", "is not valid JSON")],
 )
 def test_broken_config(folder: Path, text: str, message: str) -> None:
     (folder / "config.json").write_text(text, encoding="latin-1")
-    assert message in sentence(folder, ValueError)
+    assert message in error_message(folder, ValueError)
 
 
 def test_config_of_another_model(folder: Path) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "model_type": "llama"}))
-    assert "model_type='llama'" in sentence(folder, ValueError)
+    assert "model_type='llama'" in error_message(folder, ValueError)
 
 
 @pytest.mark.parametrize("name", ["n_embd", "embd_pdrop", "layer_norm_epsilon"])
@@ -426,13 +427,13 @@ def test_config_of_another_model(folder: Path) -> None:
 def test_config_with_values_of_the_wrong_kind(folder: Path, name: str, value: object) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
-    assert name in sentence(folder, ValueError)
+    assert name in error_message(folder, ValueError)
 
 
 # ---- the disk is full ------------------------------------------------------------------------------------------
 
 
-def test_full_disk_leaves_the_last_good_model_readable(small_disk: Path) -> None:
+def test_a_full_disk_leaves_the_previous_model_readable(small_disk: Path) -> None:
     model = ours(*SHAPES[0])
     model.save_pretrained(small_disk)
     before = model.generate("The fox", max_new_tokens=9, temperature=0)
@@ -443,7 +444,7 @@ def test_full_disk_leaves_the_last_good_model_readable(small_disk: Path) -> None
     assert not list(small_disk.glob("*.tmp"))
 
 
-def test_importing_and_building_needs_no_network() -> None:
+def test_importing_the_package_and_building_a_model_need_no_network() -> None:
     script = """
 import socket
 def refuse(*args, **kwargs): raise SystemExit("something asked for the network")

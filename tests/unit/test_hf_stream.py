@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub become shards: every document once, whatever stops the work on the way."""
+"""Streaming datasets on the Hugging Face hub into shards: every document once, despite any interruption."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ TOKENIZER = Tokenizer.train(TEXTS, 300)
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    # the library locks files in its cache even where it reads a stream
+    # the library locks files in its cache even for streaming
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "home")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
 
 
 def write_dataset(folder: str, kind: str, texts: list[str] = TEXTS, n_files: int = 3) -> str:
-    """A folder of Parquet or JSON Lines files with a column beside the text; its name as data."""
+    """Write Parquet or JSON Lines files with a second column beside the text; return the folder as `--data` value."""
     Path(folder).mkdir()
     for number in range(n_files):
         part = texts[len(texts) * number // n_files : len(texts) * (number + 1) // n_files]
@@ -55,7 +55,7 @@ def write_dataset(folder: str, kind: str, texts: list[str] = TEXTS, n_files: int
 
 
 def texts_of(stream: TokenStream) -> list[str]:
-    """The documents of a stream, each of which must have its end."""
+    """The documents of a stream, which must all end with <|endoftext|>."""
     ids = stream.windows([0], len(stream))[0].tolist()
     *texts, rest = TOKENIZER.decode(ids).split("<|endoftext|>")
     assert rest == ""
@@ -66,37 +66,37 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-# ---- what it writes --------------------------------------------------------------------------------------------
+# ---- the shards ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
-def test_every_document_is_there_once_and_in_its_order(kind: str) -> None:
+def test_every_document_is_written_once_and_in_order(kind: str) -> None:
     counts = stream_shards(write_dataset("data", kind), TOKENIZER, Path("shards"), shard_tokens=2000)
     tokenizer, train, val = read_shards(Path("shards"))
     assert tokenizer == TOKENIZER
     assert counts == {"train": len(train), "val": len(val)}
     assert all(2000 <= len(a) + len(b) < 2200 for a, b in list(zip(train.arrays, val.arrays, strict=True))[:-1])
     assert len(train.arrays) > 3
-    learned, tested = texts_of(train), texts_of(val)
-    assert sorted(learned + tested) == sorted(TEXTS)
-    assert learned == sorted(learned, key=TEXTS.index)
-    assert tested == sorted(tested, key=TEXTS.index)
-    for stream, texts in ((train, learned), (val, tested)):
+    train_texts, val_texts = texts_of(train), texts_of(val)
+    assert sorted(train_texts + val_texts) == sorted(TEXTS)
+    assert train_texts == sorted(train_texts, key=TEXTS.index)
+    assert val_texts == sorted(val_texts, key=TEXTS.index)
+    for stream, texts in ((train, train_texts), (val, val_texts)):
         assert stream.longest_document == max(len(TOKENIZER.encode(text)) for text in texts)
 
 
-def test_validation_gets_its_share_from_everywhere_up_to_a_shard() -> None:
+def test_validation_documents_come_from_the_whole_stream_up_to_one_shard() -> None:
     data = write_dataset("data", "parquet")
     counts = stream_shards(data, TOKENIZER, Path("all"), val_fraction=0.2)
     assert counts["val"] / sum(counts.values()) == pytest.approx(0.2, abs=0.02)
-    places = [TEXTS.index(text) for text in texts_of(read_shards(Path("all"))[2])]
-    assert places[0] < 10
-    assert places[-1] > 290
+    positions = [TEXTS.index(text) for text in texts_of(read_shards(Path("all"))[2])]
+    assert positions[0] < 10
+    assert positions[-1] > 290
     counts = stream_shards(data, TOKENIZER, Path("shard"), val_fraction=0.2, shard_tokens=1000)
     assert 1000 <= counts["val"] < 1200
 
 
-def test_it_stops_with_the_document_that_reaches_the_number_of_tokens() -> None:
+def test_streaming_stops_after_the_document_that_reaches_the_number_of_tokens() -> None:
     data = write_dataset("data", "parquet")
     lengths = [len(TOKENIZER.encode(text)) + 1 for text in TEXTS]
     for tokens in (1, sum(lengths[:100]), sum(lengths[:100]) + 1, sum(lengths) + 1):
@@ -108,36 +108,36 @@ def test_it_stops_with_the_document_that_reaches_the_number_of_tokens() -> None:
         assert sorted(texts) == sorted(TEXTS[:n_documents])
 
 
-def test_rows_without_text_are_left_out() -> None:
+def test_rows_without_text_are_skipped() -> None:
     texts = ["one", "", "two", None, "three"]
     stream_shards(write_dataset("data", "parquet", texts, 1), TOKENIZER, Path("shards"))  # type: ignore[arg-type]
     _, train, val = read_shards(Path("shards"))
     assert sorted(texts_of(train) + texts_of(val)) == ["one", "three", "two"]
 
 
-def test_one_trains_on_what_the_command_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_reads_the_shards_that_tokenize_writes(capsys: pytest.CaptureFixture[str]) -> None:
     data = write_dataset("data", "jsonl")
     TOKENIZER.save("tokenizer")
     command = ["tokenize", "--data", data, "--tokens", "3K", "--out", "shards", "--tokenizer", "tokenizer"]
     assert main(command) == 0
     _, train, val = read_shards(Path("shards"))
     assert 3000 <= len(train) + len(val) < 3200
-    assert f"{len(train):,} tokens to train on, {len(val):,} to test on" in capsys.readouterr().out
+    assert f"{len(train):,} tokens for training, {len(val):,} for validation" in capsys.readouterr().out
     shape = "--n-positions 32 --n-embd 32 --n-layer 2 --n-head 2 --context 32 --steps 2 --sample-tokens 8"
     assert main(["train", "--data", "shards", *shape.split()]) == 0
 
 
-def test_a_dataset_has_its_name_as_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_folder_of_shards_is_named_after_the_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tokenize", "--data", write_dataset("data", "jsonl"), "--tokens", "3K"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"The tokens of hf:data go to {Path('shards/data')}."
-    assert said[-1] == f"  python train.py --data {Path('shards/data')}"
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == f"Writing the tokens of hf:data to {Path('shards/data')}."
+    assert printed[-1] == f"  python train.py --data {Path('shards/data')}"
     assert read_shards(Path("shards/data"))[0] == Tokenizer.gpt2()
 
 
 @pytest.mark.posix
 def test_memory_does_not_grow_with_the_stream() -> None:
-    """The peak of a process, for 4 MB of text and for 80 MB of it, which is 40 million tokens."""
+    """Compare the peak memory of a process that reads 4 MB of text with one that reads 80 MB (40 million tokens)."""
     script = """
         import resource, sys
         from pathlib import Path
@@ -158,9 +158,9 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     assert long < short + 30  # MB
 
 
-# ---- stopped and continued -------------------------------------------------------------------------------------
+# ---- interrupted and resumed -----------------------------------------------------------------------------------
 
-# Writes shards, and is killed when a file was written for the so-manieth time but did not get its name yet.
+# Write shards, and kill this process once the given number of files was written, before the last one is renamed.
 KILLED = """
     import os, signal, sys
     from pathlib import Path
@@ -186,12 +186,12 @@ def environment(**more: str) -> dict[str, str]:
 
 @pytest.mark.posix
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
-def test_killed_anywhere_and_continued_it_leaves_the_same_bytes(kind: str) -> None:
+def test_resuming_after_a_kill_gives_the_same_bytes(kind: str) -> None:
     data = write_dataset("data", kind)
     TOKENIZER.save("tokenizer")
     stream_shards(data, TOKENIZER, Path("whole"), 12_000, shard_tokens=2000)
-    # A start writes the tokenizer (3 files), and then by turns a shard to train on, one to test on and the progress:
-    # so it dies before anything is there, between the shards, before the progress is noted, and far on.
+    # Each start writes the tokenizer (3 files), then in turn a training shard, a validation shard, and the progress. So
+    # the kills come before any shard, between shards, before the progress is saved, and much later.
     for out, stops in (("early", [2]), ("often", [4, 5, 6, 7, 9, 11])):
         for files in stops:
             command = [sys.executable, "-c", textwrap.dedent(KILLED), data, out, str(files)]
@@ -199,14 +199,14 @@ def test_killed_anywhere_and_continued_it_leaves_the_same_bytes(kind: str) -> No
             assert killed.returncode == -9, killed.stderr
             assert list(Path(out).glob("*.tmp"))
             assert not Path(out, "index.json").exists()
-    noted = json.loads(Path("often/progress.json").read_text())["train"]["shards"]
-    assert len(noted) == 4  # of 6, by six starts: none was lost but the one in progress
+    saved = json.loads(Path("often/progress.json").read_text())["train"]["shards"]
+    assert len(saved) == 4  # of 6, after six starts: only shards in progress were lost
     for out in ("early", "often"):
         stream_shards(data, TOKENIZER, Path(out), 12_000, shard_tokens=2000)
         assert content(Path(out)) == content(Path("whole"))
 
 
-def test_killed_before_the_very_last_move_nothing_is_added() -> None:
+def test_resuming_after_a_kill_before_the_last_rename_adds_nothing() -> None:
     data = write_dataset("data", "parquet")
     stream_shards(data, TOKENIZER, Path("whole"))
     before = content(Path("whole"))
@@ -215,7 +215,7 @@ def test_killed_before_the_very_last_move_nothing_is_added() -> None:
     assert content(Path("whole")) == before
 
 
-def test_after_ctrl_c_the_same_command_goes_on(
+def test_the_same_command_resumes_after_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["tokenize", "--data", write_dataset("data", "parquet"), "--out", "shards"]
@@ -235,22 +235,22 @@ def test_after_ctrl_c_the_same_command_goes_on(
         with monkeypatch.context() as patch:
             patch.setattr(Tokenizer, "encode", until_interrupted)
             assert main(command) == 130
-        said = capsys.readouterr().out
-        assert "tokens are kept. The same command goes on after them." in said
-        kept.append(int(said.split("Stopped; ")[1].split()[0].replace(",", "")))
+        printed = capsys.readouterr().out
+        assert "tokens written. To continue, repeat the command." in printed
+        kept.append(int(printed.split("Stopped with ")[1].split()[0].replace(",", "")))
         assert kept[-1] == sum(len(np.load(path)) for path in Path("shards").glob("*.npy"))
     assert 0 == kept[0] < kept[1] < kept[2]
     assert main(command) == 0
     assert read_shards(Path("shards"))[0] == Tokenizer.gpt2()
-    assert main(command) == 1  # it is done
-    assert "already holds token shards" in capsys.readouterr().err
+    assert main(command) == 1  # the shards are complete
+    assert "already contains token shards" in capsys.readouterr().err
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------------
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a mistake prints: exit code 1, one sentence, no traceback."""
+    """The message of a command that fails with exit code 1, in one line, without a traceback."""
     capsys.readouterr()
     assert main(arguments) == 1
     message = capsys.readouterr().err
@@ -260,10 +260,10 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.fixture
-def begun() -> Path:
-    """A folder in which the work is not done yet."""
+def started() -> Path:
+    """A folder with unfinished work."""
     write_dataset("data", "parquet")
-    out = Path("begun")
+    out = Path("started")
     stream_shards("hf:data", TOKENIZER, out, 3000)
     (out / "index.json").rename(out / "progress.json")
     TOKENIZER.save("tokenizer")
@@ -273,43 +273,43 @@ def begun() -> Path:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (["--tokens", "4K"], "were begun with tokens=3000, which cannot become 4000 on the way"),
-        (["--tokens", "3K", "--val-fraction", "0.2"], "with val_fraction=0.1, which cannot become 0.2"),
-        (["--tokens", "3K", "--data", "hf:elsewhere"], "with data='hf:data', which cannot become 'hf:elsewhere'"),
+        (["--tokens", "4K"], "were started with tokens=3000, which cannot change to 4000: keep it"),
+        (["--tokens", "3K", "--val-fraction", "0.2"], "with val_fraction=0.1, which cannot change to 0.2"),
+        (["--tokens", "3K", "--data", "hf:elsewhere"], "with data='hf:data', which cannot change to 'hf:elsewhere'"),
         (["--tokens", "3K", "--tokenizer", "gpt2"], "with tokenizer=Tokenizer(vocab_size=300"),
-        (["--data", "python-manual"], "already holds token shards"),
+        (["--data", "python-manual"], "already contains token shards"),
     ],
 )
-def test_other_work_is_not_mixed_in(
-    begun: Path, changed: list[str], message: str, capsys: pytest.CaptureFixture[str]
+def test_resuming_with_different_arguments_is_rejected(
+    started: Path, changed: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = content(begun)
-    command = ["tokenize", "--data", "hf:data", "--tokenizer", "tokenizer", "--out", str(begun), *changed]
+    before = content(started)
+    command = ["tokenize", "--data", "hf:data", "--tokenizer", "tokenizer", "--out", str(started), *changed]
     assert message in error_of(capsys, *command)
-    assert content(begun) == before
+    assert content(started) == before
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"source": 7}', "[]"])
-def test_a_damaged_progress_gets_a_sentence(begun: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
-    (begun / "progress.json").write_text(damage)
-    message = error_of(capsys, "tokenize", "--data", "hf:data", "--tokenizer", "tokenizer", "--out", str(begun))
+def test_a_damaged_progress_file_is_reported(started: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (started / "progress.json").write_text(damage)
+    message = error_of(capsys, "tokenize", "--data", "hf:data", "--tokenizer", "tokenizer", "--out", str(started))
     assert "progress.json is damaged" in message
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "hf:untold"], "has no column 'text', only id, story: name the column of the text with --column."),
-        (["--data", "hf:numbers"], "must have text in its column 'text', but has 5: name another with --column."),
+        (["--data", "hf:untold"], "has no column 'text', only id, story: name the text column with --column."),
+        (["--data", "hf:numbers"], "must have text in its column 'text', but has 5: name another column with"),
         (["--data", "hf:nothing"], "hf:nothing could not be opened ("),
         (["--data", "hf:broken"], "hf:broken could not be opened ("),
-        (["--data", "hf:"], "give hf:OWNER/NAME, hf:OWNER/NAME:CONFIG or hf:FOLDER"),
-        (["--data", "hf:data", "--val-fraction", "1"], "val_fraction is the share of the text to test on, between"),
-        (["--data", "hf:data", "--tokens", "ten"], "'ten' is no number of tokens: write it as in 10B, 500M, 250K"),
-        (["--data", "python-manual", "--tokens", "5K"], "--tokens is for datasets of the hub (hf:OWNER/NAME)"),
+        (["--data", "hf:"], "give hf:OWNER/NAME, hf:OWNER/NAME:CONFIG, or hf:FOLDER"),
+        (["--data", "hf:data", "--val-fraction", "1"], "val_fraction must be between 0 and 1, but is 1.0."),
+        (["--data", "hf:data", "--tokens", "ten"], "'ten' is not a number of tokens: write it like 10B, 500M, 250K"),
+        (["--data", "python-manual", "--tokens", "5K"], "--tokens works only for datasets (hf:OWNER/NAME)"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_leaves_nothing(
+def test_a_mistake_is_reported_in_one_line_and_leaves_no_files(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_dataset("data", "parquet")
@@ -321,13 +321,15 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
     assert not Path("shards").exists()
 
 
-def test_a_number_among_the_texts_gets_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_in_the_text_column_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     write_dataset("data", "jsonl", [None, 7], 1)  # type: ignore[list-item]
     message = error_of(capsys, "tokenize", "--data", "hf:data", "--out", "shards")
-    assert message.endswith("hf:data must have text in its column 'text', but has 7: name another with --column.\n")
+    assert message.endswith(
+        "hf:data must have text in its column 'text', but has 7: name another column with --column.\n"
+    )
 
 
-def test_the_column_can_be_chosen_and_work_goes_on_with_the_same_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_with_another_column_resumes_only_with_that_column(capsys: pytest.CaptureFixture[str]) -> None:
     Path("data").mkdir()
     Path("data/a.jsonl").write_text('{"story": "one"}\n{"story": "two"}\n')
     TOKENIZER.save("tokenizer")
@@ -336,40 +338,40 @@ def test_the_column_can_be_chosen_and_work_goes_on_with_the_same_one(capsys: pyt
     _, train, val = read_shards(Path("shards"))
     assert texts_of(train) + texts_of(val) == ["one", "two"]
     Path("shards/index.json").rename("shards/progress.json")
-    assert "with column='story', which cannot become 'text'" in error_of(capsys, *command[:-2])
+    assert "with column='story', which cannot change to 'text'" in error_of(capsys, *command[:-2])
     assert main(command) == 0
 
 
-def test_work_begun_before_columns_could_be_chosen_goes_on(begun: Path) -> None:
-    progress = json.loads((begun / "progress.json").read_text())
+def test_work_started_by_a_version_without_columns_resumes(started: Path) -> None:
+    progress = json.loads((started / "progress.json").read_text())
     del progress["source"]["column"]
-    (begun / "progress.json").write_text(json.dumps(progress))
-    stream_shards("hf:data", TOKENIZER, begun, 3000)
-    assert (begun / "index.json").exists()
+    (started / "progress.json").write_text(json.dumps(progress))
+    stream_shards("hf:data", TOKENIZER, started, 3000)
+    assert (started / "index.json").exists()
 
 
-def test_a_stream_is_tokenized_before_one_trains_on_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "gpt2-course tokenize --data hf:data, and then" in error_of(capsys, "train", "--data", "hf:data")
+def test_training_on_a_stream_asks_to_tokenize_it_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "gpt2-course tokenize --data hf:data, then" in error_of(capsys, "train", "--data", "hf:data")
 
 
-def test_without_the_library_one_reads_what_to_install(
+def test_a_missing_or_old_library_is_reported_with_the_command_to_install_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["tokenize", "--data", "hf:data", "--out", "shards"]
     with monkeypatch.context() as patch:
         patch.setattr("datasets.__version__", "5.0.1")
-        assert "datasets, 5.2 or newer, to read (here is version 5.0.1): pip install" in error_of(capsys, *command)
+        assert "datasets, 5.2 or newer (found version 5.0.1): run pip install" in error_of(capsys, *command)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "datasets", None)
         message = error_of(capsys, *command)
-    assert "takes the library datasets, 5.2 or newer, to read (import of datasets halted" in message
+    assert "requires the library datasets, 5.2 or newer (import of datasets halted" in message
 
 
-def test_numbers_of_tokens_are_written_as_people_do() -> None:
+def test_numbers_of_tokens_may_end_with_k_m_or_b() -> None:
     written = {"10B": 10**10, "500M": 5 * 10**8, "250K": 250_000, "250k": 250_000, "1.5M": 1_500_000, "1000": 1000}
     assert {text: parse_count(text) for text in written} == written
     for text in ("", "B", "10 B", "-5", "0", "0.1", "1e9", "10T", "٣"):
-        with pytest.raises(ValueError, match="is no number of tokens"):
+        with pytest.raises(ValueError, match="is not a number of tokens"):
             parse_count(text)
 
 
@@ -377,11 +379,11 @@ def test_numbers_of_tokens_are_written_as_people_do() -> None:
 
 
 class Hub(ThreadingHTTPServer):
-    """As much of the hub's protocol as streaming the dataset `owner/world` takes."""
+    """As much of the hub's protocol as streaming the dataset `owner/world` needs."""
 
-    commits: dict[str, dict[str, bytes]]  # the files of each, by name
+    commits: dict[str, dict[str, bytes]]  # the files of each commit, by name
     head: str
-    gone: str = ""  # a file that cannot be had
+    unavailable: str = ""  # the name of a file that the server fails to send
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -404,7 +406,7 @@ class Handler(BaseHTTPRequestHandler):
         elif api == "/api/datasets/" and what == "tree" and files and not name:
             entries = [{"type": "file", "path": n, "size": len(b), "oid": digest(b)} for n, b in files.items()]
             self.send(json.dumps(entries).encode())
-        elif what == "resolve" and name in files and name != self.server.gone:
+        elif what == "resolve" and name in files and name != self.server.unavailable:
             self.send(files[name], {"ETag": f'"{digest(files[name])}"', "X-Repo-Commit": commit})
         elif what == "resolve" and name in files:
             self.send(b"", status=503)
@@ -450,7 +452,7 @@ def hub() -> Iterator[Hub]:
 
 
 def tokenize_from(hub: Hub, data: str, out: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, because the hub's address is read at import; it waits for no retry."""
+    """Stream a dataset in a subprocess, because the hub's address is read at import; retries do not wait."""
     script = """
         import sys, time
         from pathlib import Path
@@ -475,11 +477,11 @@ def tokenize_from(hub: Hub, data: str, out: str) -> subprocess.CompletedProcess[
 
 
 def shards_of(folder: str) -> dict[str, bytes]:
-    """All but the index, which says where the text came from."""
+    """All files but the index, which contains the source of the text."""
     return {name: data for name, data in content(Path(folder)).items() if name != "index.json"}
 
 
-def test_a_dataset_of_the_hub_is_streamed_by_its_name_and_configuration(hub: Hub) -> None:
+def test_a_hub_dataset_is_streamed_by_name_and_configuration(hub: Hub) -> None:
     result = tokenize_from(hub, "hf:owner/world", "streamed")
     assert result.stdout == "", result.stderr
     stream_shards("hf:data", TOKENIZER, Path("local"), shard_tokens=2000)
@@ -495,14 +497,14 @@ def test_a_dataset_of_the_hub_is_streamed_by_its_name_and_configuration(hub: Hub
     assert result.stdout.count("\n") == 1
 
 
-def test_a_stream_that_broke_goes_on_with_what_the_hub_held_when_it_began(hub: Hub) -> None:
-    hub.gone = "part-2.parquet"
+def test_a_failed_stream_resumes_with_the_revision_it_started_with(hub: Hub) -> None:
+    hub.unavailable = "part-2.parquet"
     broken = tokenize_from(hub, "hf:owner/world", "streamed").stdout
-    assert broken.startswith("ConnectionError Reading hf:owner/world broke off (")
-    assert broken.endswith("): the same command goes on after the last shard written.\n")
+    assert broken.startswith("ConnectionError Reading hf:owner/world failed (")
+    assert broken.endswith("): the same command resumes after the last shard written.\n")
     assert broken.count("\n") == 1
     assert Path("streamed/progress.json").exists()
-    hub.gone = ""
+    hub.unavailable = ""
     hub.head = "b" * 40
     assert tokenize_from(hub, "hf:owner/world", "streamed").stdout == ""
     stream_shards("hf:data", TOKENIZER, Path("local"), shard_tokens=2000)

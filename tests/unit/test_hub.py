@@ -1,4 +1,4 @@
-"""Models come from the hub. Here a hub on this very machine hands out a small repository, or does not answer."""
+"""Downloading models from the hub, which is a local server here that offers a small repository or stays silent."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(ThreadingHTTPServer):
-    """Speaks as much of the hub's protocol as downloading a file takes; `broken` cuts a file's transfer short."""
+    """As much of the hub's protocol as downloads need; the transfer of the file named `broken` is cut short."""
 
     files: dict[str, bytes]
     repository = "openai-community/gpt2"
     broken: str | None = None
     served: list[str]
 
-    def handle_error(self, request: object, client_address: object) -> None:  # a client that hangs up is no news
+    def handle_error(self, request: object, client_address: object) -> None:  # ignore clients that hang up
         pass
 
 
@@ -94,9 +94,9 @@ def server(tmp_path: Path) -> Iterator[Hub]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the test's own, and no hub."""
+    """A separate cache for each test, and no hub."""
     monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    use(monkeypatch, "http://127.0.0.1:9")  # nobody listens there
+    use(monkeypatch, "http://127.0.0.1:9")  # no server listens there
     return tmp_path / "cache"
 
 
@@ -111,11 +111,11 @@ def address(server: Hub) -> str:
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def text(name: str = "gpt2") -> str:
+def story(name: str = "gpt2") -> str:
     return GPT2.from_pretrained(name).generate("The fox", max_new_tokens=9, temperature=0)
 
 
-def sentence(kind: type[Exception], name: str = "gpt2") -> str:
+def error_message(kind: type[Exception], name: str = "gpt2") -> str:
     with pytest.raises(kind) as caught:
         sources.find_model(name)
     message = str(caught.value)
@@ -124,7 +124,7 @@ def sentence(kind: type[Exception], name: str = "gpt2") -> str:
     return message
 
 
-ADVICE = "connect to the internet and try again, or give the path of a model folder that is already here."
+ADVICE = "check your internet connection and try again, or give the path of a local model folder."
 
 
 @pytest.mark.parametrize("name", ["gpt2", "openai-community/gpt2", "distilgpt2", "some-owner/a_GPT-2.1"])
@@ -132,35 +132,35 @@ def test_a_model_is_downloaded_once_and_then_comes_from_the_cache(
     server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     server.repository = sources.HUB.get(name, name)
-    expected = text(str(tmp_path / "repository"))
+    expected = story(str(tmp_path / "repository"))
     use(monkeypatch, address(server))
-    assert text(name) == expected
+    assert story(name) == expected
     assert sorted(server.served) == sorted(server.files)
-    assert server.served[-1] == "model.safetensors"  # if that is there, so is all the rest
+    assert server.served[-1] == "model.safetensors"  # its presence shows that everything else is there
     use(monkeypatch, "http://127.0.0.1:9")
-    assert text(name) == expected
+    assert story(name) == expected
     for path in [*cache.glob("*/snapshots/*/tokenizer_config.json"), *cache.glob("*/.no_exist/*/*")]:
         path.unlink()
-    assert text(name) == expected  # from what earlier versions of this package have downloaded
+    assert story(name) == expected  # from a cache of an earlier version of this package
 
 
-def test_a_model_of_transformers_5_in_several_files_is_downloaded_whole(
+def test_all_files_of_a_model_split_by_transformers_5_are_downloaded(
     server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from transformers import GPT2LMHeadModel, GPT2TokenizerFast
 
-    expected = text(str(tmp_path / "repository"))
+    expected = story(str(tmp_path / "repository"))
     GPT2LMHeadModel.from_pretrained(tmp_path / "repository").save_pretrained(tmp_path / "new", max_shard_size="20KB")
     GPT2TokenizerFast.from_pretrained(tmp_path / "repository").save_pretrained(tmp_path / "new")
     server.files = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
     assert len(server.files) > 5
     use(monkeypatch, address(server))
-    assert text() == expected
+    assert story() == expected
     use(monkeypatch, "http://127.0.0.1:9")
-    assert text() == expected
+    assert story() == expected
 
 
-def test_a_model_without_a_tokenizer_comes_from_the_cache_too(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_a_tokenizer_is_cached_too(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     server.files = {name: server.files[name] for name in ("config.json", "model.safetensors")}
     use(monkeypatch, address(server))
     assert GPT2.from_pretrained("gpt2").tokenizer is None
@@ -168,31 +168,33 @@ def test_a_model_without_a_tokenizer_comes_from_the_cache_too(server: Hub, monke
     assert GPT2.from_pretrained("gpt2").tokenizer is None
 
 
-def test_a_broken_transfer_leaves_no_half_file_and_the_next_one_succeeds(
+def test_a_broken_transfer_leaves_no_incomplete_file_and_the_next_one_succeeds(
     server: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, address(server))
     server.broken = "model.safetensors"
-    assert sentence(ConnectionError).startswith("openai-community/gpt2 could not be downloaded")
+    assert error_message(ConnectionError).startswith("openai-community/gpt2 could not be downloaded")
     left = [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size]
     whole = set(server.files.values())
     assert all(path.read_bytes() in whole for path in left if "/blobs/" in str(path)), left
     server.broken = None
-    assert text().startswith("The fox")
+    assert story().startswith("The fox")
 
 
-def test_a_hub_that_cannot_be_reached_is_one_sentence_and_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_cannot_be_reached_is_tried_twice_and_reported_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: list[str] = []
     ask = hub.get_hf_file_metadata
     monkeypatch.setattr(hub, "get_hf_file_metadata", lambda url, **settings: asked.append(url) or ask(url, **settings))
-    message = sentence(ConnectionError)
+    message = error_message(ConnectionError)
     assert message.startswith("openai-community/gpt2 could not be downloaded from the Hugging Face hub (")
     assert "refused" in message
     assert message.endswith(ADVICE)
-    assert len(asked) == 2  # the library would try for half a minute
+    assert len(asked) == 2  # the library alone would retry for half a minute
 
 
-def test_a_hub_that_fails_once_is_asked_again(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_fails_once_is_tried_again(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, address(server))
     ask = hub.get_hf_file_metadata
     answers = iter([OSError("connection reset")])
@@ -203,59 +205,58 @@ def test_a_hub_that_fails_once_is_asked_again(server: Hub, monkeypatch: pytest.M
         return ask(url, **settings)
 
     monkeypatch.setattr(hub, "get_hf_file_metadata", flaky)
-    assert text().startswith("The fox")
+    assert story().startswith("The fox")
 
 
 @pytest.mark.parametrize("cut", ["connect", "answer"])
-def test_a_hub_that_does_not_answer_is_waited_for_aloud_and_then_given_up(
+def test_waiting_for_a_silent_hub_prints_a_notice_and_ends(
     cut: str, server: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It accepts, and says nothing: at all, or after the first answer."""
-    monkeypatch.setattr(hub, "SAY_SO", 0.2)
-    monkeypatch.setattr(hub, "GIVE_UP", 0.5)
+    """The hub accepts connections but never answers, or not after the first request."""
+    monkeypatch.setattr(hub, "NOTICE_AFTER", 0.2)
+    monkeypatch.setattr(hub, "GIVE_UP_AFTER", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         use(monkeypatch, endpoint)
         if cut == "answer":
-            monkeypatch.setattr(hub, "_ask", lambda repository: None)
-        message = sentence(ConnectionError)
+            monkeypatch.setattr(hub, "_check_reachable", lambda repository: None)
+        message = error_message(ConnectionError)
     assert f"(no answer from {endpoint} for 0.5 seconds)" in message
     assert message.endswith(ADVICE)
-    said = capsys.readouterr().err
-    assert f"Waiting for an answer from {endpoint}, for up to 0.5 seconds …\n" in said
+    assert f"Waiting up to 0.5 seconds for an answer from {endpoint} …\n" in capsys.readouterr().err
 
 
-def test_within_ten_seconds_it_is_said_and_after_a_minute_given_up() -> None:
-    assert hub.SAY_SO <= 10
-    assert hub.GIVE_UP == 60
+def test_the_notice_comes_within_ten_seconds_and_the_error_after_a_minute() -> None:
+    assert hub.NOTICE_AFTER <= 10
+    assert hub.GIVE_UP_AFTER == 60
 
 
-def test_a_slow_download_is_not_given_up_while_anything_comes(
+def test_a_slow_download_continues_while_data_arrives(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By a clock that goes on by a second at every look at it: none of the looks may find the progress of the last."""
-    monkeypatch.setattr(hub, "TICK", 0.001)
-    monkeypatch.setattr(hub, "SAY_SO", 1.5)
-    monkeypatch.setattr(hub, "GIVE_UP", 1.5)
-    seconds, looks = itertools.count(), itertools.count()
+    """A fake clock advances one second per call, so a single poll without progress would exceed the limits."""
+    monkeypatch.setattr(hub, "POLL_INTERVAL", 0.001)
+    monkeypatch.setattr(hub, "NOTICE_AFTER", 1.5)
+    monkeypatch.setattr(hub, "GIVE_UP_AFTER", 1.5)
+    seconds, polls = itertools.count(), itertools.count()
     monkeypatch.setattr(hub, "monotonic", lambda: next(seconds))
     enough = threading.Event()
 
     def progress() -> int:
-        at = next(looks)
-        if at == 50:
+        poll = next(polls)
+        if poll == 50:
             enough.set()
-        return at
+        return poll
 
     def work() -> Path:
         assert enough.wait(patience(60))
         return Path("done")
 
-    assert hub.patiently(work, progress, "the hub") == Path("done")
+    assert hub.wait_while_progressing(work, progress, "the hub") == Path("done")
     assert capsys.readouterr().err == ""
 
 
-def test_what_comes_into_the_cache_is_progress(tmp_path: Path) -> None:
+def test_new_files_and_bytes_in_the_cache_are_progress(tmp_path: Path) -> None:
     seen = [hub._size(tmp_path / "cache")]
     for name, content in (("a", b""), ("a", b"1"), ("b/c", b"")):
         (tmp_path / "cache" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -264,49 +265,51 @@ def test_what_comes_into_the_cache_is_progress(tmp_path: Path) -> None:
     assert len(set(seen)) == 4
 
 
-def test_offline_mode_asks_nobody(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_mode_makes_no_request(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(yes: bool) -> None:
         monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", yes)
-        getattr(_http, "reset_sessions", lambda: None)()  # before 1.0, a session keeps to it
+        getattr(_http, "reset_sessions", lambda: None)()  # before 1.0, an open session ignores the change
 
     use(monkeypatch, address(server))
     offline(True)
-    assert "offline mode is enabled" in sentence(ConnectionError)
+    assert "offline mode is enabled" in error_message(ConnectionError)
     assert not server.served
     offline(False)
-    expected = text()
+    expected = story()
     offline(True)
-    assert text() == expected
+    assert story() == expected
     offline(False)
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "no--body/nothing"])
-def test_a_model_that_the_hub_does_not_have_is_named(server: Hub, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_model_missing_from_the_hub_is_reported_by_name(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     use(monkeypatch, address(server))
-    message = sentence(FileNotFoundError, name)
-    assert message.startswith(f"There is no model '{name}', neither a folder here nor one on the Hugging Face hub")
+    message = error_message(FileNotFoundError, name)
+    assert message.startswith(f"There is no model '{name}', neither as a local folder nor as a public model")
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
-def test_a_repository_without_what_is_needed_is_named(
+def test_a_repository_without_a_required_file_is_reported_by_name(
     server: Hub, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     use(monkeypatch, address(server))
     del server.files[missing]
-    assert sentence(FileNotFoundError).startswith(
-        "openai-community/gpt2 on the Hugging Face hub is no GPT-2 that can be"
+    assert error_message(FileNotFoundError).startswith(
+        "openai-community/gpt2 on the Hugging Face hub cannot be read, because it lacks"
     )
 
 
 @pytest.mark.parametrize("name", ["runs/laptop", "here/missing", "./a/b", "../a", "/a/b", "a/b/c", "gpt3"])
-def test_a_path_is_not_asked_for_at_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_path_is_never_requested_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
-    assert sentence(FileNotFoundError, name).startswith(f"There is no model folder {name!r}")
+    assert error_message(FileNotFoundError, name).startswith(f"There is no model folder {name!r}")
 
 
-def test_a_proxy_that_is_not_there_is_one_sentence(server: Hub, tmp_path: Path) -> None:
-    """In a process of its own, because the library reads the environment once."""
+def test_an_unreachable_proxy_is_reported_in_one_sentence(server: Hub, tmp_path: Path) -> None:
+    """Run in a subprocess, because the library reads the environment when it is imported."""
     script = """
         from gpt2_course import sources
         try:

@@ -1,4 +1,4 @@
-"""No two processes write to one folder, and one that has died keeps none."""
+"""Two processes never write to one folder, and a dead process keeps none reserved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from book.pace import patience
 from gpt2_course.lock import LOCK, reserving
 
 ROOT = Path(__file__).resolve().parents[2]
-# the module alone, without torch, to be quick
+# Load the module alone, without torch, because processes start faster.
 LOAD = """
 import importlib.util, sys, time
 from pathlib import Path
@@ -48,7 +48,7 @@ def command(script: str, folder: Path) -> list[str]:
 
 @pytest.fixture
 def hold() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
-    """Starts a process that reserves a folder until it is killed or its input ends."""
+    """Start a process that reserves a folder until it is killed or its input ends."""
     processes = []
 
     def start(folder: Path) -> subprocess.Popen[str]:
@@ -64,19 +64,19 @@ def hold() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
         process.communicate()
 
 
-def test_a_second_process_is_told_which_one_has_the_folder(
+def test_the_error_in_a_second_process_names_the_first(
     hold: Callable[[Path], subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     process = hold(tmp_path / "run")
     message = rf"run is in use by process {process.pid}: wait until it ends, or give another folder with --out\."
     with pytest.raises(BlockingIOError, match=message), reserving(tmp_path / "run"):
-        raise AssertionError("two have reserved it")
-    process.communicate()  # it ends
+        raise AssertionError("two processes have reserved it")
+    process.communicate()  # ends its input, and so the process
     with reserving(tmp_path / "run"):
         assert (tmp_path / "run" / LOCK).exists()
 
 
-def test_a_process_that_was_killed_keeps_nothing(hold: Callable[[Path], subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_a_killed_process_keeps_no_reservation(hold: Callable[[Path], subprocess.Popen[str]], tmp_path: Path) -> None:
     process = hold(tmp_path)
     process.kill()
     process.wait()
@@ -86,18 +86,18 @@ def test_a_process_that_was_killed_keeps_nothing(hold: Callable[[Path], subproce
     assert not list(tmp_path.iterdir())
 
 
-def test_one_folder_under_two_names_is_one(hold: Callable[[Path], subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_a_link_to_a_reserved_folder_is_reserved(hold: Callable[[Path], subprocess.Popen[str]], tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     try:
         (tmp_path / "link").symlink_to("run")
     except OSError:
-        pytest.skip("needs the right to make symbolic links")
+        pytest.skip("needs permission to create symbolic links")
     hold(tmp_path / "run")
     with pytest.raises(BlockingIOError), reserving(tmp_path / "link"):
         pass
 
 
-def test_the_same_process_may_reserve_a_folder_twice_and_ends_both_in_any_order(tmp_path: Path) -> None:
+def test_a_process_may_reserve_a_folder_twice_and_release_it_in_any_order(tmp_path: Path) -> None:
     first, second = reserving(tmp_path), reserving(tmp_path)
     first.__enter__()
     second.__enter__()
@@ -107,7 +107,7 @@ def test_the_same_process_may_reserve_a_folder_twice_and_ends_both_in_any_order(
     assert not (tmp_path / LOCK).exists()
 
 
-def test_folders_made_for_nothing_are_removed(tmp_path: Path) -> None:
+def test_created_folders_are_removed_if_they_stay_empty(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), reserving(tmp_path / "a" / "b"):
         _ = 1 / 0
     assert not list(tmp_path.iterdir())
@@ -116,8 +116,8 @@ def test_folders_made_for_nothing_are_removed(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["text.txt"]
 
 
-def test_of_many_at_once_only_one_has_it(tmp_path: Path) -> None:
-    """Each makes and removes the lock a hundred times; if two ever had it at once, a number would be lost."""
+def test_only_one_of_several_processes_has_the_folder_at_a_time(tmp_path: Path) -> None:
+    """Each of four processes increments a number a hundred times; two at once would lose an increment."""
     (tmp_path / "number").write_text("0")
     (tmp_path / "run").mkdir()
     processes = [subprocess.Popen(command(COUNT, tmp_path / "run")) for _ in range(4)]
@@ -125,9 +125,7 @@ def test_of_many_at_once_only_one_has_it(tmp_path: Path) -> None:
     assert (tmp_path / "number").read_text() == "400"
 
 
-def test_a_file_system_without_locks_is_written_to_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_locks_can_still_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("msvcrt.locking" if sys.platform == "win32" else "fcntl.flock", _no_locks)
     with reserving(tmp_path):
         assert (tmp_path / LOCK).exists()

@@ -1,4 +1,4 @@
-"""The model that comes with the package: small, here, and as good as is said beside it."""
+"""The model that ships with the package: its size, its quality, and the files beside it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_it_is_small(model: GPT2) -> None:
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 8_000_000
 
 
-def test_its_log_and_its_settings_stand_beside_it() -> None:
+def test_its_history_and_settings_ship_with_it() -> None:
     config = json.loads((FOLDER / "train_config.json").read_text())
     reports = [json.loads(line) for line in (FOLDER / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     reports = [entry for entry in reports if "val_loss" in entry]
@@ -44,6 +44,6 @@ def test_it_knows_its_world(model: GPT2) -> None:
     assert "Pip loves plum cake." in answer
 
 
-def test_the_readme_beside_it_gives_its_grades() -> None:
+def test_its_readme_shows_its_grades() -> None:
     grades = Grades(**json.loads((FOLDER / "grades.json").read_text()))
     assert grades.table() in (FOLDER / "README.md").read_text(encoding="utf-8")
