@@ -17,6 +17,8 @@ from typing import Any
 from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
 
+__all__ = ["head_view", "model_view"]
+
 LIBRARIES = files("gpt2_course") / "assets" / "bertviz"  # d3 and jQuery
 MOST_TOKENS = 64  # a page contains n² numbers per head for n tokens
 

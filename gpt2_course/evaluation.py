@@ -16,6 +16,9 @@ from gpt2_course.model import GPT2
 from gpt2_course.tokenizer import Tokenizer
 
 
+__all__ = ["Evaluation", "document_losses", "evaluate"]
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How well a model predicts a text."""

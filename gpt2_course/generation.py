@@ -19,6 +19,8 @@ from torch import Tensor
 
 from gpt2_course.tokenizer import Tokenizer
 
+__all__ = ["next_token_probabilities"]
+
 # How much rounding may take from a sum of probabilities: 0.5 + 0.3 reaches a top_p of 0.8.
 ROUNDING = 1e-6
 NEW_TOKENS = 100  # to generate if no limit is given

@@ -9,6 +9,8 @@ from typing import Any
 
 from gpt2_course.files import replacing
 
+__all__ = ["read_history"]
+
 HISTORY = "history.jsonl"
 Entry = dict[str, Any]
 

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from gpt2_course.model import GPT2, Block
 
+__all__ = ["activations", "induction_scores", "logit_lens", "patch_heads", "patch_stream"]
+
 Place = tuple[str, int | None]  # the name and layer of an activation; None outside the blocks
 
 

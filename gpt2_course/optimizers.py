@@ -22,6 +22,8 @@ from typing import Any, Literal, Protocol, overload
 import torch
 from torch import Tensor, nn
 
+__all__ = ["Muon", "build_optimizers", "orthogonalize", "scale_learning_rates"]
+
 # Each iteration maps every singular value s to a·s + b·s³ + c·s⁵. These three numbers (Jordan et al. 2024)
 # make the slope at zero as steep as possible, so small values rise fast; the price is that they end near 1,
 # not at 1.
