@@ -15,7 +15,6 @@ from gpt2_course.loss import token_losses
 from gpt2_course.model import GPT2
 from gpt2_course.tokenizer import Tokenizer
 
-
 __all__ = ["Evaluation", "document_losses", "evaluate"]
 
 

@@ -22,6 +22,8 @@ from torch import Tensor
 
 from gpt2_course.history import one_line
 
+__all__ = ["draw_loss_curve", "draw_map", "new_axes", "picture", "show_bars"]
+
 # Okabe & Ito (2008): colors that people with any kind of color vision can tell apart.
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
 INK = "#010203"  # placeholder for the color of the text around a picture, which may be light or dark
