@@ -49,7 +49,7 @@ def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes
         for i in set(words_with.pop(pair)):
             rest = words[i].split(pair)
             words[i] = new.join(rest)
-            # No need to recount the word: only pairs that include a new token change.
+            # No need to recount the word: only the pairs next to a new token change.
             changes = [(before + left, before + new) for part in rest[:-1] for before in part[-1:]]
             changes += [(right + after, new + after) for part in rest[1:] for after in part[:1]]
             changes += [(right + left, new + new)] * rest[1:-1].count("")

@@ -70,7 +70,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} is not a model folder: it has no config.json.")
+        raise FileNotFoundError(f"{folder} is not a model folder, because it has no config.json: give another folder.")
     config = _read_json(path)
     for alias, name in ALIASES.items():
         if alias in config and config.setdefault(name, config[alias]) != config[alias]:
@@ -181,7 +181,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def save_model_folder(
     folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], end_of_text: int | None
 ) -> None:
-    """Write `config.json` and `model.safetensors`, each replaced atomically; `OSError` if the disk is full, say."""
+    """Write `config.json` and `model.safetensors`, replacing each atomically. Raises `OSError` if that fails."""
     settings = {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],

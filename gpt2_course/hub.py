@@ -55,7 +55,7 @@ def download(repository: str) -> Path:
         if isinstance(error, LocalEntryNotFoundError):
             raise _unreachable(repository, error) from error
         raise
-    except Exception as error:  # the library passes on errors of any type from the libraries it downloads with
+    except Exception as error:  # any error, because the library passes on those of the libraries below it
         raise _unreachable(repository, error) from error
 
 
@@ -68,7 +68,7 @@ def _unreachable(repository: str, error: Exception) -> ConnectionError:
 
 
 def wait_while_progressing(work: Callable[[], Path], progress: Callable[[], object], server: str) -> Path:
-    """Run `work`, for as long as `progress()` keeps changing, and return its result or raise its error.
+    """Run `work` for as long as `progress()` keeps changing; return its result or raise its error.
 
     Without a change, print a notice that names the server after `NOTICE_AFTER` seconds, and raise `TimeoutError` after
     `GIVE_UP_AFTER`.
@@ -146,7 +146,7 @@ def _complete(repository: str) -> Path | None:
 
 
 def _check_reachable(repository: str) -> None:
-    """Raise the error that keeps the hub from answering, after two attempts; a download would retry for minutes."""
+    """Raise an error if two requests fail to reach the hub. A download would retry for minutes."""
     url = hf_hub_url(repository, "config.json")
     for try_again in (True, False):
         try:
@@ -156,7 +156,7 @@ def _check_reachable(repository: str) -> None:
             return
         except (HfHubHTTPError, OfflineModeIsEnabled):
             raise
-        except Exception:  # of any type, from the libraries it connects with
+        except Exception:  # any error of a failed connection
             if not try_again:
                 raise
         sleep(0.5)

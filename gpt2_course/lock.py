@@ -15,7 +15,7 @@ else:
     import fcntl
 
 LOCK = ".lock"
-# The byte to lock on Windows, which makes it unreadable for others: far behind the text that names the process.
+# On Windows, no other process can read the locked byte, so it lies far behind the text that names the process.
 LOCKED_BYTE = 2**30
 
 _locks: dict[Path, _Lock] = {}  # the locks of this process

@@ -47,7 +47,7 @@ def count_pieces(texts: Iterable[str], special_tokens: list[str]) -> Counter[str
 
 
 def safe_blocks(texts: Iterable[str]) -> Iterator[str]:
-    """Cut "".join(texts) into blocks that split into the same pieces as the whole text."""
+    """Cut "".join(texts) into blocks whose pieces are those of the whole text."""
     held = [""]  # text after the last safe cut; its last entry is searched again together with the text that follows
     position = 0
     for text in texts:
@@ -96,7 +96,7 @@ def split_at(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[bool,
         check_text(text, position)
         position += len(text)
         held += text
-        certain = len(held) - longest  # a name that begins here or earlier cannot be part of a longer one
+        certain = len(held) - longest  # a name that begins here or earlier cannot become a longer one
         start = 0
         for name in pattern.finditer(held):
             if name.start() > certain:

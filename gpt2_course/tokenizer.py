@@ -163,7 +163,7 @@ class Tokenizer:
         if (token := unreachable_token(tokenizer.merges)) is not None:
             raise ValueError(
                 f"The merges in {folder} can never make {token!r}, because earlier merges use up its parts: get the "
-                "files of the trained tokenizer."
+                "tokenizer's original files."
             )
         return tokenizer
 

@@ -75,7 +75,7 @@ class Span:
             word = line.strip()
             separates = line_begins and word == SEPARATOR
             line_begins = line.endswith(b"\n")
-            # Keep trailing whitespace in the block: if a separator follows, it is stripped from the document.
+            # Decode a full block only once more text follows: before a separator, trailing whitespace must be stripped.
             if separates or (size >= BYTES_PER_BLOCK and word):
                 data = b"".join(block)
                 if piece := decoder.decode(data.rstrip() if separates else data, position):
@@ -92,7 +92,7 @@ class Span:
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's name announces, in lower case: `.csv` for `DATA.CSV.gz`."""
+    """The format that a file's name implies, in lower case: `.csv` for `DATA.CSV.gz`."""
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
@@ -101,14 +101,14 @@ def content_size(path: Path) -> int:
     if path.suffix.lower() != ".gz":
         return path.stat().st_size
     with _opened(path) as file:
-        return file.seek(0, io.SEEK_END)  # decompresses it all: the size stored by gzip is wrong from 4 GB on
+        return file.seek(0, io.SEEK_END)  # decompresses all of it: the size that gzip stores is wrong above 4 GB
 
 
 def find_cut(path: Path, at: int, size: int) -> tuple[int, bool]:
     """A position, at `at` or soon after, to cut a file of `size` bytes, and whether that splits a document.
 
     The cut falls between two documents if one ends within half of the rest (at most a megabyte), otherwise at the end
-    of a line, or else between two characters.
+    of a line, or else between two characters. Rows may be cut anywhere; see `Span`.
     """
     if format_of(path) in ROWS:
         return at, False

@@ -152,7 +152,7 @@ def write_shards(
     (folder / INDEX).unlink(missing_ok=True)  # the shards it lists are about to be replaced
     remove_leftovers(folder)
     for part in ("train", "val"):
-        for shard in folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].npy"):  # of a run that was killed
+        for shard in folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].npy"):  # left by a run that was killed
             shard.unlink()
     index: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
     counts = {"documents": -corpus.cut_documents}  # these are counted in both parts
@@ -202,7 +202,7 @@ def write_shard(folder: Path, part: str, number: int, tokens: Tokens) -> dict[st
 
 
 class _Reader:
-    """The ids of several documents, one by one; once they are read, also facts about the documents."""
+    """The ids of several documents, one by one; counts and measures the documents on the way."""
 
     def __init__(self, documents: Iterable[Text | Document], tokenizer: Tokenizer, bar: tqdm) -> None:  # type: ignore[type-arg]
         self.documents = documents

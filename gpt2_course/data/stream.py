@@ -98,7 +98,7 @@ def stream_shards(
 
 
 def tokens_kept(folder: Path) -> int:
-    """How many tokens the shards of interrupted work contain, from which it would resume."""
+    """The number of tokens in the shards of interrupted work, which would resume after them."""
     if not (folder / PROGRESS).exists():
         return 0
     progress = json.loads((folder / PROGRESS).read_text("utf-8"))
@@ -114,13 +114,13 @@ def _load_progress(folder: Path, tokenizer: Tokenizer, source: dict[str, Any]) -
     try:
         progress: dict[str, Any] = json.loads(path.read_text("utf-8"))
         stored = {"column": COLUMN, **progress["source"]}  # older folders store no column
-        begun = {**{name: stored[name] for name in source}, "tokenizer": Tokenizer.load(folder)}
+        started = {**{name: stored[name] for name in source}, "tokenizer": Tokenizer.load(folder)}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error!r}): delete {folder} and start over.") from error
-    for name, asked in {**source, "tokenizer": tokenizer}.items():
-        if begun[name] != asked:
+    for name, value in {**source, "tokenizer": tokenizer}.items():
+        if started[name] != value:
             raise ValueError(
-                f"The shards in {folder} were started with {name}={begun[name]!r}, which cannot change to {asked!r}: "
+                f"The shards in {folder} were started with {name}={started[name]!r}, which cannot change to {value!r}: "
                 f"keep it, or choose another folder with --out."
             )
     return progress
@@ -174,7 +174,7 @@ def _open(data: str, column: str, progress: dict[str, Any]) -> Any:
             name, spec.configuration or None, split="train", streaming=True, revision=progress["revision"]
         )
         row = next(iter(dataset), None)
-    except Exception as error:  # the library passes on errors of any type from the libraries it reads with
+    except Exception as error:  # any error, because each file format has its own library
         raise ConnectionError(
             f"{data} could not be opened ({_reason(error)}): give hf:OWNER/NAME, hf:OWNER/NAME:CONFIG, or hf:FOLDER, "
             f"and check your internet connection."

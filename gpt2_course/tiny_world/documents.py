@@ -36,7 +36,7 @@ class Document:
     facts: dict[str, str]  # what the text establishes, such as hero, thing, and place
 
     def pieces(self) -> Iterator[str]:
-        """The text in one piece, for code that reads any document piece by piece."""
+        """The text as a single piece, with the same interface as a document in a file."""
         yield self.text
 
 

@@ -135,7 +135,7 @@ class Row(Node):
         return "".join([part.sample(draft) for part in self.parts])
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        # An explicit stack of partial derivations: recursion over a story's parts would exceed Python's limit.
+        # An explicit stack, because recursion over the many parts of a story would exceed Python's limit.
         if not self.parts:
             yield at, memory, 0.0
             return
