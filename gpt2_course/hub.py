@@ -87,11 +87,11 @@ def wait_while_progressing(work: Callable[[], Path], progress: Callable[[], obje
         if (now := progress()) != before:
             before, since, noticed = now, monotonic(), False
         waited = monotonic() - since
-        if waited >= GIVE_UP_AFTER:
-            raise TimeoutError(f"no answer from {server} for {GIVE_UP_AFTER:g} seconds")
         if waited >= NOTICE_AFTER and not noticed:
             print(f"Waiting up to {GIVE_UP_AFTER:g} seconds for an answer from {server} …", file=sys.stderr, flush=True)
             noticed = True
+        if waited >= GIVE_UP_AFTER:
+            raise TimeoutError(f"no answer from {server} for {GIVE_UP_AFTER:g} seconds")
     return result.result()
 
 

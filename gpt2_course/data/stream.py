@@ -164,9 +164,10 @@ def _open(data: str, column: str, progress: dict[str, Any]) -> Any:
             f"Reading {data} requires the library datasets, 5.2 or newer ({error}): run pip install --upgrade datasets."
         ) from error
     spec = DataSpec.parse(data)
+    path = Path(spec.name)
     try:
-        if Path(spec.name).is_dir():
-            name = str(Path(spec.name).resolve())
+        if path.name and path.is_dir():  # `hf:` alone must not mean the current folder
+            name = str(path.resolve())
         else:
             name = spec.name
             progress["revision"] = progress["revision"] or HfApi().dataset_info(name).sha
