@@ -29,7 +29,7 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """e^loss: the model is as unsure as if it chose among this many equally likely tokens."""
+        """e^loss, which is as if the model chose among this many equally likely tokens."""
         return math.exp(self.loss)
 
     @property

@@ -17,7 +17,7 @@ TRAIN_DOCUMENTS = 40_000  # of Tiny World, if no number is given: about 30 MB
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A parsed `--data` value.
+    """A parsed data name, as given to `find_corpus` or `gpt2-course train`.
 
     >>> DataSpec.parse("tiny-world:500")
     DataSpec(kind='tiny-world', name='tiny-world', n_documents=500, configuration='')
@@ -63,7 +63,7 @@ class DataSpec:
 
     @property
     def folder_name(self) -> str:
-        """A name for a folder made from this text: the last part of its name, in safe characters only.
+        """A name for a folder made from this text, from the last part of its name and in safe characters only.
 
         >>> [DataSpec.parse(data).folder_name for data in ("texts/my diary.txt", "tiny-world:500", "hf:A/fineweb:B")]
         ['my-diary', 'tiny-world', 'fineweb']

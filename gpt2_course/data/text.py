@@ -37,6 +37,7 @@ DOWNLOADS = {
 }
 MANUAL = "python-manual"
 CORPORA = (TINY_WORLD, MANUAL, *DOWNLOADS)
+"""The names of all texts that need no file of the user's."""
 VAL_DOCUMENTS = 2_000  # of Tiny World: about 1.5 MB
 VAL_FRACTION = 0.1  # the fraction of a text, at its end, to validate on
 COLUMN = "text"  # the column to read from a .jsonl or .csv file or a dataset

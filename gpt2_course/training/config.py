@@ -147,7 +147,7 @@ class TrainConfig:
 
     @property
     def folder(self) -> Path:
-        """The folder for the run: `out`, or by default runs/ plus the names of the preset and the text."""
+        """The folder for the run, either `out` or runs/ plus the names of the preset and the text."""
         spec = DataSpec.parse(self.data)
         text = "" if spec.kind == "tiny-world" else f"-{spec.folder_name}"
         return Path(self.out or f"runs/{self.preset}{text}")
