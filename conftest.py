@@ -22,6 +22,7 @@ LONGEST = [
     "test_training.py",
     "14_bigger.ipynb",
     "13_limits.ipynb",
+    "test_adding.py",
     "test_hf_stream.py",
     "test_seeing.py",
     "test_engine.py",

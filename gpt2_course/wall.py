@@ -1,7 +1,7 @@
 """The wall of bricks that GPT-2 is built of, one brick per chapter.
 
 `PARTS` is the course's only table of chapters; a test compares it with `_toc.yml`. A brick's place depends only on the
-bricks before it, so adding a chapter changes the drawing in no notebook but its own.
+bricks before it, so adding a chapter at the end changes no other notebook.
 """
 
 from __future__ import annotations

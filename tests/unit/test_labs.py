@@ -52,13 +52,13 @@ def test_settings_can_be_read_and_set_and_others_are_refused() -> None:
         lab.temperature = -1
 
 
-def test_what_is_typed_is_escaped_in_the_page() -> None:
+def test_text_is_escaped_in_the_page() -> None:
     for lab in (NextTokenLab(prompt="<script>x"), TokenizerLab(text="<script>x"), AttentionLab(text="<script>x")):
         assert "<script" not in lab._repr_html_()
 
 
 def ask(lab: Lab, **message: Any) -> list[dict[str, Any]]:
-    """What a lab sends back to its page."""
+    """All messages a lab sends back for one call."""
     sent: list[dict[str, Any]] = []
     done = threading.Event()
 
@@ -73,13 +73,13 @@ def ask(lab: Lab, **message: Any) -> list[dict[str, Any]]:
     return sent
 
 
-def test_a_lab_answers_its_page() -> None:
+def test_a_lab_answers_calls() -> None:
     sent = ask(Playground(), call="generate", prompt="The fox", settings=PLAIN, seed=1, length=5)
     assert [set(message) for message in sent] == [{"id", "part"}] * 6 + [{"id", "done"}]
     assert sent[-1]["done"]["tokens"] == 5
 
 
-def test_a_call_that_is_cancelled_ends_early_with_what_it_has() -> None:
+def test_a_canceled_call_ends_early_with_a_partial_result() -> None:
     lab = Playground()
     parts: list[Any] = []
 
@@ -91,17 +91,17 @@ def test_a_call_that_is_cancelled_ends_early_with_what_it_has() -> None:
     lab._wanted.add(1)
     done = lab.kernel.generate("The fox", PLAIN, 1, 300, part, lambda: 1 not in lab._wanted)
     assert done["tokens"] == 3  # type: ignore[call-overload]
-    lab._hear(None, {"cancel": 99}, None)  # long done, or never asked
+    lab._hear(None, {"cancel": 99}, None)  # a call that is done or unknown
     assert lab._wanted == set()
 
 
 @pytest.mark.parametrize("call", ["__init__", "answer", "nothing"])
-def test_only_the_calls_can_be_called(call: str) -> None:
+def test_only_known_calls_are_answered(call: str) -> None:
     (answer,) = ask(Playground(), call=call)
     assert answer["error"].startswith(f"There is no call {call!r}")
 
 
-def test_any_model_with_a_tokenizer_can_be_looked_at() -> None:
+def test_labs_accept_any_model_with_a_tokenizer() -> None:
     tokenizer = Tokenizer.train("the fox and the witch", 280)
     model = GPT2(GPT2Config(len(tokenizer), 32, 16, 2, 2), tokenizer)
     model.train()
@@ -114,7 +114,7 @@ def test_any_model_with_a_tokenizer_can_be_looked_at() -> None:
         NextTokenLab(GPT2(GPT2Config(99, 32, 16, 2, 2)))
 
 
-def test_all_that_is_computed_leads_to_the_models_own_scores(kernel: Kernel) -> None:
+def test_activations_lead_to_the_logits_of_the_model(kernel: Kernel) -> None:
     ids = kernel.tokenizer.encode("Once upon a time, a fox")
     found = activations(kernel.model, ids)
     with torch.no_grad():
@@ -129,13 +129,13 @@ def test_all_that_is_computed_leads_to_the_models_own_scores(kernel: Kernel) -> 
             activations(kernel.model, wrong)
 
 
-def test_merges_of_a_word_end_in_its_tokens(kernel: Kernel) -> None:
+def test_the_merges_of_a_word_end_with_its_tokens(kernel: Kernel) -> None:
     steps: Any = kernel.merge_steps(" hedgehog", "gpt2")
     assert [token["id"] for token in steps[-1]["tokens"]] == Tokenizer.gpt2().encode(" hedgehog")
     assert [len(step["tokens"]) for step in steps] == list(range(9, len(steps[-1]["tokens"]) - 1, -1))
 
 
-def test_greedy_and_cut_draws(kernel: Kernel) -> None:
+def test_draws_respect_temperature_and_top_k(kernel: Kernel) -> None:
     prompt = "Once upon a time, a fox named"
     greedy: Any = kernel.next(prompt, [], {**PLAIN, "temperature": 0}, 0.99, 5)
     assert greedy["drawn"]["id"] == greedy["bars"][0]["id"]
