@@ -214,8 +214,8 @@ def _print_continuation(model: GPT2, prompt: str, sampling: SamplingConfig, max_
 class Tokenize:
     """Convert a text into token shards, which training reads without loading them into memory.
 
-    Only the tokens of a dataset from the Hugging Face hub are stored, not its text. Stop at any time; the same command
-    continues.
+    Only the tokens of a dataset from the Hugging Face hub are stored, not its text. You can stop at any time and
+    resume with the same command.
     """
 
     data: Annotated[
@@ -234,7 +234,7 @@ class Tokenize:
     tokenizer: str = "gpt2"
     """gpt2, or the folder of a model whose tokenizer to use."""
     val_fraction: float = TrainConfig.val_fraction
-    """The share kept for validation: the end of a text, or documents from all over a dataset (at most 50 million
+    """The share kept for validation: the end of a text, or documents spread over a dataset (at most 50 million
     tokens)."""
     tokens: str = ""
     """For a dataset: stop after this many tokens (10B, 500M, 250K); by default, use all of them."""
@@ -329,7 +329,7 @@ def _held_out(corpus: Corpus, tokenizer: Tokenizer) -> TokenStream:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a folder to share, which this package and Hugging Face transformers can load.
+    """Export a model to a folder that this package and Hugging Face transformers can load.
 
     The run's settings, history, and grades are included.
     """
@@ -415,7 +415,7 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
         return config
     folder = replace(config, data=first.data or config.data, out=first.out).folder
     started = TrainConfig.load(folder)
-    # continue in the given folder, even if the settings say another: it may have been moved
+    # use the given folder even if the settings name another, because the run may have been moved
     return started if started.folder == folder else replace(started, out=str(folder))
 
 

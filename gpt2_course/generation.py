@@ -45,10 +45,10 @@ class NextTokenModel(Protocol):
         """Where the model expects its tokens."""
 
     def new_cache(self, batch_size: int, capacity: int, padding: Tensor | None) -> Any:
-        """An empty cache for rows of which the first `padding` (B,) tokens are padding."""
+        """An empty cache for rows that begin with `padding` (B,) pad tokens."""
 
     def next_token_logits(self, tokens: Tensor, cache: Any) -> Tensor:
-        """Append `tokens` (B, T) to the cache and return logits (B, V) for the token that follows."""
+        """Append `tokens` (B, T) to the cache; return logits (B, V) for the next token."""
 
     def one_token_decoder(self, batch_size: int) -> Callable[[Tensor, Any], Tensor]:
         """The fastest equivalent of `next_token_logits` for tokens (B, 1)."""
@@ -62,7 +62,7 @@ class SamplingConfig:
         temperature: divides the logits. Below 1, likely tokens become likelier; above 1, the probabilities even out;
             0 always takes the likeliest token (greedy).
         top_k: choose among the k likeliest tokens only (Fan et al., 2018).
-        top_p: choose among the likeliest tokens, as few as together reach this probability (Holtzman et al., 2020).
+        top_p: choose among the smallest set of tokens whose total probability reaches this (Holtzman et al., 2020).
         repetition_penalty: above 1, tokens already in the text become less likely (Keskar et al., 2019, CTRL).
         seed: the same seed gives the same text; None picks a fresh one.
     """
@@ -252,7 +252,7 @@ def generate_tokens(
 
 
 class TextStream:
-    """Turns the tokens of one row into text as they arrive: whole characters only, and only up to a stop string."""
+    """Turns the tokens of one row into text as they arrive, in whole characters, up to a stop string."""
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
         self.tokenizer = tokenizer

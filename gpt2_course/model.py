@@ -101,7 +101,7 @@ class GPT2Config:
         return shape
 
 
-# Beyond these limits, building a model would exhaust memory or time before any error. (GPT-3 has 96 layers.)
+# Beyond these limits, building a model would run out of memory or time without a clear error. GPT-3 has 96 layers.
 MOST = {"vocab_size": 10**7, "n_positions": 10**7, "n_embd": 10**5, "n_layer": 1000, "n_head": 10**5}
 
 # Small models learn faster without dropout and with larger initial weights.
@@ -188,8 +188,8 @@ class GPT2(nn.Module):
 
     Args:
         config: the shape; by default the smallest GPT-2, 124M.
-        tokenizer: turns text into ids and back. By default GPT-2's own if `vocab_size` is GPT-2's; with
-            any other size, the model works on token ids alone until it gets a tokenizer.
+        tokenizer: turns text into ids and back. By default GPT-2's own if `vocab_size` is GPT-2's; with any other
+            size, the model works on token ids alone until it gets a tokenizer.
     """
 
     def __init__(self, config: GPT2Config | None = None, tokenizer: Tokenizer | None = None) -> None:
@@ -384,7 +384,7 @@ class GPT2(nn.Module):
         return KVCache(torch.zeros(shape, dtype=weight.dtype, device=weight.device), padding)
 
     def next_token_logits(self, tokens: Tensor, cache: KVCache) -> Tensor:
-        """Append `tokens` (B, T) to the cache and return logits (B, `n_tokens`) for the token that follows; no dropout.
+        """Append `tokens` (B, T) to the cache; return logits (B, `n_tokens`) for the next token, without dropout.
 
         Call it under `torch.no_grad` or `torch.inference_mode`.
         """

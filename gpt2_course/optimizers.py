@@ -35,8 +35,8 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
 
     If a matrix is U·S·Vᵀ (its singular value decomposition), the goal is U·Vᵀ. A decomposition is slow, so this
     takes `steps` Newton-Schulz iterations, which are only matrix products. Five of them bring every singular value
-    above 0.2% of the matrix's Frobenius norm into the range 0.68 to 1.21; smaller ones grow by a factor of
-    at most 3.44 per step and may stay below.
+    above 0.2% of the matrix's Frobenius norm into the range 0.68 to 1.21; smaller ones grow by a factor of at most
+    3.44 per step and may stay below.
 
     Args:
         matrices: `(..., rows, columns)`; all leading dimensions are a batch, computed at once.
@@ -204,7 +204,7 @@ def _adamw(parameters: Parameters, settings: OptimizerSettings) -> Optimizers:
     return [torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS, fused=fused)]
 
 
-# By name, what builds the optimizers from the matrices that multiply, the other parameters, and the settings.
+# Functions by name: each builds its optimizers from the matrices that multiply, the other parameters, and settings.
 OPTIMIZERS: dict[str, Callable[[Parameters, Parameters, OptimizerSettings], Optimizers]] = {
     "muon": _muon_and_adamw,
     "adamw": _adamw_only,
@@ -229,7 +229,7 @@ def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> Optimizer
     if settings.optimizer not in OPTIMIZERS:
         known = " or ".join(map(repr, OPTIMIZERS))
         raise ValueError(f"There is no optimizer called {settings.optimizer!r}; choose {known}.")
-    # parameters() yields a tied parameter once; comparing by identity finds an output head tied to a table
+    # parameters() yields a tied parameter once; comparing by identity also finds a tied output head
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
         raise ValueError(f"The model ({type(model).__name__}) has no parameters to train: unfreeze some.")

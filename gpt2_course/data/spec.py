@@ -37,7 +37,7 @@ class DataSpec:
     def parse(cls, data: str) -> DataSpec:
         """`tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), and `hf:` a dataset.
 
-        Any other value is `files`. Raises `ValueError` if N is not a number of at least 1.
+        Any other value is `files`. Raises `ValueError` if N is not a positive integer.
         """
         if data.startswith(HUB):
             source = data.removeprefix(HUB)
@@ -50,7 +50,7 @@ class DataSpec:
             return cls("files", data)
         if count and not (count.isdecimal() and int(count)):
             raise ValueError(
-                f"{data!r} must have a number of at least 1 after the colon, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}."
+                f"{data!r} must have a positive number of documents after the colon, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}."
             )
         return cls("tiny-world", name, n_documents=int(count or TRAIN_DOCUMENTS))
 

@@ -1,4 +1,4 @@
-"""The settings of a training run. Their defaults are in `TrainConfig` and `PRESETS` and nowhere else."""
+"""The settings of a training run. Their defaults are defined only in `TrainConfig` and `PRESETS`."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class TrainConfig:
     column: str = COLUMN
     """The column to read from a .jsonl or .csv file; each row is a document."""
     out: str = ""
-    """The folder for the run. By default runs/ plus the name of the preset, followed by the name of the
-    text unless it is Tiny World, as in runs/laptop-shakespeare."""
+    """The folder for the run. By default runs/ plus the name of the preset, followed by the name of the text unless it is
+    Tiny World, as in runs/laptop-shakespeare."""
     tokenizer: str = "new"
     """new: learn a vocabulary from the text. gpt2: use OpenAI's. Or the folder of a model whose tokenizer to use."""
     model: GPT2Config = GPT2Config.preset("laptop")  # noqa: RUF009, because it is frozen
@@ -70,7 +70,7 @@ class TrainConfig:
     copying_start: bool = True
     """Initialize attention to copy what it finds, which a small model is slow to learn."""
     batch_size: int = 6
-    """Sequences per batch; under torchrun, per process, so two processes are like one with twice as many. While
+    """Sequences per batch; under torchrun, per process, so two processes train like one with twice as many. While
     sequences are short, a batch contains more of them; each process rounds their number down."""
     context: int = 336
     """Tokens per sequence."""
@@ -177,7 +177,7 @@ class TrainConfig:
             reason = str(error).rstrip(".") if isinstance(error, ValueError) else repr(error)
             raise ValueError(
                 f"{path} does not contain the settings of a run ({reason}): correct it, or start a new run "
-                f"with another --out."
+                f"with a different --out."
             ) from error
 
 

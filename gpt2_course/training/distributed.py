@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from gpt2_course.devices import best_device
 
 T = TypeVar("T")
-TIMEOUT = timedelta(hours=6)  # for the others to wait while the main process tokenizes a large text
+TIMEOUT = timedelta(hours=6)  # how long the others wait while the main process tokenizes a large text
 STARTED = "started"
 
 
@@ -176,8 +176,8 @@ def _fresh_store(store: Store, rank: int, world_size: int) -> Store:
     """A part of the store for these processes alone.
 
     After a restart, the store still contains the addresses of dead processes. So each process stores a new random
-    name, and all meet under a prefix made of all the names. A process that has read a dead process's name finds nobody
-    under that prefix and tries again.
+    name, and all meet under a prefix made of all the names. A process that has read a dead process's name finds
+    itself alone under that prefix and tries again.
 
     Raises `TimeoutError` if a process is missing for ten minutes.
     """

@@ -39,7 +39,7 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
     else:
         if (folder / STATE).exists() or (folder / WEIGHTS).exists():
             raise FileExistsError(
-                f"{folder} already contains a run or a model: continue it with --resume, or give another --out."
+                f"{folder} already contains a run or a model: continue it with --resume, or give a different --out."
             )
         (folder / HISTORY).unlink(missing_ok=True)
     shards = folder / "tokens"
@@ -67,7 +67,7 @@ def _check_same_run(config: TrainConfig) -> None:
         if was != asked:
             raise ValueError(
                 f"The run in {config.folder} was started with {name}={was!r} and cannot be resumed with {asked!r}: "
-                f"leave {name} as it was, or start a new run with another --out."
+                f"leave {name} as it was, or start a new run with a different --out."
             )
 
 
@@ -118,5 +118,5 @@ def loading_checkpoint(folder: Path) -> Iterator[dict[str, Any]]:
     except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:
         raise ValueError(
             f"{path} is not a checkpoint of this run ({type(error).__name__}). It is damaged, or the model's shape or "
-            f"the optimizer has changed: start a new run with another --out."
+            f"the optimizer has changed: start a new run with a different --out."
         ) from error

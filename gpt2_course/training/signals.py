@@ -50,7 +50,7 @@ def stop_requests_interrupt() -> Iterator[None]:
 def _handle_stops(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
     """Install `handler` for every request to stop; return the previous handlers.
 
-    A program started by `nohup` ignores SIGHUP, and this leaves it so.
+    A program started by `nohup` ignores SIGHUP and continues to.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         return {}

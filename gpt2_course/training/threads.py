@@ -21,7 +21,7 @@ FASTER = 0.8  # fewer threads must take less than this fraction of the time
 
 
 class ThreadChoice:
-    """Decides when to time different numbers of threads, and which to use; it reads no clock itself.
+    """Decides when to time different numbers of threads, and which to use; it does not read the clock itself.
 
     It uses all threads unless fewer are clearly faster, so that an idle machine computes the same bits in every run.
     """

@@ -71,7 +71,7 @@ class Trainer:
         self.distributed = distributed
         self.precision = best_precision(config.precision, model.device)
         if self.precision == "bfloat16" and model.device.type == "cuda":
-            torch.set_float32_matmul_precision("high")  # TF32 is enough for Muon's products, which autocast skips
+            torch.set_float32_matmul_precision("high")  # Muon's products stay in fp32, and TF32 is enough for them
         self.compiled = can_compile(config.compile, model.device)
         # (tokens, targets) → loss, with gradients; reports, samples, and checkpoints use the model itself
         loss: nn.Module = CompiledLoss(model) if self.compiled else model
@@ -319,7 +319,7 @@ class Trainer:
             append_entry(self.folder, entry)
 
     def _diverged(self, what: str) -> NoReturn:
-        """Raise `ValueError`, after limiting the next resume to the learning rates of the checkpoint resumed last."""
+        """Raise `ValueError`; for the next resume, first save the resumed checkpoint's learning rates where lower."""
         now = [getattr(self.config, name) for name in LEARNING_RATES]
         kept = [min(pair) for pair in zip(now, self._rates_before or now, strict=True)]
         back = ""
