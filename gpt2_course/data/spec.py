@@ -50,7 +50,7 @@ class DataSpec:
             return cls("files", data)
         if count and not (count.isdecimal() and int(count)):
             raise ValueError(
-                f"{data!r} must have a positive number of documents after the colon, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}."
+                f"{data!r} needs a positive number of documents after the colon, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}."
             )
         return cls("tiny-world", name, n_documents=int(count or TRAIN_DOCUMENTS))
 

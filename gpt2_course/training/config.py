@@ -54,8 +54,8 @@ class TrainConfig:
     column: str = COLUMN
     """The column to read from a .jsonl or .csv file; each row is a document."""
     out: str = ""
-    """The folder for the run. By default runs/ plus the name of the preset, followed by the name of the text unless it is
-    Tiny World, as in runs/laptop-shakespeare."""
+    """The folder for the run. By default runs/ plus the name of the preset, followed by the name of the text unless it
+    is Tiny World, as in runs/laptop-shakespeare."""
     tokenizer: str = "new"
     """new: learn a vocabulary from the text. gpt2: use OpenAI's. Or the folder of a model whose tokenizer to use."""
     model: GPT2Config = GPT2Config.preset("laptop")  # noqa: RUF009, because it is frozen

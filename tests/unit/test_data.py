@@ -401,6 +401,6 @@ def test_windows_begin_where_documents_do_if_all_of_them_fit(
 
 def test_a_number_of_documents_must_be_one() -> None:
     with pytest.raises(
-        ValueError, match="'tiny-world:many' must have a positive number of documents after the colon, as in tiny-world:"
+        ValueError, match="'tiny-world:many' needs a positive number of documents after the colon, as in"
     ):
         find_corpus("tiny-world:many")
