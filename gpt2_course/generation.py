@@ -1,7 +1,7 @@
 """From logits to text: choose the next token, move the context window, turn tokens into text.
 
 Nothing here knows how the model works. Anything that maps tokens and a cache to next-token logits will do; see
-`NextTokenModel`. Shapes: B rows, T tokens each, V words in the vocabulary.
+`NextTokenModel`. Shapes: B rows, T tokens each, V tokens in the vocabulary.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ class TrainConfig:
 
     The same settings on the same machine with the same number of threads give the same weights, bit for bit. On a CPU
     shared with other busy programs, a run may change the number of threads to stay fast (see `ThreadChoice`), which
-    changes rounding from then on. It never changes the number if `OMP_NUM_THREADS` is set.
+    changes rounding from then on. It never changes the number if `OMP_NUM_THREADS` or
+    `MKL_NUM_THREADS` is set.
     """
 
     preset: str = "laptop"

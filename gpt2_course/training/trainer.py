@@ -319,7 +319,10 @@ class Trainer:
             append_entry(self.folder, entry)
 
     def _diverged(self, what: str) -> NoReturn:
-        """Raise `ValueError`; for the next resume, first save the resumed checkpoint's learning rates where lower."""
+        """Raise `ValueError`.
+
+        If a learning rate was raised on resuming, first save the checkpoint's rate for the next resume.
+        """
         now = [getattr(self.config, name) for name in LEARNING_RATES]
         kept = [min(pair) for pair in zip(now, self._rates_before or now, strict=True)]
         back = ""
