@@ -49,7 +49,7 @@ ModelName = Annotated[
     str,
     tyro.conf.arg(
         aliases=["-m"],
-        help="A model's folder, tiny-world, OpenAI's gpt2, gpt2-medium, gpt2-large, or gpt2-xl, or OWNER/NAME of a "
+        help="A model's folder; tiny-world; OpenAI's gpt2, gpt2-medium, gpt2-large, or gpt2-xl; or OWNER/NAME of a "
         "GPT-2 on the Hugging Face hub.",
     ),
 ]
@@ -58,7 +58,7 @@ UNFINISHED = ".unfinished-export"
 DataName = Annotated[
     str,
     tyro.conf.arg(
-        help="A .txt, .md, .jsonl, or .csv file (each also as .gz), a folder or a quoted pattern of them, a folder of "
+        help="A .txt, .md, .jsonl, or .csv file (or its .gz), a folder or a quoted pattern of such files, a folder of "
         "token shards, or the name of a text."
     ),
 ]
@@ -68,7 +68,7 @@ DataName = Annotated[
 class Train:
     """Train a GPT-2 on a text, from scratch.
 
-    Prints the loss on validation text and samples of the model's writing, saves checkpoints, and leaves a model folder.
+    Prints the validation loss and samples of the model's writing, saves checkpoints, and leaves a model folder.
     """
 
     config: tyro.conf.OmitArgPrefixes[TrainConfig]
@@ -84,20 +84,21 @@ class Train:
         distributed = trainer.distributed
         if distributed.is_main_process:
             print(
-                f"GPT-2 with {trainer.model.num_parameters():,} parameters and {trainer.model.config.vocab_size:,} "
-                f"tokens, training on a text of {len(trainer.train_data):,} tokens.\n"
+                f"GPT-2 with {trainer.model.num_parameters():,} parameters and a vocabulary of "
+                f"{trainer.model.config.vocab_size:,} tokens, training on a text of "
+                f"{len(trainer.train_data):,} tokens.\n"
                 f"Device: {trainer.model.device}, {trainer.precision}, "
                 f"{'' if trainer.compiled else 'not '}compiled, AdamW {'' if trainer.fused else 'not '}fused, "
                 f"{distributed.world_size} process{'es' * (distributed.world_size > 1)}."
             )
         if trainer.step >= self.config.steps and not distributed.restarted:
             if distributed.is_main_process:
-                print(f"This run has already done {trainer.step} of {self.config.steps} steps: give more --steps.")
+                print(f"This run has already done {trainer.step} of {self.config.steps} steps: give a larger --steps.")
             return
         try:
             trainer.train()
         except KeyboardInterrupt:
-            # together, because torchrun ends the other processes as soon as one has ended
+            # stop together, because torchrun ends the other processes as soon as one has ended
             distributed.run_on_main(lambda: self._print_how_to_resume(trainer))
             distributed.shut_down()
             raise
@@ -118,7 +119,7 @@ class Train:
             raise
 
     def _print_how_to_resume(self, trainer: Trainer) -> None:
-        saved = "Nothing was saved yet" if trainer.saved_step is None else f"Saved after step {trainer.saved_step}"
+        saved = "Nothing has been saved yet" if trainer.saved_step is None else f"Saved after step {trainer.saved_step}"
         print(f"\nStopped. {saved}. To continue:\n  {_resume_command(self.config, trainer.distributed.world_size)}")
 
     def _print_results(self, trainer: Trainer) -> None:
@@ -174,7 +175,7 @@ class Generate:
 
 @dataclass(frozen=True)
 class Chat:
-    """Type one beginning after another, and the model continues each. An empty line ends the chat."""
+    """Continue each text that you type. An empty line ends the chat."""
 
     model: ModelName = DEFAULT_MODEL
     sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
@@ -183,7 +184,7 @@ class Chat:
 
     def run(self) -> None:
         if sys.stdin is None:
-            raise ValueError("chat reads from standard input, but that is closed: start it in a terminal.")
+            raise ValueError("chat reads from standard input, but it is closed: start it in a terminal.")
         model = GPT2.from_pretrained(self.model)
         print("Type the beginning of a text (for example: " + " · ".join(PROMPTS) + "). An empty line ends the chat.")
         while True:
@@ -211,19 +212,19 @@ def _print_continuation(model: GPT2, prompt: str, sampling: SamplingConfig, max_
 
 @dataclass(frozen=True)
 class Tokenize:
-    """Turn a text into token shards, which training reads without loading them into memory.
+    """Convert a text into token shards, which training reads without loading them into memory.
 
-    Only the tokens of a dataset from the Hugging Face hub are stored, not its text. Stop at any time and continue with
-    the same command.
+    Only the tokens of a dataset from the Hugging Face hub are stored, not its text. You can stop at any time and
+    resume with the same command.
     """
 
     data: Annotated[
         str,
         tyro.conf.arg(
-            help="A .txt, .md, .jsonl, or .csv file (each also as .gz), a folder or a quoted pattern of them, the name "
-            "of a text, a dataset on the Hugging Face hub, such as hf:HuggingFaceFW/fineweb-edu, one of its "
-            "configurations, such as hf:HuggingFaceFW/fineweb-edu:sample-10BT, or a folder of Parquet or JSON Lines "
-            "files, hf:FOLDER."
+            help="A .txt, .md, .jsonl, or .csv file (or its .gz); a folder or a quoted pattern of such files; the name "
+            "of a text; a dataset on the Hugging Face hub, such as hf:HuggingFaceFW/fineweb-edu, or one of its "
+            "configurations, such as hf:HuggingFaceFW/fineweb-edu:sample-10BT; or hf:FOLDER, for a folder of Parquet "
+            "or JSON Lines files."
         ),
     ]
     column: str = TrainConfig.column
@@ -233,10 +234,10 @@ class Tokenize:
     tokenizer: str = "gpt2"
     """gpt2, or the folder of a model whose tokenizer to use."""
     val_fraction: float = TrainConfig.val_fraction
-    """The share kept for validation: of a text, its end; of a dataset, documents throughout, at most 50 million
-    tokens."""
+    """The share kept for validation: the end of a text, or documents spread over a dataset (at most 50 million
+    tokens)."""
     tokens: str = ""
-    """For a dataset: how many tokens to stop after (10B, 500M, 250K); by default, all of them."""
+    """For a dataset: stop after this many tokens (10B, 500M, 250K); by default, use all of them."""
 
     def run(self) -> None:
         spec = DataSpec.parse(self.data)
@@ -278,7 +279,7 @@ class Evaluate:
     column: str = TrainConfig.column
     """The column to read from a .jsonl or .csv file."""
     val_fraction: float = TrainConfig.val_fraction
-    """The share of the text, at its end, to measure; 1 measures all of it."""
+    """The share of the text to measure, taken from its end; 1 measures all of it."""
     samples: int = 1000
     """How many texts of each kind to grade, if the text is Tiny World; 0 for none."""
 
@@ -289,8 +290,8 @@ class Evaluate:
             theirs, _, stream = read_shards(shards)
             if theirs != tokenizer:
                 raise ValueError(
-                    f"The shards in {self.data} were made with another tokenizer than the model's: make them again "
-                    f"with gpt2-course tokenize --tokenizer {self.model}."
+                    f"The shards in {self.data} were made with a different tokenizer from the model's: recreate "
+                    f"them with gpt2-course tokenize --tokenizer {self.model}."
                 )
         else:
             stream = _held_out(find_corpus(self.data, self.val_fraction, self.column), tokenizer)
@@ -328,7 +329,7 @@ def _held_out(corpus: Corpus, tokenizer: Tokenizer) -> TokenStream:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a model as a folder to share, for this package and for Hugging Face transformers.
+    """Export a model to a folder that this package and Hugging Face transformers can load.
 
     The run's settings, history, and grades are included.
     """
@@ -337,7 +338,7 @@ class Export:
     """The folder to write."""
     model: ModelName = "runs/laptop"
     dtype: Literal["float32", "float16"] = "float16"
-    """float16 halves the file; scores change in the fourth digit."""
+    """float16 halves the file size; scores change in the fourth digit."""
 
     def run(self) -> None:
         model = GPT2.from_pretrained(self.model)
@@ -407,23 +408,23 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
     without_help = [a for a in arguments if a not in ("-h", "--help")]
     try:
         first, _ = tyro.cli(First, args=without_help, return_unknown_args=True, console_outputs=False)
-    except SystemExit:  # a mistake in these options, which `Train` has as well and will report
+    except SystemExit:  # a mistake in one of these options, which `Train` also has and will report
         return TrainConfig()
     config = TrainConfig.for_preset(first.preset)
     if not first.resume:
         return config
     folder = replace(config, data=first.data or config.data, out=first.out).folder
     started = TrainConfig.load(folder)
-    # a run stays in its folder, even if a new run on its text would get another
+    # use the given folder even if the settings name another, because the run may have been moved
     return started if started.folder == folder else replace(started, out=str(folder))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0 for success, 1 for an error with a message, 2 for a wrong option, 130 for Ctrl-C."""
-    for closed in ("stdout", "stderr"):  # as by `2>&-`
+    """Run a command; return 0 for success, 1 for an error, 2 for a wrong command or option, 130 for Ctrl-C."""
+    for closed in ("stdout", "stderr"):  # for example by `2>&-`
         if getattr(sys, closed) is None:
             setattr(sys, closed, Path(os.devnull).open("w"))  # noqa: SIM115
-    # replace characters that the terminal lacks, and typed bytes that are not valid text, instead of failing
+    # instead of failing, replace characters the terminal cannot show and input bytes that are not valid text
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -447,21 +448,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1 if name == "train" else 0
     except torch.OutOfMemoryError as error:
-        print(f"error: The device has too little memory ({error}): lower --batch-size.", file=sys.stderr)
+        print(f"error: The device ran out of memory ({error}): lower --batch-size.", file=sys.stderr)
         return 1
     except RuntimeError as error:
         if not lost_a_process(error):
             raise
         print(
-            "error: Another process of this run has died: see its message, and give torchrun --max-restarts 3 to "
-            "restart them all automatically.",
+            "error: Another process of this run has died: see its message. To restart all processes automatically, "
+            "give torchrun --max-restarts 3.",
             file=sys.stderr,
             flush=True,
         )
         sys.stdout.flush()
         os._exit(1)  # at once, because a normal shutdown would deadlock with the other processes
     except OSError as error:
-        reason = f"{error.strerror}: {error.filename or 'the file is unknown'}." if error.errno else str(error)
+        reason = f"{error.strerror}: {error.filename or 'unknown file'}." if error.errno else str(error)
         print(f"error: {reason}", file=sys.stderr)
         return 1
     except (ValueError, ImportError) as error:

@@ -1,4 +1,4 @@
-"""Which device, in which precision, compiled or not; and whether the device computes correctly."""
+"""Choose the device, its precision, and whether to compile; check that the device computes correctly."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from gpt2_course.model import GPT2, GPT2Config
 
-TOLERANCE = 0.02  # relative to the largest number of a tensor; rounding stays below a tenth of it
+TOLERANCE = 0.02  # relative to a tensor's largest value; rounding errors stay below a tenth of this
 
 
 def best_device(name: str) -> torch.device:
-    """The device by name, or the fastest available for `auto`; `ValueError` for one this computer does not have."""
+    """The device called `name`, or the fastest one for `auto`; `ValueError` if this computer does not have it."""
     found = [kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available()] + ["cpu"]
     if name == "auto":
         return torch.device(found[0])
-    with suppress(RuntimeError):  # for a name of no device
+    with suppress(RuntimeError):  # if no device has this name
         device = torch.device(name)
         if device.type in found and (device.index or 0) < getattr(torch, device.type).device_count():
             return device
@@ -26,7 +26,7 @@ def best_device(name: str) -> torch.device:
 
 
 def best_precision(name: str, device: torch.device) -> str:
-    """The precision by name; for `auto`, bfloat16 if the device computes in it and float32 otherwise."""
+    """`name` itself, or for `auto`, bfloat16 if the device supports it natively and float32 otherwise."""
     if name != "auto":
         return name
     fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -39,7 +39,7 @@ def can_compile(choice: str, device: torch.device) -> bool:
         return False
     try:
         torch.compile(lambda x: x.sin() + 1)(torch.zeros(1, device=device))
-    except Exception as error:  # of many kinds, depending on the device
+    except Exception as error:  # its type depends on the device
         if choice == "auto":
             return False
         raise ValueError(
@@ -50,7 +50,7 @@ def can_compile(choice: str, device: torch.device) -> bool:
 
 
 class CompiledLoss(nn.Module):
-    """The loss of a model, everything but the loss function itself compiled.
+    """The loss of a model, compiled except for the loss function itself.
 
     The compiler would unroll the loop over chunks in `linear_cross_entropy`, often more than a hundred of them, into
     one program that takes many minutes to compile.
@@ -65,11 +65,11 @@ class CompiledLoss(nn.Module):
         return self.model.loss(self.hidden(tokens), targets)
 
 
-# ---- does a device compute what the CPU computes? Apple's GPUs sometimes do not, silently (PyTorch issue 195910) -----
+# ---- does a device compute what the CPU computes? Apple's GPUs sometimes silently do not (PyTorch issue 195910) -----
 
 
 def results(model: GPT2, tokens: Tensor) -> dict[str, Tensor]:
-    """What a run relies on, on the CPU: logits, gradients, and the logits of the next token with a cache."""
+    """What a run relies on, moved to the CPU: logits, gradients, and next-token logits with a cache."""
     found = {"logits": model(tokens)}
     model(tokens[:, :-1], tokens[:, 1:]).backward()
     found |= {f"gradient of {name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
@@ -83,7 +83,7 @@ def results(model: GPT2, tokens: Tensor) -> dict[str, Tensor]:
 def difference_from_cpu(device: torch.device, context: int, head_size: int) -> str:
     """What a tiny model computes differently on `device` than on the CPU, in words; empty if nothing.
 
-    Sequences and heads have the sizes of the run, because these decide which of a device's programs are used.
+    Sequences and heads have the sizes of the run, because these determine which kernels the device uses.
     """
     context = max(2, context)  # one token to read and one to predict
     with torch.random.fork_rng(devices=[]):
@@ -108,7 +108,7 @@ def difference_from_cpu(device: torch.device, context: int, head_size: int) -> s
 
 
 def working_device(device: torch.device, context: int, head_size: int) -> torch.device:
-    """`device` if it computes what the CPU computes; otherwise the CPU, with a sentence that says why.
+    """`device` if it computes what the CPU computes; otherwise the CPU, after printing why.
 
     Raises `ValueError` under torchrun, whose processes must all compute on the same kind of device.
     """
@@ -117,8 +117,8 @@ def working_device(device: torch.device, context: int, head_size: int) -> torch.
     difference = difference_from_cpu(device, context, head_size)
     if not difference:
         return device
-    problem = f"{device} does not compute a small model as the CPU does: {difference}"
+    problem = f"{device} computes a small model differently from the CPU: {difference}"
     if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise ValueError(f"{problem}; give --device cpu, or leave this GPU out.")
+        raise ValueError(f"{problem}; give --device cpu, or exclude this GPU.")
     print(f"{problem}. This run uses the CPU.")
     return torch.device("cpu")

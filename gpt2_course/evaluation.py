@@ -34,14 +34,19 @@ class Evaluation:
 
     @property
     def bits_per_byte(self) -> float:
-        """The bits the model needs to store one byte of the text. Unlike the loss, this does not depend on the
-        vocabulary, so models with different tokenizers can be compared (Gao et al., 2020, The Pile)."""
+        """The mean number of bits the model needs to encode one byte of the text.
+
+        Unlike the loss, this does not depend on the vocabulary, so models with different tokenizers can be compared
+        (Gao et al., 2020, The Pile).
+        """
         return self.loss * self.n_tokens / math.log(2) / self.n_bytes
 
 
 def evenly_spaced_windows(stream: TokenStream, length: int, count: int | None = None) -> list[int]:
-    """The starts of `count` windows of `length` tokens, spread evenly without overlap; of all that fit if fewer do, or
-    if `count` is None."""
+    """The starts of `count` windows of `length` tokens, evenly spaced and without overlap.
+
+    If `count` is None or more than fit, the starts of as many windows as fit.
+    """
     fit = len(stream) // length
     count = fit if count is None else min(count, fit)
     return [i * fit // count * length for i in range(count)]
@@ -60,12 +65,12 @@ def mean_loss(model: GPT2, stream: TokenStream, starts: list[int], context: int,
 
 @torch.no_grad()
 def document_losses(model: GPT2, documents: Sequence[Tensor], batch_size: int = 32) -> Tensor:
-    """The model's loss on each document, from its first token through `<|endoftext|>`: nats, shape (N,).
+    """The model's total loss on each document, from its first token through `<|endoftext|>`: nats, shape (N,).
 
     Each document is a row of ids as returned by `TokenStream.documents`, read by itself and without dropout.
     """
     losses = torch.zeros(len(documents))
-    by_length = sorted(range(len(documents)), key=lambda i: len(documents[i]))  # little padding per batch
+    by_length = sorted(range(len(documents)), key=lambda i: len(documents[i]))  # so that batches need little padding
     with model.evaluating():
         for i in range(0, len(by_length), batch_size):
             chosen = torch.tensor(by_length[i : i + batch_size])
@@ -96,7 +101,7 @@ def evaluate(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: in
     """
     if len(stream) < 2:
         raise ValueError(
-            f"The text has {len(stream)} tokens, but at least 2 are needed to measure a prediction: give more."
+            f"The text has {len(stream)} tokens, but at least 2 are needed to measure a prediction: give a longer one."
         )
     if stream.fits(context or model.n_positions):
         return _of_documents(model, tokenizer, stream)
@@ -104,7 +109,7 @@ def evaluate(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: in
     # consecutive windows share one token: the last target of one is the first input of the next
     starts = list(range(0, len(stream) - context, context))
     loss = mean_loss(model, stream, starts, context, batch_size=8)
-    # special tokens are no bytes of the text
+    # special tokens do not count as bytes of the text
     special = set(tokenizer.special_tokens.values())
     lengths = torch.tensor(
         [0 if i in special else len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)]

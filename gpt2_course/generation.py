@@ -1,7 +1,7 @@
-"""From logits to text: choose the next token, keep the window full, turn tokens into text.
+"""From logits to text: choose the next token, move the context window, turn tokens into text.
 
 Nothing here knows how the model works. Anything that maps tokens and a cache to next-token logits will do; see
-`NextTokenModel`. Shapes: B rows, T tokens each, V words in the vocabulary.
+`NextTokenModel`. Shapes: B rows, T tokens each, V tokens in the vocabulary.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from gpt2_course.tokenizer import Tokenizer
 
 __all__ = ["next_token_probabilities"]
 
-# How much rounding may take from a sum of probabilities: 0.5 + 0.3 reaches a top_p of 0.8.
+# The tolerance for rounding in a sum of probabilities, so that 0.5 + 0.3 reaches a top_p of 0.8.
 ROUNDING = 1e-6
-NEW_TOKENS = 100  # to generate if no limit is given
+NEW_TOKENS = 100  # how many to generate if no limit is given
 
 Prompt = TypeVar("Prompt", str, list[str], Tensor)
 
@@ -36,7 +36,7 @@ class NextTokenModel(Protocol):
 
     @property
     def n_positions(self) -> int:
-        """The context: how many tokens the model can see."""
+        """The context: how many tokens the model can see at once."""
 
     @property
     def n_tokens(self) -> int:
@@ -47,13 +47,13 @@ class NextTokenModel(Protocol):
         """Where the model expects its tokens."""
 
     def new_cache(self, batch_size: int, capacity: int, padding: Tensor | None) -> Any:
-        """An empty cache for rows whose first `padding` (B,) tokens are to be ignored."""
+        """An empty cache for rows that begin with `padding` (B,) pad tokens."""
 
     def next_token_logits(self, tokens: Tensor, cache: Any) -> Tensor:
-        """Logits (B, V) for the token after `tokens` (B, T), which are appended to the cache."""
+        """Append `tokens` (B, T) to the cache; return logits (B, V) for the next token."""
 
     def one_token_decoder(self, batch_size: int) -> Callable[[Tensor, Any], Tensor]:
-        """The fastest `next_token_logits` for tokens (B, 1)."""
+        """The fastest equivalent of `next_token_logits` for tokens (B, 1)."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class SamplingConfig:
     """How to choose the next token.
 
     Args:
-        temperature: divides the logits. Below 1, likely tokens become likelier; above 1, all tokens become more alike;
+        temperature: divides the logits. Below 1, likely tokens become likelier; above 1, the probabilities even out;
             0 always takes the likeliest token (greedy).
         top_k: choose among the k likeliest tokens only (Fan et al., 2018).
-        top_p: choose among the fewest tokens that together have at least this probability (Holtzman et al., 2020).
+        top_p: choose among the smallest set of tokens whose total probability reaches this (Holtzman et al., 2020).
         repetition_penalty: above 1, tokens already in the text become less likely (Keskar et al., 2019, CTRL).
-        seed: the same seed gives the same text; None draws a fresh one.
+        seed: the same seed gives the same text; None picks a fresh one.
     """
 
     temperature: float = 0.8
@@ -93,7 +93,7 @@ class SamplingConfig:
 
 
 def check(name: str, value: object, is_right: bool, wanted: str) -> None:
-    """Raise `ValueError` unless a setting has the value it should."""
+    """Raise `ValueError` with the name, the value, and what is `wanted`, unless `is_right`."""
     if not is_right:
         raise ValueError(f"{name} must be {wanted}; got {value!r:.60}.")
 
@@ -154,7 +154,7 @@ def next_token_probabilities(
     probabilities = logits.softmax(dim=-1)
     if top_p is not None and top_p < 1:
         ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
-        covered = ordered.cumsum(dim=-1)[:, :-1]  # by the tokens likelier than the second, the third …
+        covered = ordered.cumsum(dim=-1)[:, :-1]  # by the tokens before the second, the third …
         ordered[:, 1:] = ordered[:, 1:].masked_fill(covered >= top_p - ROUNDING, 0)
         probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
         probabilities = probabilities / probabilities.sum(dim=-1, keepdim=True)
@@ -165,12 +165,12 @@ def penalized(logits: Tensor, penalty: float) -> Tensor:
     """Logits of tokens already in the text, lowered: divided by `penalty` if positive, multiplied if negative."""
     scores = logits.cpu().double()  # wide enough that no penalty overflows
     scores = torch.where(scores > 0, scores / penalty, scores * penalty)
-    largest = torch.finfo(logits.dtype).max / 4  # the difference of two such scores is still finite
+    largest = torch.finfo(logits.dtype).max / 4  # so that the difference of two scores is still finite
     return scores.clamp(-largest, largest).to(logits)
 
 
 class Sampler:
-    """Chooses tokens at random, as a `SamplingConfig` says."""
+    """Chooses tokens at random, according to a `SamplingConfig`."""
 
     def __init__(self, config: SamplingConfig) -> None:
         self.config = config
@@ -184,9 +184,7 @@ class Sampler:
         """Tokens (B,) for logits (B, V) and the ids of each row so far."""
         config = self.config
         if not math.isfinite(logits.sum()):
-            raise ValueError(
-                "The model's scores are NaN or infinite, so its weights are broken: load or train it again."
-            )
+            raise ValueError("The model's scores are NaN or infinite, so its weights are broken: reload or retrain it.")
         if config.repetition_penalty != 1:
             logits = logits.clone()
             for row, tokens in zip(logits, rows, strict=True):
@@ -195,13 +193,13 @@ class Sampler:
         if config.temperature == 0:
             return logits.argmax(dim=-1)
         candidates = None
-        if config.top_k is not None:  # sort out the other tokens early: less to compute with
+        if config.top_k is not None:  # drop the other tokens early to save work
             kth = logits.topk(min(config.top_k, logits.shape[-1])).values[:, -1:]  # (B, 1)
             logits, candidates = logits.topk(int((logits >= kth).sum(dim=-1).max()))  # (B, k or more if tied)
         probabilities = next_token_probabilities(logits, config.temperature, config.top_k, config.top_p)
-        # Lay the probabilities end to end and see where a random number falls. In float64, so that rounding can
-        # neither reach past the end nor land on a token of probability 0. On the CPU, because Apple's devices lack
-        # float64, and so that every device draws the same tokens.
+        # Lay the probabilities end to end and see where a random number falls. Float64 keeps rounding from overshooting
+        # the end or choosing a token of probability 0. The CPU is used because Apple's GPUs lack float64, and so that
+        # the same seed draws the same random numbers on every device.
         ends = probabilities.cpu().cumsum(dim=-1, dtype=torch.float64)  # (B, V) or (B, k)
         where = torch.rand(len(ends), 1, generator=self.random, dtype=torch.float64) * ends[:, -1:]
         chosen = torch.searchsorted(ends, where, right=True)  # (B, 1)
@@ -224,7 +222,7 @@ def generate_tokens(
     max_new_tokens: int,
     use_cache: bool = True,
 ) -> Iterator[list[int]]:
-    """Yield one new token per row, `max_new_tokens` times; stop iterating to stop earlier.
+    """Yield one new token per row, `max_new_tokens` times; stop iterating to end early.
 
     The model sees a window of at most `n_positions` tokens. GPT-2's positions are absolute, so a full window cannot
     slide by one token: every key and value in the cache would change. Instead, it drops its older half, recomputes the
@@ -256,13 +254,13 @@ def generate_tokens(
 
 
 class TextStream:
-    """Turns the tokens of one row into text as they arrive: whole characters only, nothing past a stop string."""
+    """Turns the tokens of one row into text as they arrive, in whole characters, up to a stop string."""
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
         self.tokenizer = tokenizer
         self.stop = stop
         self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self.held = ""  # text that may turn out to begin a stop string
+        self.held = ""  # text that may be the beginning of a stop string
         self.finished = False
 
     def push(self, token: int) -> str:
@@ -274,13 +272,13 @@ class TextStream:
         if found:
             self.finished = True
             return self.held[: min(found)]
-        # hold back the longest ending that may begin a stop string
+        # hold back the longest ending that may be the beginning of a stop string
         keep = max((n for stop in self.stop for n in range(1, len(stop)) if self.held.endswith(stop[:n])), default=0)
         ready, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
         return ready
 
     def close(self) -> str:
-        """The text still held back, at the end."""
+        """Finish, and return the text still held back."""
         if self.finished:
             return ""
         self.finished = True
@@ -295,7 +293,7 @@ def continue_ids(
     end_of_text: int | None,
     use_cache: bool = True,
 ) -> Tensor:
-    """A prompt of ids (T,) or (B, T), continued to its limit or to `end_of_text`, which also fills up shorter rows."""
+    """A prompt of ids (T,) or (B, T), continued to its limit or to `end_of_text`, which also pads shorter rows."""
     rows = _rows_of(prompt, model.n_tokens)
     room = limit.new_tokens(prompt.shape[-1])
     added: list[list[int]] = [[] for _ in rows]
@@ -314,12 +312,12 @@ def _rows_of(ids: Tensor, n_tokens: int) -> list[list[int]]:
     """The ids of a prompt (T,) or (B, T) as lists; `ValueError` for ids that the model does not have."""
     if ids.ndim not in (1, 2) or ids.is_floating_point() or ids.numel() == 0:
         raise ValueError(
-            f"A prompt of token ids must hold integers of shape (T,) or (B, T) with T at least 1, but it is "
+            f"A prompt of token ids must be integers of shape (T,) or (B, T) with T at least 1, but is "
             f"{ids.dtype} of shape {tuple(ids.shape)}."
         )
     if int(ids.min()) < 0 or int(ids.max()) >= n_tokens:
         raise ValueError(
-            f"Token ids run from 0 to {n_tokens - 1}, but the prompt contains {int(ids.min())} to {int(ids.max())}."
+            f"Token ids must be from 0 to {n_tokens - 1}, but the prompt contains {int(ids.min())} to {int(ids.max())}."
         )
     rows: list[list[int]] = (ids if ids.ndim == 2 else ids[None]).tolist()
     return rows
@@ -338,15 +336,15 @@ def continue_texts(
     if isinstance(stop, str):
         stop = [stop]
     texts_only = isinstance(stop, Sequence) and all(isinstance(text, str) for text in stop)
-    check("stop", stop, texts_only, "a text or a list of texts")
+    check("stop", stop, texts_only, "a string or a list of strings")
     if "" in stop:
-        raise ValueError("stop contains an empty text, which would end every text before it begins: remove it.")
+        raise ValueError("stop contains an empty string, which would end every text before it begins: remove it.")
     encoded = tokenizer.encode_batch(prompts)
     room = [limit.new_tokens(len(ids)) for ids in encoded]
-    if tokenizer.end_of_text is not None:  # an empty prompt starts like every training text: after the previous one
+    if tokenizer.end_of_text is not None:  # start an empty prompt as a training text does: after an <|endoftext|>
         encoded = [ids or [tokenizer.end_of_text] for ids in encoded]
     if not all(encoded):
-        raise ValueError("The prompt is empty, and this tokenizer has no <|endoftext|> to start from: give a word.")
+        raise ValueError("The prompt is empty, and this tokenizer has no <|endoftext|> to start from: give some text.")
     streams = [TextStream(tokenizer, stop) for _ in prompts]
     steps = generate_tokens(model, encoded, Sampler(config), max(room, default=0), use_cache)
     for done, step in enumerate(steps, start=1):
@@ -369,7 +367,7 @@ def generate(
     """A text, a list of texts, or ids (T,) or (B, T), continued; ids need no tokenizer. See `GPT2.generate`."""
     if isinstance(prompt, Tensor):
         if stop:
-            raise ValueError(f"stop={stop!r} needs a text as the prompt, but the prompt is token ids: leave stop out.")
+            raise ValueError(f"stop={stop!r} works only for text prompts, but the prompt is token ids: leave stop out.")
         end_of_text = tokenizer.end_of_text if tokenizer else None
         return continue_ids(model, prompt, config, limit, end_of_text, use_cache)
     assert tokenizer is not None

@@ -45,7 +45,7 @@ class KVCache:
         keys = torch.arange(stop, device=self.keys_values.device)  # (S,)
         pads = self.padding[:, None, None, None]  # (B, 1, 1, 1)
         causal = keys <= queries[:, None]  # (T, S)
-        # A pad may look at itself, because a softmax over nothing would be 0/0.
+        # Each pad sees itself, because a softmax over nothing would be 0/0.
         self.mask = (causal & (keys >= pads)) | (keys == queries[:, None])  # (B, 1, T, S)
         return (queries - self.padding[:, None]).clamp(min=0)
 

@@ -1,9 +1,9 @@
-"""Next-token loss, computed so that the logits never exist all at once.
+"""Next-token loss, computed without ever holding all the logits in memory.
 
-At batch 16 × 512 and GPT-2's vocabulary of 50,257 the logits alone are 1.6 GB, and the textbook
+At batch 16 × 512 and GPT-2's vocabulary of 50,257, the logits alone take 1.6 GB, and the textbook
 `cross_entropy(hidden @ weight.T, targets)` keeps three arrays of that size: the logits, their log-softmax, and their
-gradient. Here a few hundred rows at a time go from hidden state to loss *and* to gradient, and then make room for the
-next rows. The idea is known from "Cut Your Losses in Large-Vocabulary Language Models" (Wijmans et al., 2024,
+gradient. Here one chunk of rows at a time goes from hidden state to loss *and* gradient and then makes room for the
+next. The idea comes from "Cut Your Losses in Large-Vocabulary Language Models" (Wijmans et al., 2024,
 arXiv:2411.09009) and from Liger Kernel (Hsu et al., 2024, arXiv:2410.10989).
 """
 
@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# 16 MB of fp32 logits at a time: small enough for a processor's cache, large enough for a fast matrix product.
+# 16 MB of fp32 logits at a time: small enough for a CPU's cache, large enough for a fast matrix product.
 LOGITS_PER_CHUNK = 4 * 1024 * 1024
-# Half a gigabyte: every chunk reads and writes the gradient of the whole table once, and a GPU waits for its memory.
+# 512 MB on a GPU: each chunk reads and writes the whole gradient of the table, so fewer, larger chunks are faster.
 LOGITS_PER_CHUNK_ON_A_GPU = 128 * 1024 * 1024
 
 
 def _chunks(x: Tensor, table: Tensor, targets: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-    """For a few rows at a time: which rows, their logits (rows, V) and ln Σ eˡᵒᵍⁱᵗ (rows, 1), the losses (rows,)."""
+    """For each chunk of rows: its slice, logits (rows, V), ln Σ eˡᵒᵍⁱᵗ (rows, 1), and losses (rows,)."""
     per_chunk = LOGITS_PER_CHUNK if x.device.type == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU
     rows = max(1, per_chunk // len(table))
     for start in range(0, len(x), rows):
@@ -36,19 +36,19 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         n_rows, device = len(hidden), hidden.device.type
-        # All three products are computed as autocast wants them. Cast here, or every chunk would cast the table again.
+        # All three products use autocast's type. Cast once here; otherwise every chunk would cast the table again.
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
         x, table = hidden.to(dtype), weight.to(dtype)
         want_hidden, want_weight, _ = ctx.needs_input_grad
         grad_hidden = torch.empty_like(x) if want_hidden else None  # (N, C)
         grad_weight = torch.zeros_like(weight) if want_weight else None  # (V, C)
-        # (N,) one loss per row; float32 even if autocast or the weights are half as wide
+        # (N,) one loss per row; float32 even if autocast or the weights use 16 bits
         losses = torch.empty(n_rows, device=hidden.device, dtype=torch.float32)
         for part, logits, log_sum, loss in _chunks(x, table, targets):
             losses[part] = loss
             if grad_hidden is None and grad_weight is None:
                 continue
-            # d loss / d logits = softmax(logits) − one-hot(target), written over the logits themselves
+            # d loss / d logits = softmax(logits) − one-hot(target), written over the logits
             grad = logits.sub_(log_sum).exp_()
             grad.scatter_add_(1, targets[part, None], grad.new_full((len(loss), 1), -1.0))
             grad = grad.div_(n_rows).to(dtype)
@@ -80,7 +80,7 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Ten
         weight: (V, C), the output head: in GPT-2, the token embedding.
         targets: (N,) token ids, each below V.
 
-    The result and its gradients are those of `torch.nn.functional.cross_entropy` up to rounding.
+    The result and its gradients equal those of `torch.nn.functional.cross_entropy` up to rounding.
     """
     if not torch.is_grad_enabled():  # tells the function that no gradient is needed
         hidden, weight = hidden.detach(), weight.detach()
@@ -90,5 +90,5 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Ten
 
 @torch.no_grad()
 def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """−ln p(target) of each row, in nats, shape (N,), without gradients; arguments as above."""
+    """−ln p(target) of each row, in nats, shape (N,), without gradients; arguments as in `linear_cross_entropy`."""
     return torch.cat([loss for _, _, _, loss in _chunks(hidden, weight, targets)])

@@ -1,8 +1,8 @@
 """GPT-2: a stack of identical blocks that read tokens and predict the next one.
 
-The architecture of "Language Models are Unsupervised Multitask Learners" (Radford et al., 2019), with names that a
-beginner can read; a comment beside each part gives its name in OpenAI's weights. Shapes: B sequences, T tokens each,
-C channels (`n_embd`), H heads of D = C / H channels, V words in the vocabulary.
+The architecture of "Language Models are Unsupervised Multitask Learners" (Radford et al., 2019), with beginner-friendly
+names; a comment beside each part gives its name in OpenAI's weights. Shapes: B sequences, T tokens each, C channels
+(`n_embd`), H heads of D = C / H channels, V tokens in the vocabulary.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from gpt2_course.tokenizer_files import has_tokenizer
 
 @dataclass(frozen=True)
 class GPT2Config:
-    """The shape of a GPT-2, under the names of OpenAI's and Hugging Face's `config.json`.
+    """The shape of a GPT-2, with the names used in OpenAI's and Hugging Face's `config.json`.
 
     Raises `ValueError` for a shape that cannot be built.
     """
 
     vocab_size: int = 50257
-    """The number of tokens; an upper limit if training learns the vocabulary."""
+    """The number of tokens in the vocabulary; an upper limit if the vocabulary is learned from the text."""
     n_positions: int = 1024
     """The context: how many tokens the model can see at once."""
     n_embd: int = 768
@@ -43,15 +43,15 @@ class GPT2Config:
     n_layer: int = 12
     """The number of blocks."""
     n_head: int = 12
-    """Attention heads per block; n_embd must be a multiple of it."""
+    """Attention heads per block; must divide n_embd."""
     embd_pdrop: float = 0.1
-    """Dropout after the embeddings, in training only."""
+    """Dropout after the embeddings, during training only."""
     attn_pdrop: float = 0.1
-    """Dropout of attention weights, in training only."""
+    """Dropout on the attention weights, during training only."""
     resid_pdrop: float = 0.1
-    """Dropout of what attention and MLP add to the residual stream, in training only."""
+    """Dropout on what attention and the MLP add to the residual stream, during training only."""
     layer_norm_epsilon: float = 1e-5
-    """Added to the variance in a layer norm to avoid dividing by 0."""
+    """Added to the variance in a layer norm to avoid division by 0."""
     initializer_range: float = 0.02
     """The standard deviation of the initial weights."""
 
@@ -72,7 +72,7 @@ class GPT2Config:
                 raise ValueError(f"{name} must be a number in [0, 1), but is {getattr(self, name)!r}.")
         for name in ("layer_norm_epsilon", "initializer_range"):
             if not (isinstance(getattr(self, name), (int, float)) and 0 < getattr(self, name) < math.inf):
-                raise ValueError(f"{name} must be above 0, but is {getattr(self, name)!r}.")
+                raise ValueError(f"{name} must be a finite number above 0, but is {getattr(self, name)!r}.")
 
     @classmethod
     def preset(cls, name: str) -> GPT2Config:
@@ -86,7 +86,7 @@ class GPT2Config:
         """The shape described by a `config.json`; `ValueError` if it requests a feature GPT-2 lacks."""
         fixed: dict[str, tuple[Any, ...]] = {
             "model_type": ("gpt2",),
-            "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # two names of the same function
+            "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # two names for the same function
             "scale_attn_weights": (True,),
             "scale_attn_by_inverse_layer_idx": (False,),
             "tie_word_embeddings": (True,),
@@ -101,14 +101,14 @@ class GPT2Config:
         return shape
 
 
-# Beyond these, memory or time would run out before any message; GPT-3, the largest of its kind, has 96 layers.
+# Beyond these limits, building a model would run out of memory or time without a clear error. GPT-3 has 96 layers.
 MOST = {"vocab_size": 10**7, "n_positions": 10**7, "n_embd": 10**5, "n_layer": 1000, "n_head": 10**5}
 
-# Small models learn faster without dropout and from larger initial weights.
+# Small models learn faster without dropout and with larger initial weights.
 SMALL = GPT2Config(
     vocab_size=3072, n_positions=336, embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, initializer_range=0.05
 )
-# Shapes by name. The first two are this course's own; OpenAI's four are those of the paper's table 2.
+# Shapes by name. The first two are this course's own; the other four are OpenAI's, from table 2 of the paper.
 SHAPES = {
     "laptop": replace(SMALL, n_embd=128, n_layer=2, n_head=8),
     "story": replace(SMALL, n_embd=192, n_layer=4, n_head=6),
@@ -133,7 +133,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor, cache: KVCache | None = None, layer: int = 0) -> Tensor:
         B, T, C = x.shape
         heads = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head)  # (B, T, 3, H, D)
-        q, k, v = heads.permute(2, 0, 3, 1, 4).unbind(0)  # three of (B, H, T, D)
+        q, k, v = heads.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, T, D) each
         mask = None
         if cache is not None:
             k, v, mask = cache.append(layer, k, v)  # k, v: (B, H, S, D) for the S ≥ T tokens so far
@@ -150,7 +150,7 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Transforms each token on its own: four times as wide, GELU, and back."""
+    """Transforms each token on its own: widens it fourfold, applies GELU, and narrows it again."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class MLP(nn.Module):
         self.dropout = nn.Dropout(config.resid_pdrop)
 
     def forward(self, x: Tensor) -> Tensor:
-        # GPT-2 was trained with the tanh form of GELU (Hendrycks & Gimpel, 2016): same curve within 0.001
+        # GPT-2 uses the tanh approximation of GELU (Hendrycks & Gimpel, 2016), which is within 0.001 of the exact curve
         return self.dropout(self.projection(F.gelu(self.expand(x), approximate="tanh")))
 
 
@@ -187,9 +187,9 @@ class GPT2(nn.Module):
     torch.Size([1, 3, 3072])
 
     Args:
-        config: the shape; by default GPT-2's smallest, 124M.
-        tokenizer: turns text into ids and back. By default GPT-2's own if the vocabulary has GPT-2's size; a model
-            with any other vocabulary works on token ids alone until it gets a tokenizer.
+        config: the shape; by default the smallest GPT-2, 124M.
+        tokenizer: turns text into ids and back. By default GPT-2's own if `vocab_size` is GPT-2's; with any other
+            size, the model works on token ids alone until it gets a tokenizer.
     """
 
     def __init__(self, config: GPT2Config | None = None, tokenizer: Tokenizer | None = None) -> None:
@@ -199,12 +199,12 @@ class GPT2(nn.Module):
             tokenizer = Tokenizer.gpt2()
         if tokenizer is not None and tokenizer.vocab_size != config.vocab_size:
             raise ValueError(
-                f"The tokenizer has {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: "
+                f"The tokenizer has {tokenizer.vocab_size} tokens, but the model has {config.vocab_size}: "
                 f"use GPT2Config(vocab_size={tokenizer.vocab_size})."
             )
         self.config = config
         self.tokenizer = tokenizer
-        self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)  # wte, and the output head too
+        self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)  # wte; also the output head
         self.position_embedding = nn.Embedding(config.n_positions, config.n_embd)  # wpe
         self.dropout = nn.Dropout(config.embd_pdrop)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))  # h
@@ -223,8 +223,8 @@ class GPT2(nn.Module):
         for name, weight in self.named_parameters():
             if name.endswith("projection.weight"):
                 nn.init.normal_(weight, std=std / math.sqrt(2 * self.config.n_layer))
-        # The one difference from OpenAI's initialization, which has a gain of 1 here. Logits would then have a standard
-        # deviation of 0.02 × √768 = 0.55, and an untrained model a loss 0.55² / 2 = 0.15 nats above uniform guessing.
+        # OpenAI starts with a gain of 1 here. Logits would then have a standard deviation of 0.02 × √768 = 0.55, and
+        # the loss of an untrained model would be 0.55² / 2 = 0.15 nats above uniform guessing.
         nn.init.constant_(self.final_norm.weight, 0.5)
 
     # ---- from tokens to logits -----------------------------------------------------------------------------
@@ -237,14 +237,14 @@ class GPT2(nn.Module):
         """Logits (B, T, V) for tokens (B, T); with `targets` (B, T), the mean loss instead, in nats per token.
 
         With a `cache` (see `new_cache`), `tokens` continue the sequence in the cache, which grows by T. Raises
-        `ValueError` for tokens of another shape, or more of them than there are positions.
+        `ValueError` if tokens or targets have the wrong shape, or if there are more tokens than positions.
         """
         x = self.hidden(tokens, cache)
         if targets is None:
             return self.unembed(x)
         if targets.shape != tokens.shape:
             raise ValueError(
-                f"targets must have the shape of tokens, {tuple(tokens.shape)}, but have {tuple(targets.shape)}."
+                f"targets must have the same shape as tokens, {tuple(tokens.shape)}, but have {tuple(targets.shape)}."
             )
         return self.loss(x, targets)
 
@@ -258,7 +258,7 @@ class GPT2(nn.Module):
         if cache is None:
             if self.config.n_positions < T:
                 raise ValueError(
-                    f"This model has {self.config.n_positions} positions, but got {T} tokens: give it fewer at a time."
+                    f"This model has {self.config.n_positions} positions, but got {T} tokens: pass fewer at a time."
                 )
             positions = torch.arange(T, device=tokens.device)  # (T,)
         else:
@@ -278,11 +278,12 @@ class GPT2(nn.Module):
         return linear_cross_entropy(hidden.flatten(0, 1), self.token_embedding.weight, targets.flatten())
 
     def one_token_decoder(self, batch_size: int) -> Callable[[Tensor, KVCache], Tensor]:
-        """The fastest `next_token_logits` for tokens (B, 1): for one row of an unmodified model, a leaner forward pass.
+        """The fastest equivalent of `next_token_logits` for tokens (B, 1).
 
-        It does the same arithmetic as `hidden`, layer by layer, without what costs more than the arithmetic at this
-        size: module calls, dropout, autograd, and slicing the cache once per layer. It reads the model's own weights
-        through views; make a new one for each generation.
+        For one row and an unmodified model, this is a leaner forward pass. It does the same arithmetic as `hidden`,
+        layer by layer, but skips the overhead that costs more than the arithmetic at this size: module calls, dropout,
+        autograd, and slicing the cache once per layer. It keeps views of the model's weights, so make a new one for
+        each generation.
         """
         if batch_size != 1 or not self._is_unmodified():
             return self.next_token_logits
@@ -304,7 +305,7 @@ class GPT2(nn.Module):
         def decode(tokens: Tensor, cache: KVCache) -> Tensor:
             position = cache.length
             cache.length = stop = position + 1
-            # views for all layers at once: at this size, slicing costs as much as arithmetic
+            # slice for all layers at once: at this size, slicing costs as much as the arithmetic
             new = cache.keys_values[..., position:stop, :].unbind(0)  # each (2, 1, H, 1, D)
             keys = cache.keys_values[:, 0, ..., :stop, :].unbind(0)  # each (1, H, S, D)
             values = cache.keys_values[:, 1, ..., :stop, :].unbind(0)
@@ -321,7 +322,7 @@ class GPT2(nn.Module):
         return decode
 
     def _is_unmodified(self) -> bool:
-        """Whether every module is of a type built here and has no hook that a leaner forward pass would skip."""
+        """Whether every module has a type in `UNMODIFIED` and no hook that the leaner forward pass would skip."""
         return all(type(m) in UNMODIFIED and not (m._forward_hooks or m._forward_pre_hooks) for m in self.modules())
 
     # ---- from text to text ---------------------------------------------------------------------------------
@@ -346,8 +347,8 @@ class GPT2(nn.Module):
         neither is given), at `<|endoftext|>`, or before any of the `stop` strings. See `SamplingConfig` for
         `temperature` (0 is greedy) and the other ways to choose a token.
 
-        Token ids work too: a tensor (T,) or (B, T) gives a longer one on the same device; rows that end early are
-        filled up with `<|endoftext|>`. `use_cache=False` recomputes each window: same output, slower.
+        Token ids work too: for a tensor (T,) or (B, T), the result is a longer tensor on the same device, in which rows
+        that end early are padded with `<|endoftext|>`. `use_cache=False` recomputes each window: same output, slower.
         """
         tokenizer = self.tokenizer if isinstance(prompt, Tensor) else self.require_tokenizer()
         config = SamplingConfig(temperature, top_k, top_p, repetition_penalty, seed)
@@ -383,7 +384,7 @@ class GPT2(nn.Module):
         return KVCache(torch.zeros(shape, dtype=weight.dtype, device=weight.device), padding)
 
     def next_token_logits(self, tokens: Tensor, cache: KVCache) -> Tensor:
-        """Logits (B, `n_tokens`) for the token after `tokens` (B, T), which are appended to the cache; without dropout.
+        """Append `tokens` (B, T) to the cache; return logits (B, `n_tokens`) for the next token, without dropout.
 
         Call it under `torch.no_grad` or `torch.inference_mode`.
         """
@@ -396,8 +397,8 @@ class GPT2(nn.Module):
 
     @property
     def n_tokens(self) -> int:
-        """The number of token ids in use: the tokenizer's, even if the embedding has more rows (some models round
-        50,257 up to 50,304, which is faster to compute with)."""
+        """The number of token ids in use: the tokenizer's, even if the embedding has more rows (some models pad
+        50,257 rows to 50,304 for speed)."""
         return self.tokenizer.vocab_size if self.tokenizer else self.config.vocab_size
 
     @property
@@ -406,7 +407,7 @@ class GPT2(nn.Module):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Dropout off inside the block; afterwards every module is back in its mode, even after an exception."""
+        """Turn dropout off inside the block; then restore the mode of every module, even after an exception."""
         in_training = [module for module in self.modules() if module.training]
         for module in in_training:
             module.training = False
@@ -434,20 +435,20 @@ class GPT2(nn.Module):
         downloaded once; or a folder written by training, `save_pretrained`, or `transformers`.
 
         Its tokenizer is the folder's, or None if the folder has none. Raises `FileNotFoundError`, `ConnectionError`, or
-        `ValueError`, in one sentence, if the model cannot be found, read, or built. Only safetensors are read: nothing
-        in the folder can run code.
+        `ValueError` if the model cannot be found, read, or built. Weights are read only from safetensors files, so
+        nothing in the folder can run code.
         """
         folder = find_model(name_or_folder)
         config = GPT2Config.from_dict(checkpoint.read_config(folder))
         tokenizer = Tokenizer.load(folder) if has_tokenizer(folder) else None
         if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
             raise ValueError(
-                f"The tokenizer in {folder} has {tokenizer.vocab_size} tokens, but the model {config.vocab_size}: "
-                f"they do not belong together."
+                f"The tokenizer in {folder} has {tokenizer.vocab_size} tokens, but the model has {config.vocab_size}: "
+                f"restore the tokenizer that the model was trained with."
             )
-        with torch.device("meta"):  # shapes without memory: the weights come from the file
+        with torch.device("meta"):  # allocate no memory: the weights come from the file
             model = cls(config)
-        model.tokenizer = tokenizer  # the folder's, never guessed from the size of the vocabulary
+        model.tokenizer = tokenizer  # the folder's, never guessed from vocab_size
         shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
         model.load_state_dict(checkpoint.read_weights(folder, shapes), assign=True)
         for parameter in model.parameters():
@@ -457,7 +458,7 @@ class GPT2(nn.Module):
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
         """Write a folder that `from_pretrained` and `transformers.GPT2LMHeadModel` can read.
 
-        `dtype=torch.float16` halves the file. Each file is replaced whole or not at all.
+        `dtype=torch.float16` halves the file size. Each file is replaced atomically.
         """
         folder = Path(folder)
         weights = {name: p.detach().to(dtype) for name, p in self.named_parameters()}
@@ -466,10 +467,10 @@ class GPT2(nn.Module):
         if self.tokenizer:
             self.tokenizer.save(folder)
 
-    # ---- for people ----------------------------------------------------------------------------------------
+    # ---- inspection ----------------------------------------------------------------------------------------
 
     def num_parameters(self) -> int:
-        """The number of trainable parameters; the output head shares those of the token embedding."""
+        """The number of parameters; those that the output head shares with the token embedding count once."""
         return sum(p.numel() for p in self.parameters())
 
     def describe(self) -> None:
@@ -490,18 +491,18 @@ class GPT2(nn.Module):
             print(f"{label:32}{shape:>28}{count:>15,}")
 
 
-# The types that GPT2 is built of, for which `one_token_decoder` is right; a subclass may do anything.
+# The module types of a plain GPT2. `one_token_decoder` handles only these, because a subclass may compute anything.
 UNMODIFIED = {
     GPT2, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout
 }  # fmt: skip
 
 
 def _one_row_linear(layer: nn.Linear | nn.Embedding) -> Callable[[Tensor], Tensor]:
-    """The linear layer of a weight (n_out, n_in), optimized for one row: (1, n_in) → (1, n_out).
+    """A layer's linear map, optimized for one row: (1, n_in) → (1, n_out).
 
-    Multiplying a matrix by a single vector is limited by reading the matrix from memory, and BLAS does it on one core.
-    Cut into bands of outputs, as a batch of smaller products, it is read by all cores: twice as fast on 2 of them. The
-    bands are views of the weights, not copies.
+    A matrix-vector product spends its time reading the matrix from memory, and BLAS uses one core for it. Split into
+    bands of outputs, it becomes a batch of smaller products that all cores share: twice as fast on 2 cores. The bands
+    are views of the weight, not copies.
     """
     weight, bias = layer.weight, layer.bias if isinstance(layer, nn.Linear) else None
     n_out, n_in = weight.shape
@@ -509,7 +510,7 @@ def _one_row_linear(layer: nn.Linear | nn.Embedding) -> Callable[[Tensor], Tenso
     # the smallest number of equal bands that keeps every core busy; 50257 = 29 × 1733
     n_bands = next(n for n in range(min(at_least, n_out), n_out + 1) if n_out % n == 0)
     bands = weight.view(n_bands, n_out // n_bands, n_in)
-    rows = (n_bands, 1, n_in)  # the same row for each band, without memory for it
+    rows = (n_bands, 1, n_in)  # the same row for every band, not copied
     if bias is None:
         return lambda x: torch.bmm(bands, x.expand(rows).mT).view(1, n_out)
     banded_bias = bias.view(n_bands, n_out // n_bands, 1)

@@ -2,16 +2,16 @@
 
 AdamW treats every parameter on its own. But a weight matrix is more than a bag of numbers: it maps vectors to vectors,
 and its gradient usually points along only a few directions. Muon replaces the gradient of a matrix (smoothed over time)
-by the nearest matrix that stretches *every* direction by the same amount, so weak directions learn as fast as strong
+with the nearest matrix that stretches *every* direction by the same amount, so weak directions learn as fast as strong
 ones. On small GPT-2 models this reaches the same loss in well under half the steps.
 
 It has two limits. The idea makes sense for matrices only, so embeddings (tables of rows), biases, and layer norms stay
 with AdamW: Muon is always a pair of optimizers. And orthogonalizing costs about 3 × `ns_steps` matrix products per
-weight matrix and step, whatever the batch size: the smaller the batch, the larger its share of the time.
+weight matrix per step, whatever the batch size: the smaller the batch, the larger its share of the time.
 
-Sources: Keller Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024);
-Jingyuan Liu et al., "Muon is Scalable for LLM Training" (2025), for equal steps per weight; Ilya
-Loshchilov and Frank Hutter, "Decoupled Weight Decay Regularization" (2019).
+Sources: Keller Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024); Jingyuan Liu et al.,
+"Muon is Scalable for LLM Training" (2025), for steps of the same size in matrices of any shape; Ilya Loshchilov and
+Frank Hutter, "Decoupled Weight Decay Regularization" (2019).
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from torch import Tensor, nn
 
 __all__ = ["Muon", "build_optimizers", "orthogonalize", "scale_learning_rates"]
 
-# Each iteration maps every singular value s to a·s + b·s³ + c·s⁵. These three numbers (Jordan et al. 2024)
-# make the slope at zero as steep as possible, so small values rise fast; the price is that they end near 1,
-# not at 1.
+# Each iteration maps every singular value s to a·s + b·s³ + c·s⁵. These three numbers (Jordan et al., 2024) make the
+# slope at zero as steep as possible, so small values rise fast; the price is that they end near 1, not at 1.
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 ADAMW_BETAS = (0.9, 0.95)
@@ -36,10 +35,10 @@ _DEVICES_WITH_FUSED_ADAMW = ("cpu", "cuda", "mps")
 def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     """Matrices with the same singular vectors, but all singular values close to 1.
 
-    If a matrix is U·S·Vᵀ (its singular value decomposition), the goal is U·Vᵀ. A decomposition is slow, so this gets
-    there by `steps` Newton-Schulz iterations, which are only matrix products. Five of them bring every singular value
-    above 0.2% of the matrix's Frobenius norm into the range 0.68 to 1.21; smaller ones grow by up to 3.44 times per
-    step and may stay below. Close is good enough.
+    If a matrix is U·S·Vᵀ (its singular value decomposition), the goal is U·Vᵀ. A decomposition is slow, so this
+    takes `steps` Newton-Schulz iterations, which are only matrix products. Five of them bring every singular value
+    above 0.2% of the matrix's Frobenius norm into the range 0.68 to 1.21; smaller ones grow by a factor of at most
+    3.44 per step and may stay below.
 
     Args:
         matrices: `(..., rows, columns)`; all leading dimensions are a batch, computed at once.
@@ -50,7 +49,7 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     a, b, c = NEWTON_SCHULZ_COEFFICIENTS
     rows, columns = matrices.shape[-2:]
     x = matrices.float().reshape(-1, rows, columns)  # (B, rows, columns)
-    # X·Xᵀ is rows × rows: transpose the matrix if the other square is smaller.
+    # X·Xᵀ is rows × rows: transpose first if Xᵀ·X is smaller.
     if rows > columns:
         x = x.mT  # (B, columns, rows)
     # The Frobenius norm is at least the largest singular value, so none exceeds 1 afterwards.
@@ -73,13 +72,13 @@ class Muon(torch.optim.Optimizer):
         U ← orthogonalize(momentum·M + (1 - momentum)·G)       Nesterov: look one gradient ahead
         W ← (1 - lr·weight_decay)·W - lr·√(long/short)·U       the longer side over the shorter one
 
-    Only the direction of G matters, hardly its length, so gradient clipping changes little here. The factor
+    The direction of G matters, its length hardly at all, so gradient clipping changes little here. The factor
     √(long/short) compensates for U having only `short` directions to spread over: a weight of an MLP moves as far per
-    step as one of a square matrix.
+    step as one in a square matrix.
 
-    A matrix three times as tall as wide is assumed to be what it is in GPT-2, the query, key, and value matrices on top
-    of each other, so each third is orthogonalized by itself. (Orthogonalized as one, they raised the loss of a small
-    GPT-2 after 400 steps by about 0.025 nats.)
+    A matrix three times as tall as wide is assumed to be the query, key, and value matrices stacked, as in GPT-2, so
+    each third is orthogonalized separately. (Orthogonalizing all three as one raised the loss of a small GPT-2 after
+    400 steps by about 0.025 nats.)
 
     All matrices of one shape are stacked and orthogonalized in one batched product. The arithmetic is fp32, and the
     only state is one momentum buffer per parameter, so training resumed from `state_dict()` continues bit for bit as if
@@ -153,7 +152,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def _grouped_by_shape(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
-    """Lists of parameters that share shape, type, and device, without those that have no gradient."""
+    """The parameters that have a gradient, grouped by shape, type, and device."""
     groups: dict[tuple[torch.Size, torch.dtype, torch.device], list[Tensor]] = {}
     for parameter in parameters:
         if parameter.grad is not None:
@@ -166,7 +165,7 @@ Optimizers = list[torch.optim.Optimizer]
 
 
 class OptimizerSettings(Protocol):
-    """The settings that an optimizer may depend on, all of which `TrainConfig` has, with their meaning and defaults."""
+    """The settings that an optimizer may use. `TrainConfig` has and explains them all."""
 
     @property
     def optimizer(self) -> str: ...
@@ -190,7 +189,7 @@ def _adamw_only(matrices: Parameters, rest: Parameters, settings: OptimizerSetti
 
 
 def _adamw(parameters: Parameters, settings: OptimizerSettings) -> Optimizers:
-    """AdamW, with weight decay on 2-D tensors only: pulling the gain of a layer norm towards zero helps nobody."""
+    """AdamW, with weight decay on 2-D tensors only: pulling the gain of a layer norm toward zero does not help."""
     decayed, not_decayed = [p for p in parameters if p.ndim >= 2], [p for p in parameters if p.ndim < 2]
     groups = [
         {"params": group, "weight_decay": decay}
@@ -202,12 +201,12 @@ def _adamw(parameters: Parameters, settings: OptimizerSettings) -> Optimizers:
     without = {p.device.type for p in parameters}.difference(_DEVICES_WITH_FUSED_ADAMW)
     if settings.fused == "on" and without:
         raise ValueError(f"fused='on' does not work on {', '.join(without)}: give --fused off.")
-    # None, not False: PyTorch then takes the next best on the device
+    # None, not False: PyTorch then picks the device's next-fastest implementation
     fused = True if settings.fused != "off" and not without else None
     return [torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS, fused=fused)]
 
 
-# The optimizers by name: each splits matrices that multiply, and the rest, among the optimizers that train them.
+# Functions by name: each builds its optimizers from the matrices that multiply, the other parameters, and settings.
 OPTIMIZERS: dict[str, Callable[[Parameters, Parameters, OptimizerSettings], Optimizers]] = {
     "muon": _muon_and_adamw,
     "adamw": _adamw_only,
@@ -215,16 +214,16 @@ OPTIMIZERS: dict[str, Callable[[Parameters, Parameters, OptimizerSettings], Opti
 
 
 def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> Optimizers:
-    """The optimizers that together train every parameter of `model` exactly once, by the settings of a `TrainConfig`.
+    """The optimizers that together train every parameter of `model`, each exactly once.
 
     With `optimizer="adamw"` that is one AdamW. With `optimizer="muon"` it is Muon for the matrices that multiply (2-D
     and not an embedding table), then AdamW for embeddings, biases, and layer norms; an output head that is tied to the
-    token embedding is an embedding. Tied parameters count once, frozen ones not at all. Each group stores its peak
-    rate as `"initial_lr"`, so that a schedule can scale all of them by one factor (`scale_learning_rates`).
+    token embedding counts as an embedding. Tied parameters count once, frozen ones not at all. Each group stores its
+    peak rate as `"initial_lr"`, so that a schedule can scale all of them by one factor (`scale_learning_rates`).
 
     `learning_rate` is AdamW's, `muon_learning_rate` Muon's; `weight_decay` is for both: a step at rate lr shrinks a
     matrix by the factor 1 - lr·weight_decay. With `fused`, AdamW's whole update is one kernel instead of a dozen: the
-    same numbers up to rounding, in a fraction of the time; `"auto"` uses it if the model's device has it.
+    same numbers up to rounding, in a fraction of the time; `"auto"` uses it if the device supports it.
 
     Raises `ValueError` if the optimizer is unknown, the model has nothing to train, or the device has no fused AdamW
     and `fused` is `"on"`.
@@ -232,10 +231,10 @@ def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> Optimizer
     if settings.optimizer not in OPTIMIZERS:
         known = " or ".join(map(repr, OPTIMIZERS))
         raise ValueError(f"There is no optimizer called {settings.optimizer!r}; choose {known}.")
-    # parameters() yields a shared tensor once, and tables are recognized by identity
+    # parameters() yields a tied parameter once; comparing by identity also finds a tied output head
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
-        raise ValueError(f"The model ({type(model).__name__}) has no parameter to train: unfreeze some.")
+        raise ValueError(f"The model ({type(model).__name__}) has no parameters to train: unfreeze some.")
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     matrices = [p for p in trainable if p.ndim == 2 and id(p) not in tables]
     taken = {id(p) for p in matrices}

@@ -1,4 +1,4 @@
-"""What the name of a text means: the one place where `--data` is parsed."""
+"""What the name of a text means: the only place where `--data` is parsed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DataSpec:
     def parse(cls, data: str) -> DataSpec:
         """`tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), and `hf:` a dataset.
 
-        Raises `ValueError` if N is not a number of documents.
+        Any other value is `files`. Raises `ValueError` if N is not a positive integer.
         """
         if data.startswith(HUB):
             source = data.removeprefix(HUB)
@@ -50,14 +50,14 @@ class DataSpec:
             return cls("files", data)
         if count and not (count.isdecimal() and int(count)):
             raise ValueError(
-                f"{data!r} must name a number of documents after the colon, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}."
+                f"{data!r} needs a positive number of documents after the colon, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}."
             )
         return cls("tiny-world", name, n_documents=int(count or TRAIN_DOCUMENTS))
 
     @property
     def path(self) -> Path:
-        """The path meant by the name, with the home folder for `~`."""
-        with suppress(RuntimeError):  # for ~nobody
+        """The name as a path, with `~` replaced by the home folder."""
+        with suppress(RuntimeError):  # if ~NAME is not a user
             return Path(self.name).expanduser()
         return Path(self.name)
 

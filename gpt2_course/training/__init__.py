@@ -1,4 +1,4 @@
-"""Training a GPT-2: its settings, the schedule, the loop, the folder of a run, several processes."""
+"""Training a GPT-2: settings, schedule, loop, run folder, and distributed processes."""
 
 from gpt2_course.training.config import TrainConfig
 from gpt2_course.training.trainer import Trainer

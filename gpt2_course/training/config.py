@@ -1,4 +1,4 @@
-"""The settings of a training run: `TrainConfig` and the table of presets are the only places with defaults."""
+"""The settings of a training run. Their defaults are defined only in `TrainConfig` and `PRESETS`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS: dict[type, tuple[type, str]] = {
     bool: (bool, "True or False"),
     int: (Integral, "an integer"),
     float: (Real, "a number"),
-    str: (str, "a text"),
+    str: (str, "a string"),
 }
 AT_LEAST_1 = (
     "steps", "batch_size", "context", "accumulation", "report_every", "report_sequences", "log_every",
@@ -42,36 +42,37 @@ class TrainConfig:
 
     The same settings on the same machine with the same number of threads give the same weights, bit for bit. On a CPU
     shared with other busy programs, a run may change the number of threads to stay fast (see `ThreadChoice`), which
-    changes rounding from then on. It never does if `OMP_NUM_THREADS` is set.
+    changes rounding from then on. It never changes the number if `OMP_NUM_THREADS` or
+    `MKL_NUM_THREADS` is set.
     """
 
     preset: str = "laptop"
     """The size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl."""
     data: str = "tiny-world"
-    """A .txt, .md, .jsonl, or .csv file (each also as .gz), a folder or a quoted pattern of them ("texts/*.md"), a
+    """A .txt, .md, .jsonl, or .csv file (or its .gz), a folder or a quoted pattern of such files ("texts/*.md"), a
     folder of token shards, or the name of a text: tiny-world (tiny-world:100000 for that many documents),
     python-manual, shakespeare. In a .txt or .md file, a line with nothing but <|endoftext|> separates documents."""
     column: str = COLUMN
     """The column to read from a .jsonl or .csv file; each row is a document."""
     out: str = ""
-    """The folder for the run. By default runs/ plus the name of the preset, followed by that of the text unless it is
-    Tiny World: runs/laptop-shakespeare."""
+    """The folder for the run. By default runs/ plus the name of the preset, followed by the name of the text unless it
+    is Tiny World, as in runs/laptop-shakespeare."""
     tokenizer: str = "new"
     """new: learn a vocabulary from the text. gpt2: use OpenAI's. Or the folder of a model whose tokenizer to use."""
     model: GPT2Config = GPT2Config.preset("laptop")  # noqa: RUF009, because it is frozen
     """The shape of the model."""
     val_fraction: float = VAL_FRACTION
-    """The share of the text, at its end, to validate on. Tiny World has a validation part of its own."""
+    """The share of the text to validate on, taken from its end. Tiny World has its own validation part."""
 
     steps: int = 2800
-    """Training steps; each changes the parameters once."""
+    """Training steps; each updates the parameters once."""
     growing_steps: int = 1000
-    """The first steps, over which sequences grow from 64 tokens to `context`: nearby relations are learned first."""
+    """The steps over which sequences grow from 64 tokens to `context`, so that nearby relations are learned first."""
     copying_start: bool = True
-    """Initialize attention to copy what it finds, which takes a small model long to learn."""
+    """Initialize attention to copy what it finds, which a small model is slow to learn."""
     batch_size: int = 6
-    """Sequences per batch; under torchrun, per process, so two processes do what one does with twice as many. While
-    sequences are still growing, a batch contains more of the shorter ones; their number is rounded in each process."""
+    """Sequences per batch; under torchrun, per process, so two processes train like one with twice as many. While
+    sequences are short, a batch contains more of them; each process rounds their number down."""
     context: int = 336
     """Tokens per sequence."""
     accumulation: int = 1
@@ -83,7 +84,7 @@ class TrainConfig:
     muon_learning_rate: float = 0.01
     """The peak learning rate of Muon."""
     weight_decay: float = 0.1
-    """How strongly matrices are pulled towards zero."""
+    """How strongly matrices are pulled toward zero."""
     warmup_steps: int = 20
     """Steps over which the learning rate rises from 0, before it falls along a cosine."""
     final_lr_fraction: float = 0.0
@@ -93,17 +94,17 @@ class TrainConfig:
     seed: int = 0
     """Determines every random choice of the run."""
     device: str = "auto"
-    """auto takes the fastest available of cuda, mps, and cpu. A device that computes wrongly is not used."""
+    """auto picks the fastest available of cuda, mps, and cpu. A device that gives wrong results is not used."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16: layers compute in 16 bits, parameters stay in 32. auto uses it on cuda if the GPU supports it."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """on compiles the model before training, which takes a minute; auto does so on cuda, where it pays off. Sequences
-    that are still growing are not compiled for."""
+    """on compiles the model before training, which takes a minute; auto does so on cuda, where it pays off. Steps
+    on sequences that are still growing run uncompiled."""
     fused: Literal["auto", "on", "off"] = "auto"
     """on makes AdamW update all parameters in one kernel; auto does so on devices that have one: cuda, mps, cpu."""
 
     report_every: int = 100
-    """Steps between two reports, each with the loss on validation text and a sample."""
+    """Steps between reports, each with the validation loss and a sample."""
     report_sequences: int = 64
     """Validation sequences per report."""
     sample_prompt: str = "Once upon a time"
@@ -111,9 +112,9 @@ class TrainConfig:
     sample_tokens: int = 48
     """Tokens per sample."""
     log_every: int = 10
-    """Steps between two entries of the training loss in the history."""
+    """Steps between entries of the training loss in the history."""
     checkpoint_every: int = 200
-    """Steps between two checkpoints: the most that can be lost."""
+    """Steps between checkpoints: the most that can be lost."""
     grade_samples: int = 100
     """How many texts of each kind to grade at the end, if the text is Tiny World; 0 for none."""
 
@@ -129,15 +130,15 @@ class TrainConfig:
                 raise ValueError(f"{name} must be at least 1, but is {getattr(self, name)}.")
         for name in AT_LEAST_0:
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
-                raise ValueError(f"{name} must be 0 or more, but is {getattr(self, name)}.")
+                raise ValueError(f"{name} must be finite and at least 0, but is {getattr(self, name)}.")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, but is {self.seed}.")
         if not self.clip > 0:
             raise ValueError(f"clip must be above 0, but is {self.clip}.")
         if self.context > self.model.n_positions:
             raise ValueError(
-                f"context={self.context} is longer than the model's n_positions={self.model.n_positions}: lower the "
-                f"one or raise the other."
+                f"context={self.context} is longer than the model's n_positions={self.model.n_positions}: lower "
+                f"context or raise n_positions."
             )
         choices = {name: get_args(hint) for name, hint in get_type_hints(TrainConfig).items()}
         choices["optimizer"] = tuple(OPTIMIZERS)
@@ -177,13 +178,13 @@ class TrainConfig:
         except (AttributeError, TypeError, KeyError, ValueError) as error:
             reason = str(error).rstrip(".") if isinstance(error, ValueError) else repr(error)
             raise ValueError(
-                f"{path} does not contain the settings of a run ({reason}): correct it, or start another run with "
-                f"another --out."
+                f"{path} does not contain the settings of a run ({reason}): correct it, or start a new run "
+                f"with a different --out."
             ) from error
 
 
 def _either(names: Sequence[str]) -> str:
-    """Names as a choice in a sentence: "a or b", "a, b, or c"."""
+    """Names as a choice within a sentence: "a or b", "a, b, or c"."""
     *rest, last = names
     return f"{', '.join(rest)}{',' * (len(rest) > 1)} or {last}"
 

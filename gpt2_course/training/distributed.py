@@ -22,28 +22,30 @@ from torch.nn.parallel import DistributedDataParallel
 from gpt2_course.devices import best_device
 
 T = TypeVar("T")
-TIMEOUT = timedelta(hours=6)  # for the others, while the main process turns a large text into tokens
+TIMEOUT = timedelta(hours=6)  # how long the others wait while the main process tokenizes a large text
 STARTED = "started"
 
 
 @dataclass(frozen=True)
 class Distributed:
-    """This process among those of a run, each of which has a copy of the model and a slice of every batch (Li et al.,
-    2020). With a single process, every method does the obvious thing."""
+    """One process of a run; each has a copy of the model and a slice of every batch (Li et al., 2020).
+
+    With a single process, no method communicates.
+    """
 
     rank: int = 0
     world_size: int = 1
     store: Store | None = None
-    """torchrun's memory of the run, which outlives a restart of the processes."""
+    """torchrun's key-value store, which survives a restart of the processes."""
     restarted: bool = False
-    """Whether torchrun has restarted the processes after one of them died: the run they began is resumed."""
+    """Whether torchrun restarted the processes after one of them died; if so, their run is resumed."""
 
     @classmethod
     def join(cls, device: torch.device, folder: Path) -> Distributed:
-        """Join the processes that torchrun started for the run in `folder`; waits until all are there."""
+        """Join the processes that torchrun started for the run in `folder`; wait until all have arrived."""
         if not dist.is_torchelastic_launched():
             return SINGLE_PROCESS
-        # Since PyTorch 2.6, the store is the same after a restart; before, each start had a part of its own.
+        # Since PyTorch 2.6, restarted processes get the same store; before, each start had a part of its own.
         store, rank, world_size = next(rendezvous("env://"))
         store = PrefixStore(str(folder), store)
         if world_size > 1:
@@ -86,8 +88,8 @@ class Distributed:
         return result[1]
 
     def all_see(self, file: Path, folder: Path) -> bool:
-        """Whether all processes see the same file and the same folder, and not just ones of the same name on different
-        computers. Creates a file in the folder for a moment."""
+        """Whether all processes see the same file and the same folder, not just ones of the same name on different
+        computers. Briefly creates a file in the folder."""
         if self.world_size == 1:
             return True
         mark = self.run_on_main(lambda: _new_file(folder))
@@ -102,11 +104,11 @@ class Distributed:
         if self.world_size > 1:
             dist.destroy_process_group()
             # PyTorch's threads need the GIL to free the last message. If the model were freed first, it would wait for
-            # them while holding the GIL, and the process would never exit. This gives them time.
+            # them while holding the GIL, and the process would never exit. Sleeping gives them time.
             time.sleep(1)
 
     def reduce(self, loss: Tensor, stop: bool) -> tuple[Tensor, bool]:
-        """The mean loss of all processes, and whether any of them must stop: then all do."""
+        """The mean loss of all processes, and whether any of them must stop, in which case all do."""
         if self.world_size == 1:
             return loss, stop
         both = torch.stack([loss, loss.new_tensor(float(stop))])
@@ -122,7 +124,7 @@ class Distributed:
         return DistributedDataParallel(model) if self.world_size > 1 else model
 
     def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
-        """Accumulate gradients in the block without averaging them: more of the batch will follow."""
+        """Accumulate gradients in the block without averaging them, because more of the batch follows."""
         return wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) else nullcontext()
 
 
@@ -130,39 +132,40 @@ SINGLE_PROCESS = Distributed()
 
 
 def lost_a_process(error: RuntimeError) -> bool:
-    """Whether PyTorch reports with this error that another process of the run has died."""
+    """Whether this is the error that PyTorch raises when another process of the run has died."""
     return isinstance(error, dist.DistError) or "/gloo/" in str(error)  # gloo's errors have no type of their own
 
 
 def local_device(name: str) -> torch.device:
-    """The device by name, as `best_device` finds it; under torchrun, each process gets a GPU of its own or they share
-    the CPU.
+    """The device that `best_device` finds; under torchrun, each process gets its own GPU, or all share the CPU.
 
     Raises `ValueError` for a device that processes cannot share.
     """
     device = best_device(name)
     if device.type == "cpu" or not dist.is_torchelastic_launched() or os.environ["WORLD_SIZE"] == "1":
         if device.type == "cuda" and device.index is not None:
-            torch.cuda.set_device(device)  # PyTorch's questions about features refer to the current GPU
+            torch.cuda.set_device(device)  # PyTorch's feature checks refer to the current GPU
         return device
     if device.type == "mps":
         if name == "auto":
             return torch.device("cpu")
-        raise ValueError("device='mps' works for one process only: give --device cpu, or start one process.")
+        raise ValueError("device='mps' works for one process only: give --device cpu, or start only one process.")
     here = int(os.environ["LOCAL_WORLD_SIZE"])
     if device.index is not None:
         raise ValueError(
-            f"device={name!r} is one GPU, but {here} processes run here: give --device cuda, and each gets its own."
+            f"device={name!r} is one GPU, but {here} processes run here: give --device cuda, so that each gets its own."
         )
     if here > (found := torch.cuda.device_count()):
-        raise ValueError(f"{here} processes need {here} GPUs, but there are {found}: give --nproc-per-node {found}.")
+        raise ValueError(
+            f"{here} processes need {here} GPUs, but this computer has {found}: give --nproc-per-node {found}."
+        )
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     torch.cuda.set_device(device)
     return device
 
 
 def _new_file(folder: Path) -> Path:
-    """A file with unique content."""
+    """Create a file with unique content; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"processes.{os.getpid()}.tmp"
     path.write_text(os.urandom(8).hex())
@@ -172,8 +175,9 @@ def _new_file(folder: Path) -> Path:
 def _fresh_store(store: Store, rank: int, world_size: int) -> Store:
     """A part of the store for these processes alone.
 
-    After a restart, the store still contains the addresses of dead processes. So each process writes down a new random
-    name, and they meet under the names of all. If one of the names read is still a dead process's, not all arrive.
+    After a restart, the store still contains the addresses of dead processes. So each process stores a new random
+    name, and all meet under a prefix made of all the names. A process that has read a dead process's name finds
+    itself alone under that prefix and tries again.
 
     Raises `TimeoutError` if a process is missing for ten minutes.
     """
@@ -187,5 +191,5 @@ def _fresh_store(store: Store, rank: int, world_size: int) -> Store:
             return fresh
         time.sleep(0.05)
     raise TimeoutError(
-        f"Not all of the {world_size} processes arrived within ten minutes: restart torchrun everywhere."
+        f"Not all of the {world_size} processes arrived within ten minutes: restart torchrun on every computer."
     )

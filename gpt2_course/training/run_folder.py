@@ -22,7 +22,7 @@ from gpt2_course.training.config import TrainConfig
 
 STATE = "training_state.pt"
 TOKENIZER_TEXT = 20_000_000  # characters to learn a vocabulary from: more would hardly change it
-# what the tokens were made from, and what the weights mean: settings that a resumed run must share
+# Settings that must not change when a run is resumed: how the tokens were made, and what the weights mean.
 FIXED = ("data", "column", "tokenizer", "val_fraction")
 FIXED_SHAPE = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
 
@@ -39,7 +39,7 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
     else:
         if (folder / STATE).exists() or (folder / WEIGHTS).exists():
             raise FileExistsError(
-                f"{folder} already contains a run or a model: continue it with --resume, or give another --out."
+                f"{folder} already contains a run or a model: continue it with --resume, or give a different --out."
             )
         (folder / HISTORY).unlink(missing_ok=True)
     shards = folder / "tokens"
@@ -67,13 +67,13 @@ def _check_same_run(config: TrainConfig) -> None:
         if was != asked:
             raise ValueError(
                 f"The run in {config.folder} was started with {name}={was!r} and cannot be resumed with {asked!r}: "
-                f"leave {name} as it was, or start another run with another --out."
+                f"leave {name} as it was, or start a new run with a different --out."
             )
 
 
 def _tokenizer(config: TrainConfig, corpus: Corpus, resume: bool) -> Tokenizer:
     if resume and (config.folder / STATE).exists():
-        return Tokenizer.load(config.folder)  # the one that the model has learned with
+        return Tokenizer.load(config.folder)  # the one the model was trained with
     if config.tokenizer == "new":
         text = chain.from_iterable(document.pieces() for document in corpus.train)
         return Tokenizer.train(_first(text, TOKENIZER_TEXT), config.model.vocab_size)
@@ -81,7 +81,7 @@ def _tokenizer(config: TrainConfig, corpus: Corpus, resume: bool) -> Tokenizer:
 
 
 def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
-    """The first pieces of a text, until they have `n_characters` together."""
+    """The first pieces of a text, until they add up to `n_characters`."""
     for piece in pieces:
         yield piece
         n_characters -= len(piece)
@@ -90,9 +90,9 @@ def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any], model: GPT2) -> None:
-    """Write the training state, then the model folder; each file is replaced whole or not at all.
+    """Write the training state, then the model folder; each file is replaced atomically.
 
-    Resuming needs only the state, so it does not matter where between the two a run is killed. Raises `OSError` if the
+    Resuming needs only the state, so it does not matter if the run is killed between the two. Raises `OSError` if the
     disk is full; the previous checkpoint stays readable.
     """
     with replacing(folder / STATE) as path:
@@ -110,13 +110,13 @@ def save_checkpoint(folder: Path, state: dict[str, Any], model: GPT2) -> None:
 def loading_checkpoint(folder: Path) -> Iterator[dict[str, Any]]:
     """The training state in a run's folder; empty if the run was killed before its first checkpoint.
 
-    Raises `ValueError` if the state is damaged, or if loading it into the model and optimizers in the block fails.
+    Raises `ValueError` if the state is damaged, or if loading it into the model and optimizers inside the block fails.
     """
     path = folder / STATE
     try:
         yield torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {}
     except (RuntimeError, KeyError, ValueError, TypeError, EOFError, UnpicklingError) as error:
         raise ValueError(
-            f"{path} is not a checkpoint of this run ({type(error).__name__}): it is damaged, or the model's shape or "
-            f"the optimizer has changed: start another run with another --out."
+            f"{path} is not a checkpoint of this run ({type(error).__name__}). It is damaged, or the model's shape or "
+            f"the optimizer has changed: start a new run with a different --out."
         ) from error

@@ -10,7 +10,7 @@ SHORTEST = 64  # tokens per sequence at the start, if sequences grow
 
 
 def learning_rate_factor(step: int, config: TrainConfig) -> float:
-    """The fraction of the peak learning rate to use: a line up to 1, then half a cosine (Loshchilov & Hutter, 2017)."""
+    """The fraction of the peak learning rate to use: linear up to 1, then half a cosine (Loshchilov & Hutter, 2017)."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
@@ -20,8 +20,8 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
 def sequence_length(step: int, config: TrainConfig) -> int:
     """The tokens per sequence, which grow linearly up to `context` (Li, Zhang & He, 2022).
 
-    To learn that a name comes back, a model must find the one earlier position that matters. Among 60 it finds it much
-    sooner than among 300, and once it knows what to look for, it finds it at any distance.
+    To learn that a name comes back, a model must find the one earlier position that matters. It learns this much
+    sooner among 60 positions than among 300, and once it knows what to look for, it finds it at any distance.
     """
     shortest = min(SHORTEST, config.context)
     progress = min(1.0, step / config.growing_steps) if config.growing_steps else 1.0
@@ -29,6 +29,6 @@ def sequence_length(step: int, config: TrainConfig) -> int:
 
 
 def is_report_step(step: int, config: TrainConfig) -> bool:
-    """Every `report_every` steps; before the first of them also at 1, 2, 5, 10, 20, 50 …, when much changes."""
+    """Whether to report: every `report_every` steps, and before the first of these also at 1, 2, 5, 10, 20, 50 …"""
     every = config.report_every
     return step % every == 0 or (step < every and str(step).rstrip("0") in ("1", "2", "5"))

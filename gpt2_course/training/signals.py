@@ -16,10 +16,10 @@ from torch import distributed
 
 @contextmanager
 def stop_requests() -> Iterator[threading.Event]:
-    """An event set by a request to stop, so that no step is cut in two; a second Ctrl-C or SIGTERM acts at once."""
+    """An event set by a request to stop, so that the step can finish; a second Ctrl-C or SIGTERM stops at once."""
     requested = threading.Event()
-    # A cluster that stops a job signals all of its processes, and torchrun forwards the signal to them once more.
-    # A terminal that closes may also send SIGHUP twice, itself and through the shell.
+    # A repeated signal is not always a second request. When a cluster stops a job, it signals every process, and
+    # torchrun forwards the signal to them again. A closing terminal may send SIGHUP twice: itself and via the shell.
     forwarded = distributed.is_torchelastic_launched()
 
     def request(number: int, _: FrameType | None) -> None:
@@ -50,7 +50,7 @@ def stop_requests_interrupt() -> Iterator[None]:
 def _handle_stops(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
     """Install `handler` for every request to stop; return the previous handlers.
 
-    A program started by `nohup` ignores that its terminal closes, and continues to.
+    A program started by `nohup` ignores SIGHUP and continues to.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         return {}

@@ -1,7 +1,7 @@
-"""How many threads a training step uses on a CPU that other programs share.
+"""Choose how many threads a training step uses on a CPU shared with other programs.
 
 The threads of a step wait for each other hundreds of times. If another program keeps one core busy, all of them wait
-for the thread that shares it, and fewer threads can be faster.
+for the thread on that core, so fewer threads can be faster.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from contextlib import contextmanager
 import torch
 
 STEPS = 10  # steps whose mean time is compared
-SLOW = 1.5  # times the best mean: worth measuring again
-AGAIN = 100  # steps after which a choice is checked
+SLOW = 1.5  # times the best mean: steps this slow are worth measuring again
+AGAIN = 100  # steps after which a choice is checked again
 WORTH = 30.0  # remaining seconds of a run below which measuring does not pay off
 FASTER = 0.8  # fewer threads must take less than this fraction of the time
 
 
 class ThreadChoice:
-    """Decides when to time different numbers of threads, and which to use; it reads no clock itself.
+    """Decides when to time different numbers of threads, and which to use; it does not read the clock itself.
 
-    It uses all threads unless fewer are clearly faster, so that a quiet machine computes the same bits in every run.
+    It uses all threads unless fewer are clearly faster, so that an idle machine computes the same bits in every run.
     """
 
     def __init__(self, most: int) -> None:
@@ -37,7 +37,7 @@ class ThreadChoice:
     def due(self, seconds: float, steps_left: int) -> bool:
         """Whether to measure now, after a step that took `seconds`.
 
-        It is at the start, when steps have become slow, and now and then while fewer threads are in use.
+        Measure at the start, when steps have become slow, and now and then while fewer threads are in use.
         """
         self._recent.append(seconds)
         self._since += 1

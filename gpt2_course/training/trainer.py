@@ -40,7 +40,7 @@ class Trainer:
 
     Every random choice of step n depends only on the seed and n, so a run's position is a single number. A checkpoint
     stores it with the parameters and the optimizers' states, and a run that was killed and resumed ends with exactly
-    the parameters of one that was not.
+    the parameters of an uninterrupted one.
 
     Args:
         model: trained in place, on its own device.
@@ -71,7 +71,7 @@ class Trainer:
         self.distributed = distributed
         self.precision = best_precision(config.precision, model.device)
         if self.precision == "bfloat16" and model.device.type == "cuda":
-            torch.set_float32_matmul_precision("high")  # for Muon's products, which stay in fp32: TF32 is enough
+            torch.set_float32_matmul_precision("high")  # Muon's products stay in fp32, and TF32 is enough for them
         self.compiled = can_compile(config.compile, model.device)
         # (tokens, targets) → loss, with gradients; reports, samples, and checkpoints use the model itself
         loss: nn.Module = CompiledLoss(model) if self.compiled else model
@@ -83,15 +83,15 @@ class Trainer:
         self.optimizers = build_optimizers(model, config)
         self.step = 0  # steps done
         self.saved_step: int | None = None  # the step of the newest checkpoint
-        self.seconds = 0.0  # spent on them
+        self.seconds = 0.0  # spent on training steps
         self.history: list[Entry] = []  # the content of history.jsonl
-        self._losses: list[Tensor] = []  # of the steps since the last entry
-        self._rates_before: list[float] = []  # the learning rates in the checkpoint that was resumed
-        self._reservation = ExitStack()  # of the folder, so that no other process writes to it
+        self._losses: list[Tensor] = []  # of the steps since the last entry in the history
+        self._rates_before: list[float] = []  # the learning rates in the resumed checkpoint
+        self._reservation = ExitStack()  # reserves the folder, so that no other process writes to it
         weakref.finalize(self, self._reservation.close)
         if distributed.world_size > 1:
-            # After its first gradient, PyTorch regroups gradients for sending, which changes the order in which they
-            # are added up. If it happens here, a resumed run rounds every step exactly like an uninterrupted one.
+            # After the first backward pass, PyTorch regroups gradients for sending, which changes the order in which
+            # they are added up. Doing this now makes a resumed run round every step exactly like an uninterrupted one.
             rows = torch.zeros(config.batch_size, config.context + 1, dtype=torch.int64, device=model.device)
             self._backward(rows)
             model.zero_grad()
@@ -101,10 +101,10 @@ class Trainer:
 
     @classmethod
     def from_config(cls, config: TrainConfig, resume: bool = False) -> Trainer:
-        """Everything a run needs, from its settings alone: text, vocabulary, tokens, model.
+        """A trainer with everything that a run needs, from its settings alone: text, vocabulary, tokens, model.
 
         With `resume`, the run in `config.folder` continues from its last checkpoint, on the same text (`ValueError` for
-        another); otherwise the folder must not contain a run yet (`FileExistsError`). See `find_corpus` and
+        any other); otherwise the folder must not contain a run yet (`FileExistsError`). See `find_corpus` and
         `read_shards` for the errors of a bad text. Under `torchrun`, one process prepares the text for all.
 
         A device that does not compute what the CPU does is replaced by the CPU (see `working_device`). Until training
@@ -130,8 +130,8 @@ class Trainer:
         shards = distributed.run_on_main(prepare)
         if not distributed.all_see(shards / INDEX, folder):
             raise ValueError(
-                f"The processes do not all see the same {shards / INDEX} and the same {folder}: give --out (and "
-                f"--data) in a folder shared by all computers."
+                f"The processes do not all see the same {shards / INDEX} and the same {folder}: put --out (and "
+                f"--data) in a folder that all computers share."
             )
         tokenizer, train_data, val_data = read_shards(shards)
         torch.manual_seed(config.seed)
@@ -143,8 +143,8 @@ class Trainer:
         if resume:
             trainer.resume()
         if distributed.is_main_process:
-            if trainer.step < config.steps:  # a run that is done changes nothing
-                config.save(folder)  # last, so that settings that do not fit the run leave no trace
+            if trainer.step < config.steps:  # a finished run changes nothing
+                config.save(folder)  # last, so that settings that do not fit the run are never saved
             distributed.mark_started()
         return trainer
 
@@ -161,8 +161,8 @@ class Trainer:
         """Train up to `config.steps` and return the history; print one line per report.
 
         `on_report` is called with the history so far after each report, for example to draw a live curve. Ctrl-C (or
-        SIGTERM, or SIGHUP) finishes the step, saves, and raises `KeyboardInterrupt`. A second one acts at once, except
-        under torchrun, which itself waits 30 seconds at most (its `--shutdown-timeout`).
+        SIGTERM, or SIGHUP) finishes the step, saves, and raises `KeyboardInterrupt`. A second one takes effect at
+        once, except under torchrun, which waits at most 30 seconds (its `--shutdown-timeout`).
         """
         config, distributed = self.config, self.distributed
 
@@ -239,7 +239,7 @@ class Trainer:
         return rows[:, : length + 1]
 
     def _backward(self, rows: Tensor) -> Tensor:
-        """Add the gradients of these rows (B, T + 1); return their part of the step's loss."""
+        """Add the gradients of these rows (B, T + 1); return their share of the step's loss."""
         growing = self.compiled and rows.shape[1] <= self.config.context  # each length would be compiled separately
         stance: Any = torch.compiler.set_stance("force_eager") if growing else nullcontext()
         with stance, torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
@@ -248,11 +248,11 @@ class Trainer:
         return loss.detach()
 
     def _seed_of(self, step: int, rank: int = 0) -> int:
-        # A CPU generator uses 32 bits of its seed; an odd factor spreads the run's seed over all of them.
+        # A CPU generator uses 32 bits of its seed; the odd factor spreads the run's seed over all of them.
         return ((self.config.seed + rank) * 2_654_435_761 + step) % 2**32
 
     def _max_threads(self) -> int:
-        """The most threads a step may use; 1 if their number is not for this run to choose."""
+        """The most threads a step may use; 1 if this run must not change their number."""
         single = self.model.device.type == "cpu" and self.distributed.world_size == 1 and not self.compiled
         set_by_user = {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys()
         return torch.get_num_threads() if single and not set_by_user else 1
@@ -285,7 +285,7 @@ class Trainer:
         self._record({"step": self.step, "loss": loss})
 
     def _report(self, verbose: bool) -> None:
-        """Record and print the loss on validation text and a sample."""
+        """Record and print the validation loss and a sample."""
         config = self.config
         val_loss, floor = self._validate()
         if not math.isfinite(val_loss):
@@ -302,7 +302,7 @@ class Trainer:
             tqdm.write(f"step {self.step:5} │ loss {val_loss:.3f} │ {lowest}{train_loss}“{one_line(sample, 64)}”")
 
     def _validate(self) -> tuple[float, float | None]:
-        """The loss on validation text, and its floor if that is known; both in nats per token."""
+        """The validation loss and, if known, its floor; both in nats per token."""
         config = self.config
         if not self._val_documents:
             starts = self._val_windows
@@ -319,7 +319,10 @@ class Trainer:
             append_entry(self.folder, entry)
 
     def _diverged(self, what: str) -> NoReturn:
-        """Raise `ValueError`; the next resume takes no higher learning rate than the resumed checkpoint's."""
+        """Raise `ValueError`.
+
+        If a learning rate was raised on resuming, first save the checkpoint's rate for the next resume.
+        """
         now = [getattr(self.config, name) for name in LEARNING_RATES]
         kept = [min(pair) for pair in zip(now, self._rates_before or now, strict=True)]
         back = ""
@@ -354,7 +357,7 @@ class Trainer:
 
     def resume(self) -> None:
         """Restore the last checkpoint in the folder and drop history entries of later steps; without a checkpoint, the
-        run starts over. Raises `ValueError` if the checkpoint is damaged or not of this model."""
+        run starts over. Raises `ValueError` if the checkpoint is damaged or does not fit this model."""
         assert self.folder is not None
         with run_folder.loading_checkpoint(self.folder) as state:
             if state:
@@ -363,7 +366,7 @@ class Trainer:
             replace_history(self.folder, self.history)
         if not state or not self.distributed.is_main_process:
             return
-        self.model.save_pretrained(self.folder)  # if the run was killed between the two files, this one was older
+        self.model.save_pretrained(self.folder)  # it may be older than the state if the run was killed
         before, now = state.get("processes", 1), self.distributed.world_size
         if before != now:
             print(
@@ -374,7 +377,7 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            # The settings are this run's; they also decide on which device the optimizer keeps its state.
+            # Keep this run's settings, which also determine the device that holds the optimizer's state.
             for group, settings in zip(saved["param_groups"], optimizer.param_groups, strict=True):
                 group.update((name, value) for name, value in settings.items() if name != "params")
             optimizer.load_state_dict(saved)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "gpt2_course"
-# Who may import whom, as drawn in CONTRIBUTING.md: an upper layer may import lower ones, never the other way round.
+# What may import what, as drawn in CONTRIBUTING.md: each layer may import only from layers below it.
 LAYERS = (
     ("cli",),
     ("training", "labs", "plots"),
@@ -34,7 +34,7 @@ MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def imports(path: Path) -> set[str]:
-    """The modules of the package that a module imports anywhere: lazily and for types only, too."""
+    """The modules of the package that a module imports, including lazy and type-only imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -44,17 +44,17 @@ def imports(path: Path) -> set[str]:
     return (found & MODULES.keys()) - {name_of(path)}
 
 
-def circle(graph: dict[str, set[str]]) -> list[str]:
-    """A circle in a graph, or an empty list."""
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """A cycle in a graph, or an empty list."""
     done: set[str] = set()
 
-    def visit(node: str, way: list[str]) -> list[str]:
-        if node in way:
-            return [*way[way.index(node) :], node]
+    def visit(node: str, trail: list[str]) -> list[str]:
+        if node in trail:
+            return [*trail[trail.index(node) :], node]
         if node in done:
             return []
         for other in sorted(graph[node]):
-            if found := visit(other, [*way, node]):
+            if found := visit(other, [*trail, node]):
                 return found
         done.add(node)
         return []
@@ -62,12 +62,12 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     return next(filter(None, (visit(node, []) for node in graph)), [])
 
 
-def test_no_import_circle_not_even_for_types() -> None:
+def test_no_import_cycle_not_even_for_types() -> None:
     graph = {name: imports(path) for name, path in MODULES.items()}
-    for name in graph:  # a package imports its parts to offer their names, which is no dependency of the parts on it
+    for name in graph:  # not counted: a package that re-exports its own modules' names
         graph[name] = {other for other in graph[name] if not name.startswith(f"{other}.")}
-    assert circle(graph) == []
-    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert cycle(graph) == []
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
 
 
 def test_imports_point_downward() -> None:
@@ -84,7 +84,7 @@ def test_imports_point_downward() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.count(".") == 1])
 def test_every_module_has_its_layer(name: str) -> None:
-    outside = {"exercises", "wall"}  # the checks and the wall import little and are imported by notebooks only
+    outside = {"exercises", "wall"}  # imported only by notebooks
     assert name.split(".")[1] in {part for layer in LAYERS for part in layer} | outside
 
 

@@ -267,7 +267,7 @@ def test_streams_that_are_closed_are_no_traceback(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)  # chat <&-
     said = error_of(capsys, "chat", "--model", model)
-    assert said == "error: chat reads from standard input, but that is closed: start it in a terminal.\n"
+    assert said == "error: chat reads from standard input, but it is closed: start it in a terminal.\n"
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     assert main([*TRAIN, "--steps", "1", "--data", "text.txt", "--out", "run"]) == 0
@@ -352,7 +352,7 @@ def test_shards_and_runs_are_not_overwritten(capsys: pytest.CaptureFixture[str])
 def test_shards_of_another_tokenizer_are_not_evaluated(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["tokenize", "--data", "text.txt", "--out", "shards"])
     capsys.readouterr()
-    assert "made with another tokenizer" in error_of(capsys, "evaluate", "--model", model, "--data", "shards")
+    assert "made with a different tokenizer" in error_of(capsys, "evaluate", "--model", model, "--data", "shards")
 
 
 def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -405,7 +405,7 @@ def test_windows_begin_with_a_document_if_every_document_fits(
 
 @pytest.mark.parametrize("count", ["many", "0", "-5", "1.5"])
 def test_tiny_world_takes_only_a_number_of_documents(count: str) -> None:
-    message = f"'tiny-world:{count}' must name a number of documents after the colon, as in tiny-world:40000"
+    message = f"'tiny-world:{count}' needs a positive number of documents after the colon, as in tiny-world:40000"
     with pytest.raises(ValueError, match=message):
         find_corpus(f"tiny-world:{count}")
 

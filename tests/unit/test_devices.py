@@ -84,14 +84,14 @@ def test_a_run_on_a_wrong_device_takes_the_cpu_and_says_so(
     trainer = Trainer.from_config(replace(config, device=device))
     assert trainer.model.device == torch.device("cpu")
     assert capsys.readouterr().out.startswith(
-        "mps does not compute a small model as the CPU does: its logits are off by 100%. This run uses the CPU.\n"
+        "mps computes a small model differently from the CPU: its logits are off by 100%. This run uses the CPU.\n"
     )
 
 
 def test_a_device_on_which_nothing_runs_is_exchanged_too(capsys: pytest.CaptureFixture[str]) -> None:
     device = torch.device("meta")  # tensors without numbers
     assert working_device(device, 32, 16) == torch.device("cpu")
-    assert f"{device} does not compute a small model as the CPU does: it fails (" in capsys.readouterr().out
+    assert f"{device} computes a small model differently from the CPU: it fails (" in capsys.readouterr().out
 
 
 def test_processes_of_a_team_are_not_split_between_devices(
@@ -99,7 +99,7 @@ def test_processes_of_a_team_are_not_split_between_devices(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     stub["logits"] = 2.0
-    with pytest.raises(ValueError, match="off by 100%; give --device cpu, or leave this GPU out"):
+    with pytest.raises(ValueError, match="off by 100%; give --device cpu, or exclude this GPU"):
         working_device(MPS, 32, 16)
 
 

@@ -317,10 +317,10 @@ def test_tensors_keep_their_rank_and_type(model: GPT2) -> None:
         ({"max_length": "5"}, "max_length must be an integer of at least 0, or None; got '5'."),
         ({"max_new_tokens": -1}, "max_new_tokens must be an integer of at least 0, or None; got -1."),
         ({"max_new_tokens": 2.5}, "max_new_tokens must be an integer of at least 0, or None; got 2.5."),
-        ({"stop": None}, "stop must be a text or a list of texts; got None."),
-        ({"stop": ["a", 5]}, "stop must be a text or a list of texts; got ['a', 5]."),
-        ({"stop": b"a"}, "stop must be a text or a list of texts; got b'a'."),
-        ({"stop": [""]}, "stop contains an empty text, which would end every text"),
+        ({"stop": None}, "stop must be a string or a list of strings; got None."),
+        ({"stop": ["a", 5]}, "stop must be a string or a list of strings; got ['a', 5]."),
+        ({"stop": b"a"}, "stop must be a string or a list of strings; got b'a'."),
+        ({"stop": [""]}, "stop contains an empty string, which would end every text"),
     ],
 )
 def test_meaningless_settings_are_refused(model: GPT2, options: dict[str, object], message: str) -> None:

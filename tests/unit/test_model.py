@@ -207,7 +207,7 @@ def test_hooks_see_every_generated_token() -> None:
         ({"n_layer": 0}, "n_layer must be an integer of at least 1, but is 0"),
         ({"vocab_size": 1.5}, "vocab_size must be an integer of at least 1, but is 1.5"),
         ({"resid_pdrop": 1.0}, "resid_pdrop must be a number in \\[0, 1\\), but is 1.0"),
-        ({"layer_norm_epsilon": 0}, "layer_norm_epsilon must be above 0, but is 0"),
+        ({"layer_norm_epsilon": 0}, "layer_norm_epsilon must be a finite number above 0, but is 0"),
     ],
 )
 def test_impossible_shapes_are_refused(settings: dict[str, float], message: str) -> None:
@@ -235,7 +235,7 @@ def test_wrong_tokens_are_refused() -> None:
         model(torch.arange(5))
     with pytest.raises(ValueError, match="This model has 32 positions, but got 33 tokens"):
         model(torch.zeros(1, 33, dtype=torch.long))
-    with pytest.raises(ValueError, match=r"targets must have the shape of tokens, \(1, 5\), but have \(1, 4\)"):
+    with pytest.raises(ValueError, match=r"targets must have the same shape as tokens, \(1, 5\), but have \(1, 4\)"):
         model(torch.zeros(1, 5, dtype=torch.long), torch.zeros(1, 4, dtype=torch.long))
     cache = model.new_cache(1)
     model(torch.zeros(1, 30, dtype=torch.long), cache=cache)
@@ -244,7 +244,7 @@ def test_wrong_tokens_are_refused() -> None:
 
 
 def test_tokenizer_and_model_must_agree() -> None:
-    with pytest.raises(ValueError, match="The tokenizer has 50257 tokens, but the model 300"):
+    with pytest.raises(ValueError, match="The tokenizer has 50257 tokens, but the model has 300"):
         GPT2(TINY, Tokenizer.gpt2())
 
 

@@ -305,7 +305,7 @@ def test_an_unknown_name_is_named_with_the_choices() -> None:
 
 
 def test_a_frozen_model_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"The model \(TiedModel\) has no parameter to train"):
+    with pytest.raises(ValueError, match=r"The model \(TiedModel\) has no parameters to train"):
         optimizers_of(seeded_model().requires_grad_(False))
 
 

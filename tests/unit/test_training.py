@@ -568,7 +568,7 @@ def test_a_line_of_the_history_that_is_no_entry_is_named(tmp_path: Path, line: s
         (lambda text: text.replace(b'"seed": 0', b'"seed": "x"'), "seed must be an integer, but is 'x'"),
         (lambda text: text.replace(b'"steps": 60', b'"steps": true'), "steps must be an integer, but is True"),
         (lambda text: text.replace(b'"out": ', b'"out": 5, "x": '), "TypeError"),
-        (lambda text: text.replace(b'"out": ', b'"out": 5, "data": '), "out must be a text, but is 5"),
+        (lambda text: text.replace(b'"out": ', b'"out": 5, "data": '), "out must be a string, but is 5"),
         (lambda text: text.replace(b'"n_head": 2', b'"n_head": 0'), "n_head must be"),
     ],
 )
@@ -643,9 +643,9 @@ def test_a_model_of_the_first_edition_loads() -> None:
     ("settings", "message"),
     [
         ({"steps": 0}, "steps must be at least 1, but is 0"),
-        ({"learning_rate": -1}, "learning_rate must be 0 or more, but is -1"),
-        ({"sample_tokens": -1}, "sample_tokens must be 0 or more, but is -1"),
-        ({"grade_samples": -1}, "grade_samples must be 0 or more, but is -1"),
+        ({"learning_rate": -1}, "learning_rate must be finite and at least 0, but is -1"),
+        ({"sample_tokens": -1}, "sample_tokens must be finite and at least 0, but is -1"),
+        ({"grade_samples": -1}, "grade_samples must be finite and at least 0, but is -1"),
         ({"steps": "5"}, "steps must be an integer, but is '5'"),
         ({"learning_rate": None}, "learning_rate must be a number, but is None"),
         ({"model": "laptop"}, "model must be a GPT2Config, but is 'laptop'"),
