@@ -1,5 +1,5 @@
 # `make TASK` runs `python tasks.py TASK`; `python tasks.py` lists all tasks. Pass arguments in ARGS:
-#   make test ARGS="-k sampling"
+#   make test ARGS="-k generation"
 # Choose the Python that .venv is created from:
 #   make PYTHON=python3.12 test
 PYTHON ?= python3

@@ -1,6 +1,6 @@
-"""What tests and notebooks share: their order, and a report of the notebooks that took long.
+"""Shared by tests and notebooks: the order in which files run, and a report of slow notebooks.
 
-No test depends on the clock. Limits of time only end what hangs, and `book.pace` makes them longer where all is slow.
+No test depends on the clock. Time limits only stop what hangs, and `book.pace` extends them on slow computers.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import pytest
 
 from book.pace import CELL, patience, slowness
 
-SLOW = 240  # seconds after which a notebook is reported
-# The files that take longest come first, so that no process is left alone with one of them at the end.
+SLOW = 240  # report notebooks that take more seconds than this
+# The longest files run first; started last, one of them would leave the other processes idle at the end.
 LONGEST = [
     "08_training.ipynb",
     "test_distributed.py",
@@ -30,11 +30,11 @@ LONGEST = [
     "10_playground.ipynb",
 ]
 
-_used: Counter[str] = Counter()  # seconds, by notebook
+_used: Counter[str] = Counter()  # seconds by notebook
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    slowness()  # before other processes begin, which are told what was measured
+    slowness()  # measured before other processes start, which inherit the result
     config.option.nbval_cell_timeout = patience(CELL)
 
 

@@ -1,7 +1,7 @@
-"""The course's tasks, on every system: `python tasks.py test`. Where there is `make`, `make test` does the same.
+"""The course's tasks, on every system: `python tasks.py test`. With `make`, `make test` does the same.
 
-Each task sets up .venv first, once, and again when the requirements change, from the Python that runs this file.
-This file needs nothing but Python's standard library.
+Most tasks first create .venv from the Python that runs this file, and update it if the requirements have changed.
+This file needs only Python's standard library.
 """
 
 from __future__ import annotations
@@ -33,99 +33,111 @@ MAX_COLUMNS = 120
 
 
 def run(*command: str | Path, **environment: str) -> None:
-    """Run a program in the course's folder, and end with its exit status if it fails."""
-    program = shutil.which(command[0])  # with Windows' .exe and .cmd
+    """Run a program in the course's folder; if it fails, exit with its status."""
+    program = shutil.which(command[0])  # also finds .exe and .cmd on Windows
     if program is None:
-        sys.exit(f"{command[0]} is needed for this, but is not installed.")
+        sys.exit(f"This task needs {command[0]}, which is not installed: install it and try again.")
     process = subprocess.Popen([program, *command[1:]], cwd=ROOT, env={**os.environ, **environment})
     status = None
     while status is None:
         try:
             status = process.wait()
-        except KeyboardInterrupt:  # the program gets it as well, and may have something to save
+        except KeyboardInterrupt:  # the program is interrupted too, and may still be saving
             continue
     if status:
-        sys.exit(status if status > 0 else 128 - status)  # as a shell reports a signal
+        sys.exit(status if status > 0 else 128 - status)  # a shell reports a signal as 128 + its number
 
 
-# ---- setting up --------------------------------------------------------------------------------------------------
+# ---- setup -------------------------------------------------------------------------------------------------------
 
 
 def install() -> None:
-    """Set up .venv, unless it is as new as the requirements."""
+    """Create or update .venv, unless it is newer than the requirements."""
     sources = [ROOT / "requirements.txt", ROOT / "pyproject.toml"]
     if READY.exists() and all(READY.stat().st_mtime >= path.stat().st_mtime for path in sources):
         return
-    if sys.version_info < (3, 10):  # noqa: UP036, this file is read by whatever Python is there
-        sys.exit("Python 3.10 or newer is needed: python3.12 tasks.py ..., or make PYTHON=python3.12 ...")
+    if sys.version_info < (3, 10):  # noqa: UP036, an older Python can run this file, too
+        sys.exit(
+            "The course needs Python 3.10 or newer, but this is {}.{}: run `python3.12 tasks.py ...` or "
+            "`make PYTHON=python3.12 ...`.".format(*sys.version_info)
+        )
     if Path(sys.prefix).resolve() != VENV:
         run(sys.executable, "-m", "venv", VENV)
     pip = (PYTHON, "-m", "pip", "install", "--quiet")
     run(*pip, "-r", "requirements.txt", *pytorch_source())
     run(*pip, "--no-deps", "--editable", ".")
-    READY.touch()  # written last, so that an installation that broke off is done again
+    READY.touch()  # last, so an interrupted installation is repeated
 
 
 def pytorch_source() -> list[str]:
-    """Where pip looks for PyTorch, as pip's options: without an NVIDIA card, its small build for processors."""
+    """The pip options that choose PyTorch's build: on Linux without an NVIDIA GPU, the small one for CPUs."""
     if sys.platform != "linux":
-        return []  # PyPI's builds for the others are small
-    if has_nvidia_card():
-        print("Installing PyTorch for the NVIDIA card of this computer.", flush=True)
+        return []  # on other systems, PyPI's build is small already
+    if has_nvidia_gpu():
+        print("Installing PyTorch's build for NVIDIA GPUs, because this computer has one.", flush=True)
         return []
     try:
         urlopen(f"{CPU_INDEX}/torch/", timeout=5).close()
     except (OSError, HTTPException):
-        print(f"Installing what pip finds of PyTorch, because {CPU_INDEX} cannot be reached.", flush=True)
+        print(f"Installing the build of PyTorch that pip finds, because {CPU_INDEX} cannot be reached.", flush=True)
         return []
-    print(f"Installing PyTorch's small build from {CPU_INDEX}, because there is no NVIDIA card.", flush=True)
+    print(f"Installing PyTorch's small CPU build from {CPU_INDEX}, because there is no NVIDIA GPU.", flush=True)
     return ["--extra-index-url", CPU_INDEX]
 
 
-def has_nvidia_card() -> bool:
+def has_nvidia_gpu() -> bool:
+    """Whether NVIDIA's own tool finds a working GPU."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return False
     return subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-# ---- tasks: the first line of each is its help -------------------------------------------------------------------
+# ---- tasks: each docstring is the task's line of help ------------------------------------------------------------
+
+
+def refuse_more_than(count: int, task: str, arguments: tuple[str, ...]) -> None:
+    """Exit with a sentence if a task got more arguments than it takes: 0 or 1."""
+    if len(arguments) > count:
+        allowed = "at most one argument" if count else "no arguments"
+        sys.exit(f"{task} takes {allowed}, but got {len(arguments)}: leave out {' '.join(arguments[count:])}.")
 
 
 def train(*arguments: str) -> None:
-    """train a GPT-2 on this computer; more by arguments: --preset story"""
+    """Train a GPT-2 on this computer; takes the options of train.py, such as --preset story."""
     install()
     run(PYTHON, "train.py", *arguments)
 
 
 def test(*arguments: str) -> None:
-    """everything that must hold: style, types, package, notebooks, site"""
+    """Check everything: style, types, package, notebooks, site."""
     lint()
     pytest("--nbval", *arguments)
 
 
 def check(*arguments: str) -> None:
-    """what a change is most likely to break, in under three minutes: style, types, the quick unit tests"""
+    """Check what a change is most likely to break, in under three minutes: style, types, quick unit tests."""
     lint()
     pytest("-m", "not slow", "tests/unit", *arguments)
 
 
 def portable(*arguments: str) -> None:
-    """what must hold on every system, with every version of Python: the unit tests, one chapter"""
+    """Check what must work on every system and Python version: unit tests, one chapter."""
     install()
     pytest("-m", "not root and not shakespeare", "--nbval", "tests/unit", "chapters/07_gpt2.ipynb", *arguments)
 
 
 def pytest(*arguments: str) -> None:
-    # Each test on one core: threads of two processes that wait for each other are slower than none. The files go to
-    # whichever process is free in the order that conftest.py gives them, the longest first.
+    """Run pytest in several processes, each with one thread."""
+    # Several threads per process would compete for the cores. Each idle process takes the next file in conftest.py's
+    # order, longest first.
     workers = str(min(4, max(2, os.cpu_count() or 2)))
     share = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder")
     run(PYTHON, "-m", "pytest", *share, *arguments, OMP_NUM_THREADS="1")
 
 
 def lint(*arguments: str) -> None:
-    """style and types"""
+    """Check style and types."""
     install()
     run(BIN / "ruff", "check", ".", *arguments)
     run(BIN / "ruff", "format", "--check", ".")
@@ -184,20 +196,22 @@ def skip(reason: str) -> None:
 
 
 def bench(*arguments: str) -> None:
-    """measure the package side by side with others; writes benchmarks/results.md"""
+    """Measure the package side by side with others; writes benchmarks/results.md."""
     install()
     run(PYTHON, "-m", "pip", "install", "--quiet", "onnx==1.23.2", "onnxscript==0.7.2")
     run(PYTHON, "-m", "benchmarks", *arguments)
 
 
 def site(*arguments: str) -> None:
-    """build the book from the committed outputs, into _build/html, all of it: it takes seconds"""
+    """Build the whole book from the committed outputs, into _build/html; takes seconds."""
     install()
     run(BIN / "jupyter-book", "build", ".", "--all", "--warningiserror", "--keep-going", "--quiet", *arguments)
 
 
 class Pages(SimpleHTTPRequestHandler):
-    # Windows may say otherwise, and a browser runs no module that is said to be plain text.
+    """Serves the book without logging."""
+
+    # Windows may report text/plain for scripts, and browsers refuse to run a module of that type.
     extensions_map = {  # noqa: RUF012
         **SimpleHTTPRequestHandler.extensions_map,
         ".js": "text/javascript",
@@ -210,14 +224,14 @@ class Pages(SimpleHTTPRequestHandler):
 
 
 def book(*arguments: str) -> None:
-    """build the book and serve it (a page of modules does not work from a file)"""
+    """Build the book and serve it, because browsers do not run its labs from a file."""
     site(*arguments)
     pages = partial(Pages, directory=str(ROOT / "_build" / "html"))
     try:
         server = ThreadingHTTPServer(("127.0.0.1", 8000), pages)
-    except OSError:  # another program has this port
+    except OSError:  # the port is taken
         server = ThreadingHTTPServer(("127.0.0.1", 0), pages)
-    print(f"The book is at http://localhost:{server.server_port} — Ctrl-C ends it.", flush=True)
+    print(f"The book is at http://localhost:{server.server_port}. Press Ctrl-C to stop.", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -225,44 +239,46 @@ def book(*arguments: str) -> None:
 
 
 def lab(*arguments: str) -> None:
-    """the notebooks, in JupyterLab"""
+    """Open the notebooks in JupyterLab."""
     install()
     run(BIN / "jupyter", "lab", "chapters", *arguments)
 
 
 def look(*arguments: str) -> None:
-    """build the book and write pictures of all pages and labs, for people to look at"""
+    """Build the book and take screenshots of all pages and labs to look through."""
     site()
     run(PYTHON, "-m", "book.look", *arguments)
 
 
 def refresh(*arguments: str) -> None:
-    """run the notebooks whose code has changed; all of them by --all"""
+    """Run the notebooks whose code has changed, or all with --all, and save their outputs."""
     install()
     run(PYTHON, "-m", "book.refresh", *arguments)
 
 
 def wasm(*arguments: str) -> None:
-    """assemble the labs' inner loop again, after a change of linear.wat"""
+    """Assemble linear.wat, the labs' inner loop, after a change; optionally takes the output file."""
+    refuse_more_than(1, "wasm", arguments)
     source = Path("gpt2_course/labs/static/linear.wat")
     target = arguments[0] if arguments else source.with_suffix(".wasm")
     run("npm", "exec", "--yes", f"--package={WABT}", "--", "wat2wasm", source, "-o", target)
 
 
 def repository(*arguments: str) -> None:
-    """move the course to another address: https://github.com/you/your-copy, and the address of its book"""
+    """Move the course to another address, such as https://github.com/you/your-copy, and that of its book."""
     install()
     run(PYTHON, "-m", "book.repository", *arguments)
 
 
 def python(*arguments: str) -> None:
-    """run .venv's Python: -m pytest tests/unit"""
+    """Run .venv's Python with any arguments, such as -m pytest tests/unit."""
     install()
     run(PYTHON, *arguments)
 
 
-def clean() -> None:
-    """remove .venv"""
+def clean(*arguments: str) -> None:
+    """Remove .venv."""
+    refuse_more_than(0, "clean", arguments)
     shutil.rmtree(VENV, ignore_errors=True)
 
 
@@ -273,11 +289,15 @@ TASKS = {task.__name__: task for task in ALL}
 
 
 def main(arguments: list[str]) -> None:
+    """Run the task named by the first argument with the rest, or list all tasks."""
     if not arguments or arguments[0] not in TASKS:
-        print("python tasks.py TASK, and behind it what the task is to be told:\n")
+        asks_for_help = not arguments or arguments[0] in ("-h", "--help")
+        if not asks_for_help:
+            print(f"There is no task {arguments[0]!r}: choose one from this list.\n")
+        print("Usage: python tasks.py TASK [ARGUMENT ...]\n")
         for name, task in TASKS.items():
             print(f"  {name:<11} {task.__doc__}")
-        sys.exit(0 if not arguments or arguments[0] in ("-h", "--help") else 2)
+        sys.exit(0 if asks_for_help else 2)
     TASKS[arguments[0]](*arguments[1:])
 
 

@@ -1,9 +1,9 @@
-"""The front door: `python train.py` trains a GPT-2 on this computer; with `--help` it says what else it can do."""
+"""Train a GPT-2 on this computer with `python train.py`; `--help` lists all settings."""
 
 import os
 import sys
 
-# Threads that wait for each other sleep at once, which makes training fastest. It must be set before PyTorch is loaded.
+# Let waiting threads sleep instead of spin, which makes training fastest. PyTorch reads this when it is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from gpt2_course.cli import main

@@ -1,1 +1,1 @@
-"""Side by side with others that pip can install, in one run: `make bench`, or `python -m benchmarks NAME …`."""
+"""Benchmarks against other packages, both sides in the same run: `make bench`, or `python -m benchmarks GROUP …`."""

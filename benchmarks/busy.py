@@ -1,8 +1,7 @@
-"""`python -m benchmarks.busy [STEPS]`: how long training takes beside programs that keep cores busy.
+"""How long training takes while other programs keep cores busy: `python -m benchmarks.busy [STEPS]`.
 
-Runs the start of `python train.py` on a quiet machine, beside one busy neighbor, and beside two, and prints the seconds
-of training and their ratio to the quiet run. Nothing else should run meanwhile. With 300 steps it takes about five
-minutes on two cores.
+Runs the first steps of `python train.py` alone, alongside one busy program, and alongside two. Prints the seconds of
+training and their ratio to the run alone. Run nothing else meanwhile. 300 steps take about five minutes on two cores.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ STEPS = 300
 
 
 @contextmanager
-def neighbors(count: int) -> Iterator[None]:
-    """Other programs, each of which keeps a core busy."""
+def busy_programs(count: int) -> Iterator[None]:
+    """Run programs that keep one core busy each."""
     programs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -34,9 +33,9 @@ def neighbors(count: int) -> Iterator[None]:
 
 
 def seconds_of_training(steps: int) -> float:
-    """What the history of a run says; reading the text before and writing samples after it are not counted."""
-    chosen = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # training shall choose the number of threads itself
-    environment = {name: value for name, value in os.environ.items() if name not in chosen}
+    """The seconds in the run's history, which exclude the reading of the text and the samples at the end."""
+    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # unset, so training chooses the number of threads itself
+    environment = {name: value for name, value in os.environ.items() if name not in threads}
     with TemporaryDirectory() as folder:
         options = ["--data", "tiny-world:3000", "--steps", str(steps), "--growing-steps", str(steps // 3)]
         subprocess.run(
@@ -50,13 +49,13 @@ def seconds_of_training(steps: int) -> float:
 
 
 def main(steps: int) -> None:
-    print(f"{steps} steps on {os.cpu_count()} cores\n\n| busy neighbors | seconds | ratio |\n|---|---|---|")
-    quiet = 0.0
+    print(f"{steps} steps on {os.cpu_count()} cores\n\n| busy programs | seconds | ratio |\n|---|---|---|")
+    alone = 0.0
     for count in range(3):
-        with neighbors(count):
+        with busy_programs(count):
             seconds = seconds_of_training(steps)
-        quiet = quiet or seconds
-        print(f"| {count} | {seconds:.0f} | {seconds / quiet:.2f} |", flush=True)
+        alone = alone or seconds
+        print(f"| {count} | {seconds:.0f} | {seconds / alone:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

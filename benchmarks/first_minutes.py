@@ -1,7 +1,7 @@
-"""What a newcomer's first minutes take: `python -m benchmarks.first_minutes` prints the table of first_minutes.md.
+"""Time a newcomer's first minutes: `python -m benchmarks.first_minutes` prints the table of first_minutes.md.
 
-Clones the repository as it is committed into an empty folder, and does there what the README says, with nothing
-installed and pip's cache unused. `--test` runs `make test` as well. Needs Linux, which counts what the network brings.
+Clones the last commit into an empty folder and follows the README there, with nothing installed and without pip's
+cache. `--test` also runs `make test`. Needs Linux, whose /proc counts the bytes that come over the network.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ HEADER = "| step | seconds | downloaded |\n|---|---|---|"
 
 
 def received() -> int:
-    """Bytes that have come over the network since this computer was started."""
+    """Bytes that have come over the network since this computer started."""
     lines = Path("/proc/net/dev").read_text(encoding="utf-8").splitlines()[2:]
     counters = dict(line.split(":") for line in lines)
     return sum(int(numbers.split()[0]) for name, numbers in counters.items() if name.strip() != "lo")
 
 
 def step(name: str, command: list[str], folder: Path) -> None:
-    """Run a command and print its line of the table; what it says goes to standard error."""
+    """Run a command and print its row of the table; the command's own output goes to stderr."""
     print(f"$ {' '.join(command)}", file=sys.stderr)
     environment = {**os.environ, "PIP_NO_CACHE_DIR": "1"}
     began, before = perf_counter(), received()
@@ -39,7 +39,7 @@ def step(name: str, command: list[str], folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--test", action="store_true", help="run `make test` as well")
+    parser.add_argument("--test", action="store_true", help="also run `make test`")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as empty:
         course = Path(empty) / "course"

@@ -1,9 +1,10 @@
-"""Generating text, beside `transformers`' own `generate`, both with their key–value caches."""
+"""Text generation compared with `transformers`, both with key-value caches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from transformers import GPT2LMHeadModel
@@ -15,7 +16,7 @@ NEW_TOKENS = 200
 
 
 def pair(config: GPT2Config) -> tuple[GPT2, GPT2LMHeadModel]:
-    """The same weights in our class and in theirs."""
+    """A model in our class and one in theirs, with the same weights."""
     torch.manual_seed(0)
     ours = GPT2(config).eval()
     ours.tokenizer = None  # neither side stops at <|endoftext|>
@@ -26,16 +27,16 @@ def pair(config: GPT2Config) -> tuple[GPT2, GPT2LMHeadModel]:
 
 
 def compare(config: GPT2Config, sampled: bool, rounds: int) -> tuple[float, float, float]:
-    """Tokens a second of ours and theirs, and their ratio, for 200 tokens after a prompt of 8."""
+    """Tokens per second of ours and of theirs, and the ratio, for 200 tokens after a prompt of 8."""
     ours, theirs = pair(config)
     prompt = torch.arange(1, 9)[None]
     mask = torch.ones_like(prompt)
-    choice = {"temperature": 0.8, "top_k": 50} if sampled else {}
+    sampling: dict[str, Any] = {"temperature": 0.8, "top_k": 50} if sampled else {}
 
-    def ours_writes() -> torch.Tensor:
-        return ours.generate(prompt, max_new_tokens=NEW_TOKENS, **(choice or {"temperature": 0}))
+    def generate_ours() -> torch.Tensor:
+        return ours.generate(prompt, max_new_tokens=NEW_TOKENS, **(sampling or {"temperature": 0}))
 
-    def theirs_writes() -> torch.Tensor:
+    def generate_theirs() -> torch.Tensor:
         return theirs.generate(
             prompt,
             attention_mask=mask,
@@ -43,12 +44,12 @@ def compare(config: GPT2Config, sampled: bool, rounds: int) -> tuple[float, floa
             min_new_tokens=NEW_TOKENS,
             do_sample=sampled,
             pad_token_id=0,
-            **choice,
+            **sampling,
         )
 
-    if not sampled and not torch.equal(ours_writes(), theirs_writes()):
-        raise AssertionError("the two write different texts: there is nothing to compare")
-    ours_seconds, theirs_seconds, ratio = side_by_side(ours_writes, theirs_writes, rounds)
+    if not sampled and not torch.equal(generate_ours(), generate_theirs()):
+        raise AssertionError("The two sides generate different texts, so their speeds cannot be compared.")
+    ours_seconds, theirs_seconds, ratio = side_by_side(generate_ours, generate_theirs, rounds)
     return NEW_TOKENS / ours_seconds, NEW_TOKENS / theirs_seconds, 1 / ratio
 
 
@@ -61,9 +62,9 @@ def rows() -> Iterator[Row]:
         ("124M, sampled", GPT2Config(), True, 3, "≥ 1.5"),
         ("124M, greedy", GPT2Config(), False, 3, "≥ 1.5"),
     ]
-    for what, config, sampled, rounds, reach in cases:
+    for what, config, sampled, rounds, goal in cases:
         ours, theirs, ratio = compare(config, sampled, rounds)
-        yield Row(f"generate 200 tokens, {what}", "transformers generate", ours, theirs, "tokens/s", ratio, reach)
+        yield Row(f"generate 200 tokens, {what}", "transformers generate", ours, theirs, "tokens/s", ratio, goal)
 
 
 BENCHMARKS: list[Callable[[], Iterator[Row]]] = [rows]

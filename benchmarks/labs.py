@@ -1,6 +1,7 @@
-"""The engine in the page beside onnxruntime-web, with the same weights, in the same Chromium.
+"""The labs' engine compared with onnxruntime-web, with the same weights in the same Chromium.
 
-Needs Chromium, npm, and `pip install onnx onnxscript` (`make bench` does that); nothing of it is part of the course.
+Needs Chromium, npm, and the packages `onnx` and `onnxscript`, which `make bench` installs. The course itself uses none
+of them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,9 +22,11 @@ from playwright.sync_api import sync_playwright
 from torch import Tensor, nn
 
 from benchmarks.measure import Row
+from book.look import launch
 from gpt2_course import GPT2
 from gpt2_course.labs.lab import STATIC
 from gpt2_course.sources import find_model
+from tasks import Pages
 
 ONNXRUNTIME = "onnxruntime-web@1.30.0"
 ITS_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
@@ -89,20 +92,20 @@ async ([prompt, tokens, rounds]) => {
 
   const pairs = [];
   for (let round = 0; round <= rounds; round++) pairs.push([writeWithOurs(), await writeWithTheirs()]);
-  return pairs.slice(1); // the first was to warm up
+  return pairs.slice(1); // without the warm-up
 }
 """
 
 
 class OneToken(nn.Module):
-    """GPT-2 for one token and the keys and values before it, as onnxruntime is to run it."""
+    """GPT-2's forward pass for one token, given the keys and values before it, in a form that exports to ONNX."""
 
     def __init__(self, model: GPT2) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, token: Tensor, position: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """(1,), (1,), (L, 2, H, S, D) to logits (V,) and (L, 2, H, S + 1, D)."""
+        """Token (1,), position (1,), and past (L, 2, H, S, D) to logits (V,) and present (L, 2, H, S + 1, D)."""
         model, c = self.model, self.model.config
         D = c.n_embd // c.n_head
         x = model.token_embedding(token) + model.position_embedding(position)  # (1, C)
@@ -119,7 +122,7 @@ class OneToken(nn.Module):
         return logits[0], torch.stack(present)
 
 
-def export(model: GPT2, path: Path) -> None:
+def export_to_onnx(model: GPT2, path: Path) -> None:
     c = model.config
     past = torch.zeros(c.n_layer, 2, c.n_head, 5, c.n_embd // c.n_head)
     torch.onnx.export(
@@ -132,11 +135,6 @@ def export(model: GPT2, path: Path) -> None:
         external_data=False,
         verbose=False,
     )
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 def rows() -> Iterator[Row]:
@@ -152,18 +150,18 @@ def rows() -> Iterator[Row]:
             shutil.copy(file, folder)
         for path in find_model("tiny-world").iterdir():
             shutil.copy(path, folder)
-        export(model, folder / "model.onnx")
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=name))
+        export_to_onnx(model, folder / "model.onnx")
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=name))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:
-            found = shutil.which("chromium") or shutil.which("google-chrome")
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+            browser = launch(playwright)
             page = browser.new_page()
             page.goto(f"http://127.0.0.1:{server.server_port}/config.json")
             pairs = page.evaluate(PAGE, [model.tokenizer.encode("Once upon a time"), TOKENS, 7])
             browser.close()
         server.shutdown()
-        assert all(ours["ids"] == theirs["ids"] for ours, theirs in pairs), "the two do not write the same"
+        if not all(ours["ids"] == theirs["ids"] for ours, theirs in pairs):
+            raise AssertionError("The two sides generate different texts, so their speeds cannot be compared.")
         speeds = [(TOKENS / ours["seconds"], TOKENS / theirs["seconds"]) for ours, theirs in pairs]
         yield Row(
             "in the page: generate 200 tokens with the shipped model",

@@ -1,4 +1,4 @@
-"""How two things are timed against each other."""
+"""Timing two things against each other, and measuring memory."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SHAKESPEARE = ROOT.parent / "shared" / "data" / "tinyshakespeare.txt"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `ratio` is ours by theirs; `reach` says what it has to be, such as "≥ 5"."""
+    """One row of the table. `ratio` is ours / theirs, and `goal` is what it should be, such as "≥ 5"."""
 
     what: str
-    against: str
+    compared_with: str
     ours: float
     theirs: float
     unit: str
     ratio: float
-    reach: str
+    goal: str
 
     @property
-    def reached(self) -> bool:
-        sign, bound = self.reach.split()[:2]
+    def goal_met(self) -> bool:
+        sign, bound = self.goal.split()[:2]
         return self.ratio >= float(bound) if sign == "≥" else self.ratio <= float(bound)
 
 
@@ -42,9 +42,9 @@ def seconds(action: Callable[[], object]) -> float:
 def side_by_side(
     ours: Callable[[], object], theirs: Callable[[], object], rounds: int = 7
 ) -> tuple[float, float, float]:
-    """Median seconds of both, and the median of the ratios, measured in turn after a warm-up: A B, A B, …
+    """Median seconds of both, and the median of their ratios; after a warm-up, they take turns: A B, A B, …
 
-    Turns share whatever else the machine is doing, so their ratio holds where single times drift.
+    Both sides of a turn share whatever else the machine is doing, so their ratio is steadier than single times.
     """
     ours(), theirs()
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
@@ -52,15 +52,15 @@ def side_by_side(
 
 
 def peak_memory() -> float:
-    """The most memory this process has had so far, in MB, Python and libraries included (Linux).
+    """The peak memory of this process so far in MB, including Python and libraries (Linux only).
 
-    Not `getrusage`: what it says of a process begins with the memory of the one that started it.
+    `getrusage` will not do, because its peak includes the parent process's memory at the start.
     """
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1000
 
 
 def in_new_process(module: str, *arguments: str) -> dict[str, float]:
-    """What `python -m module arguments` prints, as JSON: for what must not share a process, such as peak memory."""
+    """Run `python -m module arguments` and parse the JSON in its last line, to measure in a process of its own."""
     command = [sys.executable, "-m", module, *arguments]
     output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     result: dict[str, float] = json.loads(output.splitlines()[-1])

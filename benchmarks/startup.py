@@ -1,4 +1,4 @@
-"""How long the import takes, beside that of torch alone."""
+"""Seconds to import the package, compared with torch alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tokenizer beside Hugging Face `tokenizers` (Rust) and tiktoken (Rust)."""
+"""The tokenizer compared with Hugging Face's `tokenizers` and OpenAI's tiktoken, both written in Rust."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gpt2_course import Tokenizer
 from gpt2_course.tokenizer import END_OF_TEXT
 
 VOCAB_SIZE = 2048
-# the split pattern that OpenAI publishes for GPT-2
+# The split pattern that OpenAI publishes for GPT-2.
 PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
 
 
@@ -49,7 +49,7 @@ def rows() -> Iterator[Row]:
         ranks[tokenizer.decode_bytes([id])] = id
     encoding = tiktoken.Encoding("own", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
     if tokenizer.encode(text) != encoding.encode_ordinary(text):
-        raise AssertionError("the two give different ids: there is nothing to compare")
+        raise AssertionError("The two sides give different ids, so their speeds cannot be compared.")
     megabytes = len(text.encode()) / 1e6
     ours, theirs, ratio = side_by_side(lambda: tokenizer.encode(text), lambda: encoding.encode_ordinary(text), 15)
     what = f"encode Shakespeare, vocabulary {VOCAB_SIZE}"
@@ -59,6 +59,6 @@ def rows() -> Iterator[Row]:
 BENCHMARKS: list[Callable[[], Iterator[Row]]] = [rows]
 
 
-if __name__ == "__main__":  # peak memory of a process that trains a vocabulary, Python and all
+if __name__ == "__main__":  # print the peak memory of a process that trains a vocabulary
     train_ours()
     print(json.dumps({"peak": peak_memory()}))

@@ -1,4 +1,4 @@
-"""Training: a single step beside `transformers` with PyTorch's AdamW, and a whole run beside a plain loop."""
+"""Training: single steps compared with `transformers` and PyTorch's AdamW, and a whole run with a plain loop."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def their_step(vocab_size: int) -> Callable[[], object]:
         starts = torch.randint(len(data) - 256, (16,)).tolist()
         rows = torch.stack([data[start : start + 256] for start in starts])
         optimizer.zero_grad(set_to_none=True)
-        model(rows, labels=rows).loss.backward()  # it shifts the labels itself
+        model(rows, labels=rows).loss.backward()  # the model shifts the labels itself
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
@@ -65,14 +65,14 @@ def step_rows() -> Iterator[Row]:
         yield Row(memory, "the same", peak[0], peak[1], "MB", peak[0] / peak[1], "≤ 1")
 
 
-# ---- a whole run: seconds to a validation loss of 1.88 nats a character ------------------------------------------
+# ---- a whole run: seconds to a validation loss of 1.88 nats per character ----------------------------------------
 
 CHARACTERS = GPT2Config(65, 64, 128, 4, 4, 0.0, 0.0, 0.0)
 TARGET = 1.88
 
 
 def characters() -> tuple[TokenStream, TokenStream]:
-    """Shakespeare as numbers of characters: the first 90 % to learn from, the rest to be tested on."""
+    """Shakespeare, one id per character: the first 90% for training, the rest for validation."""
     text = SHAKESPEARE.read_text(encoding="utf-8")
     number = {character: i for i, character in enumerate(sorted(set(text)))}
     ids = np.array([number[character] for character in text], dtype=np.uint16)
@@ -81,12 +81,12 @@ def characters() -> tuple[TokenStream, TokenStream]:
 
 
 def validation_loss(model: GPT2, val: TokenStream) -> float:
-    """Over all of the validation text, in windows of 64."""
+    """The loss over the whole validation text, in windows of 64, in nats per character."""
     return mean_loss(model, val, evenly_spaced_windows(val, 65), 64, 128)
 
 
 def plain_loop(seed: int) -> tuple[float, float]:
-    """Seconds and validation loss of the loop that most tutorials have: AdamW, batch 12, 2000 steps."""
+    """Seconds and validation loss of the loop found in most tutorials: AdamW, batch 12, 2000 steps."""
     train, val = characters()
     torch.manual_seed(seed)
     model = GPT2(CHARACTERS)
@@ -115,7 +115,7 @@ def plain_loop(seed: int) -> tuple[float, float]:
 
 
 def our_run(seed: int) -> tuple[float, float]:
-    """Seconds and validation loss of the trainer, with its own defaults where nothing is said."""
+    """Seconds and validation loss of our trainer, with its defaults unless set here."""
     train, val = characters()
     torch.manual_seed(seed)
     settings = TrainConfig(
@@ -123,7 +123,7 @@ def our_run(seed: int) -> tuple[float, float]:
         context=64,
         batch_size=16,
         steps=375,
-        growing_steps=0,  # both sides read whole sequences from the first step on
+        growing_steps=0,  # full-length sequences from the first step, like the plain loop
         learning_rate=0.006,
         muon_learning_rate=0.04,
         warmup_steps=5,
@@ -146,7 +146,7 @@ def run_rows() -> Iterator[Row]:
         our_seconds.append(ours if our_loss <= TARGET else math.inf)
         plain_loop_seconds.append(theirs)
         ratios.append(our_seconds[-1] / theirs)
-    ours, theirs, ratio = max(our_seconds), min(plain_loop_seconds), max(ratios)  # the worse of both seeds
+    ours, theirs, ratio = max(our_seconds), min(plain_loop_seconds), max(ratios)  # the worse of two seeds
     what = f"seconds to {TARGET} nats/character, 4×4×128 on Shakespeare"
     yield Row(what, "plain AdamW loop, 2000 steps", ours, theirs, "s", ratio, "≤ 0.4")
 
@@ -154,7 +154,7 @@ def run_rows() -> Iterator[Row]:
 BENCHMARKS: list[Callable[[], Iterator[Row]]] = [step_rows, run_rows]
 
 
-if __name__ == "__main__":  # peak memory of a process that makes a few steps, Python, torch and all
+if __name__ == "__main__":  # print the peak memory of a process that trains for a few steps
     side, vocab_size = sys.argv[1:]
     step = {"ours": our_step, "theirs": their_step}[side](int(vocab_size))
     for _ in range(3):

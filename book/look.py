@@ -1,7 +1,7 @@
-"""Writes contact sheets of all pages and of every state of every lab, for people to look at: `make look`.
+"""Take screenshots of all pages and of every lab in every state, to look through: `make look`.
 
-Each at three widths, light and dark, as PNG files that `index.html` in the same folder shows. It needs the built book
-(`make site`) and a Chromium.
+Each is taken at three widths, light and dark, and put on contact sheets: PNG files, all shown in `index.html` in the
+same folder. Needs the built book (`make site`) and Chromium.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from html import escape
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,33 +24,31 @@ from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect, sync_playwright
 
 from book.pace import patience
+from tasks import Pages
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build/html"
-WIDTHS = (360, 820, 1440)  # pixels of a phone, a tablet, a laptop
+WIDTHS = (360, 820, 1440)  # pixels; a phone, a tablet, a laptop
 THEMES = ("light", "dark")
-SHEET, GAP = 2400, 24  # pixels: how wide a contact sheet is, and how far apart its pictures are
-IN_FRONT = ".bd-header-article, .skip-link, #pst-back-to-top"  # what stands in front of a lab while a page is scrolled
-COLUMN = 2600  # pixels of a page that stand below each other, before its next column begins
+SHEET, GAP = 2400, 24  # pixels; the size of a contact sheet and the gap between its pictures
+COVERING = ".bd-header-article, .skip-link, #pst-back-to-top"  # what covers a lab while the page is scrolled
+COLUMN = 2600  # pixels; a longer page is cut into columns of this height
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
+class Isolated(Pages):
+    """Serves pages in isolation from other sites."""
 
     def end_headers(self) -> None:
-        # A page that is isolated from others may ask how much memory it and its workers use.
+        # Only a page isolated from others may ask how much memory it and its workers use.
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 @contextmanager
 def serving(site: Path) -> Iterator[str]:
-    """The address of a built book."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    """Serve a built book; yields its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Isolated, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -59,7 +57,7 @@ def serving(site: Path) -> Iterator[str]:
 
 
 def launch(playwright: Playwright) -> Browser:
-    """The computer's Chromium, or Playwright's own (`playwright install chromium`)."""
+    """Start the computer's Chromium or Chrome, or else Playwright's own (`playwright install chromium`)."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     return playwright.chromium.launch(
         executable_path=found, args=["--no-sandbox", "--enable-blink-features=ForceEagerMeasureMemory"]
@@ -67,16 +65,16 @@ def launch(playwright: Playwright) -> Browser:
 
 
 def pages_of(site: Path) -> list[str]:
-    """The paths of the pages of a built book, as in their addresses."""
+    """The paths of a built book's pages, relative to its address."""
     found = (path.relative_to(site) for path in site.rglob("*.html") if "_static" not in path.parts)
-    return sorted(path.as_posix() for path in found if path.as_posix() != "index.html")  # it only leads to another
+    return sorted(path.as_posix() for path in found if path.as_posix() != "index.html")  # it only redirects
 
 
 # --- every state of every lab -------------------------------------------------------------------------------------
 
 
 def wake(page: Page, name: str) -> Locator:
-    """A lab of the page, alive."""
+    """Scroll to a lab and wait until it runs; returns it."""
     page.locator(f'[data-lab="{name}"]').first.scroll_into_view_if_needed()
     lab = page.locator(f'[data-lab="{name}"][data-alive]').first
     lab.wait_for(timeout=patience(120) * 1000)
@@ -84,35 +82,35 @@ def wake(page: Page, name: str) -> Locator:
 
 
 def drag(lab: Locator, label: str, value: float) -> None:
-    """Moves a slider."""
+    """Move a slider to a value."""
     lab.get_by_label(label).evaluate(
         "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }", value
     )
 
 
 def press(lab: Locator, name: str) -> None:
-    """Presses a button, wherever it is on the page."""
+    """Press a button, even one that is covered or off the screen."""
     lab.get_by_role("button", name=name).first.evaluate("button => button.click()")
 
 
 def _playground(lab: Locator) -> Iterator[str]:
-    def written() -> None:
+    def wait_for_texts() -> None:
         expect(lab.locator(".lab-samples")).to_have_attribute("aria-busy", "false", timeout=patience(120) * 1000)
 
-    written()  # it begins by itself
+    wait_for_texts()  # the first is written without a press
     yield "a first text"
     for label, value in (("Samples", 4), ("Maximum length", 40), ("Temperature", 2)):
         drag(lab, label, value)
     press(lab, "A rain song for")
     expect(lab.locator(".lab-sample")).to_have_count(4)
-    written()
+    wait_for_texts()
     yield "four hot texts"
     drag(lab, "Temperature", 0)
     drag(lab, "Samples", 1)
     lab.get_by_label("Your prompt").fill("")
     press(lab, "Write")
     expect(lab.locator(".lab-sample")).to_have_count(1)
-    written()
+    wait_for_texts()
     yield "greedy, without a prompt"
 
 
@@ -208,7 +206,7 @@ def _training_replay(lab: Locator) -> Iterator[str]:
         yield slider.get_attribute("aria-valuetext") or ""
 
 
-# A lab's name -> what brings it, on a fresh page, into each of its states, one after the other, and names them.
+# By lab name: a walk that brings the lab, on a fresh page, into each of its states and yields the state's name.
 LABS: dict[str, Callable[[Locator], Iterator[str]]] = {
     "playground": _playground,
     "tokenizer_lab": _tokenizer_lab,
@@ -222,25 +220,26 @@ LABS: dict[str, Callable[[Locator], Iterator[str]]] = {
 # --- contact sheets -----------------------------------------------------------------------------------------------
 
 
-def shot(seen: Page | Locator, theme: str, **how: Any) -> Image.Image:
+def screenshot(seen: Page | Locator, theme: str, **options: Any) -> Image.Image:
+    """A screenshot of a page or a part of it in a theme; takes the options of Playwright's method."""
     page = seen if isinstance(seen, Page) else seen.page
     page.evaluate(
         """theme => new Promise((go) => {
           document.documentElement.dataset.theme = theme;
-          requestAnimationFrame(() => requestAnimationFrame(go)); // labs paint their pictures in the next frame
+          requestAnimationFrame(() => requestAnimationFrame(go)); // labs repaint their pictures in the next frame
         })""",
         theme,
     )
-    return Image.open(BytesIO(seen.screenshot(animations="disabled", **how))).convert("RGB")
+    return Image.open(BytesIO(seen.screenshot(animations="disabled", **options))).convert("RGB")
 
 
 def columns(long: Image.Image) -> list[Image.Image]:
-    """A long page, cut into pieces that fit beside each other."""
+    """A long picture cut into columns, from top to bottom."""
     return [long.crop((0, top, long.width, min(top + COLUMN, long.height))) for top in range(0, long.height, COLUMN)]
 
 
 def sheets(pictures: list[tuple[str, Image.Image]], scale: float) -> Iterator[Image.Image]:
-    """Pictures with their names under a line, in rows, on as many sheets as are needed."""
+    """Lay out pictures in rows, each below its name, on as many sheets as needed; `scale` shrinks them."""
     font = ImageFont.load_default(16)
     row: list[tuple[str, Image.Image]] = []
     rows = [row]
@@ -272,11 +271,11 @@ def sheets(pictures: list[tuple[str, Image.Image]], scale: float) -> Iterator[Im
 
 
 def look(site: Path, folder: Path) -> int:
-    """Writes the sheets of a built book into a folder, and returns how many there are."""
+    """Save the contact sheets of a built book in a folder; returns how many there are."""
     folder.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
 
-    def write(name: str, pictures: list[tuple[str, Image.Image]], width: int) -> None:
+    def save_sheets(name: str, pictures: list[tuple[str, Image.Image]], width: int) -> None:
         scale = {360: 0.75, 820: 0.6}.get(width, 0.5)
         for n, sheet in enumerate(sheets(pictures, scale), 1):
             names.append(f"{name}-{n}.png")
@@ -295,21 +294,21 @@ def look(site: Path, folder: Path) -> int:
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 900})
                 for theme in THEMES:
-                    pieces = columns(shot(page, theme, full_page=True))
+                    pieces = columns(screenshot(page, theme, full_page=True))
                     name = re.sub(r"\W+", "_", path.removesuffix(".html"))
-                    write(f"{name}-{width}-{theme}", [("", piece) for piece in pieces], width)
+                    save_sheets(f"{name}-{width}-{theme}", [("", piece) for piece in pieces], width)
         for lab_name, walk in LABS.items():
             for width in WIDTHS:
                 print(lab_name, width, flush=True)
                 page.set_viewport_size({"width": width, "height": 900})
                 page.goto(f"{home}/book/labs.html")
-                page.add_style_tag(content=f"{IN_FRONT} {{ display: none !important }}")
+                page.add_style_tag(content=f"{COVERING} {{ display: none !important }}")
                 for name in LABS:
-                    wake(page, name)  # those above it may grow when they wake
+                    wake(page, name)  # all of them, because labs grow when they wake, which would move this one
                 lab = wake(page, lab_name)
-                seen = [(state, {theme: shot(lab, theme) for theme in THEMES}) for state in walk(lab)]
+                seen = [(state, {theme: screenshot(lab, theme) for theme in THEMES}) for state in walk(lab)]
                 for theme in THEMES:
-                    write(f"{lab_name}-{width}-{theme}", [(state, shots[theme]) for state, shots in seen], width)
+                    save_sheets(f"{lab_name}-{width}-{theme}", [(state, shots[theme]) for state, shots in seen], width)
         browser.close()
     figures = "".join(
         f'<h2>{escape(name)}</h2><img src="{name}" alt="{escape(name)}" loading="lazy">' for name in names
@@ -322,15 +321,18 @@ def look(site: Path, folder: Path) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m book.look", description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "_build/look", help="where the sheets go")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "_build/look", help="folder for the sheets")
     folder = parser.parse_args().folder
     if not SITE.exists():
-        sys.exit("There is no built book in _build/html: run `make site` first.")
+        sys.exit("_build/html does not contain the book: run `make site` first.")
     try:
         count = look(SITE, folder)
     except Error as error:
-        sys.exit(f"The browser failed; `playwright install chromium` gets one: {str(error).splitlines()[0]}")
-    print(f"{count} sheets: open {folder / 'index.html'}")
+        sys.exit(
+            f"The browser failed ({str(error).splitlines()[0]}): if there is none, run "
+            "`.venv/bin/playwright install chromium`."
+        )
+    print(f"Saved {count} contact sheets: open {folder / 'index.html'}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long to wait before something counts as hung: longer on a slow or busy computer. Used by all tests."""
+"""Time limits for what may hang, longer on a slow or busy computer. Used by all tests."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from math import ceil
 from time import perf_counter
 
-QUIET = 0.2  # seconds that the work below takes on one core of a quiet laptop
-CELL = 900  # seconds that no cell of a notebook needs on a quiet laptop
-VARIABLE = "GPT2_COURSE_SLOWNESS"  # hands what was measured on to other processes
+QUIET = 0.2  # seconds for the work below on one core of an idle laptop
+CELL = 900  # seconds; far more than any notebook cell needs on an idle laptop
+VARIABLE = "GPT2_COURSE_SLOWNESS"  # passes the measurement on to other processes
 
 
 def slowness() -> float:
-    """How many times as long as a quiet laptop this computer takes, at least 1; measured once."""
+    """How much slower than an idle laptop this computer is, as a factor of at least 1; measured once."""
     if VARIABLE not in os.environ:
         began = perf_counter()
         digest = b""
@@ -24,5 +24,5 @@ def slowness() -> float:
 
 
 def patience(seconds: float) -> int:
-    """The time limit, in seconds, for what takes much less than `seconds` on a quiet laptop."""
+    """The time limit in seconds for something that takes much less than `seconds` on an idle laptop."""
     return ceil(seconds * slowness())

@@ -1,4 +1,4 @@
-"""Runs the notebooks whose code has changed and keeps their outputs: `make refresh` (all of them: ARGS=--all)."""
+"""Run the notebooks whose code has changed and save their outputs: `make refresh`, or `make refresh ARGS=--all`."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def front_wall() -> str:
 
 
 def front_page() -> dict[str, str]:
-    """What the front page includes: file names and their contents."""
+    """The HTML files that the front page includes: their contents by name."""
     return {"wall.html": front_wall(), "playground.html": Playground()._repr_html_() + "\n"}
 
 
 def sources_hash(notebook: Any) -> str:
-    """Changes when code does, whatever its outputs; but not with the set-up, which names the repository's address."""
+    """A hash of the notebook's code, without outputs and the setup cell, which contains the repository's address."""
     cells = [(cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells if cell.cell_type == "code"]
     cells = [cell for cell in cells if "setup" not in cell[1]]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
 def refresh(path: Path) -> float:
-    """Runs a notebook from its first cell and writes it back, without what is not content; returns the seconds.
+    """Run a notebook from its first cell and save it without metadata that changes every time; returns the seconds.
 
-    Raises `CellExecutionError` for a cell that fails; the file is then left as it was.
+    Raises `CellExecutionError` if a cell fails, and leaves the file unchanged.
     """
     notebook = nbformat.read(path, as_version=4)
     began = perf_counter()
@@ -60,8 +60,8 @@ def refresh(path: Path) -> float:
             cell.outputs = _joined(cell.outputs)
             for output in cell.outputs:
                 data = output.get("data", {})
-                data.pop(WIDGET, None)  # its id is another one every time; the text/html stays
-                if "text/html" in data:  # the book has BertViz's libraries once, as files
+                data.pop(WIDGET, None)  # its id changes every time; the text/html stays
+                if "text/html" in data:  # the book loads BertViz's libraries from files instead
                     data["text/html"] = data["text/html"].replace(libraries(), "")
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -74,7 +74,7 @@ def refresh(path: Path) -> float:
 
 
 def _joined(outputs: list[Any]) -> list[Any]:
-    """Text that was printed in pieces as one output: how it was cut is a matter of chance."""
+    """The outputs with consecutive prints merged, because their division into messages is random."""
     joined: list[Any] = []
     for output in outputs:
         if joined and output.output_type == joined[-1].output_type == "stream" and output.name == joined[-1].name:
@@ -86,7 +86,7 @@ def _joined(outputs: list[Any]) -> list[Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--all", action="store_true", help="also those whose code has not changed")
+    parser.add_argument("--all", action="store_true", help="also run notebooks whose code has not changed")
     every = parser.parse_args().all
     for name, content in front_page().items():
         (ROOT / "book/figures" / name).write_text(content, encoding="utf-8")
@@ -99,7 +99,7 @@ def main() -> None:
         try:
             seconds = refresh(path)
         except CellExecutionError as error:
-            sys.exit(f"{path.name} was left as it was, because a cell failed:\n{error}")
+            sys.exit(f"{path.name} is unchanged, because one of its cells failed:\n{error}")
         print(f"{path.name}: {seconds:.0f} s")
 
 

@@ -1,6 +1,6 @@
-"""Gives the course another home: `make repository URL=https://github.com/you/your-copy`, everywhere at once.
+"""Move the course to another address: `make repository URL=https://github.com/you/your-copy`.
 
-Two addresses change: the repository's, and that of the published book, to which the links in notebooks lead.
+Replaces two addresses in all files: the repository's, and that of the published book, which notebooks link to.
 """
 
 from __future__ import annotations
@@ -14,34 +14,36 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def address() -> str:
-    """The repository's address in use: the one in _config.yml."""
+    """The repository's current address, from _config.yml."""
     return _configured("url", "repository")
 
 
 def book_address() -> str:
-    """Where the book is published, with a slash at the end: the `baseurl` in _config.yml."""
+    """The published book's current address, with a slash at the end: `baseurl` in _config.yml."""
     return _configured("baseurl", "html")
 
 
 def _configured(key: str, part: str) -> str:
     found = re.search(rf"^  {key}: (https://\S+)$", (ROOT / "_config.yml").read_text(encoding="utf-8"), re.MULTILINE)
     if not found:
-        sys.exit(f"_config.yml lacks an address: its part `{part}` must have a line `  {key}: https://…`.")
+        sys.exit(f"_config.yml has no address for `{key}`: add a line `  {key}: https://…` under `{part}`.")
     return found[1]
 
 
 def published(repository: str) -> str:
-    """Where the pages of a repository are: https://github.com/you/it → https://you.github.io/it/."""
+    """The address where GitHub publishes a repository's pages: https://github.com/you/it → https://you.github.io/it/."""
     host, owner, name = repository.removeprefix("https://").split("/")
     if host != "github.com":
-        sys.exit(f"Where {host} publishes pages is not known: add BOOK=https://… to say where the book will be.")
+        sys.exit(f"The book's address is not known for repositories on {host}: give it with BOOK=https://….")
     return f"https://{owner.lower()}.github.io/{name}/"
 
 
 def main() -> None:
-    new, *book = [argument.removesuffix("/").removesuffix(".git") for argument in sys.argv[1:3]] or [""]
+    if len(sys.argv) > 3:
+        sys.exit(f"Give at most two addresses, the repository's and the book's, not {len(sys.argv) - 1}.")
+    new, *book = [argument.removesuffix("/").removesuffix(".git") for argument in sys.argv[1:]] or [""]
     if not re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", new):
-        sys.exit(f"An address like https://github.com/you/your-copy is needed, not {new!r}: make repository URL=…")
+        sys.exit(f"URL must be an address like https://github.com/you/your-copy, but is {new!r}.")
     if book and not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)*", book[0]):
         sys.exit(f"BOOK must be an address like https://you.github.io/your-copy, but is {book[0]!r}.")
     moves = {address(): new, book_address(): f"{book[0]}/" if book else published(new)}

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures shared by all tests, and the selection of tests for this computer."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-# A shell in whose background the tests run, or nohup, has these ignored, by all that tests start as well.
+# In a shell's background or under nohup, these signals are ignored, and every program that a test starts inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-pytest_plugins = ["pytester"]  # for the tests of what the root's conftest.py does with notebooks
+pytest_plugins = ["pytester"]  # for the tests of the root's conftest.py
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAKESPEARE = ROOT.parent / "shared" / "data" / "tinyshakespeare.txt"
-# What not every computer has: the fixture, and the marker of the tests that use it.
+# Fixtures that need something not every computer has, and the marker of the tests that use them.
 MARKERS = {"shakespeare": "shakespeare", "small_disk": "root"}
-# Markers of tests that mean nothing elsewhere.
+# Markers of tests for some systems only, and whether this is one of them.
 SYSTEMS = {"linux": sys.platform == "linux", "posix": os.name == "posix"}
 
 
 @pytest.fixture(scope="session")
 def shakespeare() -> Path:
-    """A megabyte of real text, no part of the project: it lies beside the repository, or the test is skipped."""
+    """A megabyte of real text, kept outside of the repository; without it, the test is skipped."""
     if not SHAKESPEARE.exists():
-        pytest.skip(f"needs the real text {SHAKESPEARE.name}, which is not beside this repository")
+        pytest.skip(f"needs {SHAKESPEARE.name} in ../shared/data, next to the repository")
     return SHAKESPEARE
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 1 MB."""
+    """The folder of a real file system of 1 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = (
@@ -48,13 +48,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ).returncode
     )
     if not mounted:
-        pytest.skip("needs the right to mount a tmpfs, to have a disk that is full")
+        pytest.skip("needs permission to mount a tmpfs, to fill up a disk")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
 
 
 def build_site(source: Path, folder: Path) -> Path:
-    """Build the book of a checkout, without a warning; returns the site's folder."""
+    """Build the book of a checkout, failing on any warning; returns the site's folder."""
     command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", folder]
     built = subprocess.run(
         [*command, "--warningiserror", "--keep-going", "--quiet"], capture_output=True, text=True, check=False
@@ -65,7 +65,7 @@ def build_site(source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built book; built once for all processes of xdist."""
+    """The folder of the built book, built once for all of xdist's processes."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -79,7 +79,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def windows_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The book, built from a checkout by Git for Windows, whose `core.autocrlf` turns LF into CRLF."""
+    """The folder of the book built from a checkout with Git for Windows' `core.autocrlf`, which turns LF into CRLF."""
     folder = tmp_path_factory.mktemp("windows")
     source = ["--no-local", "--depth", "1", ROOT.as_uri(), folder / "clone"]
     subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "--quiet", *source], check=True)
@@ -88,15 +88,15 @@ def windows_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reaches the hub, whatever it calls."""
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    """Keep every test from reaching the Hugging Face Hub."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of another system are deselected; in CI, a file, browser or tool that is missing is a failure."""
+    """Deselect tests for other systems; in CI, make a skipped test fail."""
     for item in items:
-        for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):  # a notebook's cell has none
+        for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):  # notebook cells have no fixtures
             item.add_marker(MARKERS[fixture])
     elsewhere = [name for name, here in SYSTEMS.items() if not here]
     foreign = [item for item in items if any(item.get_closest_marker(name) for name in elsewhere)]
@@ -114,4 +114,4 @@ class _NoSkips:
         report = outcome.get_result()
         if report.skipped and not hasattr(report, "wasxfail"):
             report.outcome = "failed"
-            report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+            report.longrepr = f"skipped, which counts as a failure in CI: {report.longrepr}"

@@ -1,6 +1,7 @@
-"""Jupyter Book loads thebe's scripts on every page, twice, and the second time is an error in the console.
+"""A Sphinx extension that leaves out thebe's scripts.
 
-Thebe runs cells on a server. Our labs need none, so its scripts are left out.
+Thebe runs cells on a server, which our labs do not need. Jupyter Book loads its scripts twice on every page, and the
+second time logs an error in the console.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Turns links to the published book into links inside the book that is being built.
+"""A Sphinx extension that turns links to the published book into cross-references within it.
 
-Notebooks name pages by their published address, because a relative link leads nowhere in Colab. Here each becomes a
-cross-reference like any other: it works offline and at any address, and a dead one is a warning, so the build fails.
+Notebooks link to published pages, because relative links do not work in Colab. As cross-references, the links work
+offline and at any address, and a dead one produces a warning, which fails the build.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
 
-def inside(app: Sphinx, doctree: nodes.document) -> None:
+def refer_within_book(app: Sphinx, doctree: nodes.document) -> None:
     for link in list(doctree.findall(nodes.reference)):
         address = link.get("refuri", "")
         if not address.startswith(app.config.html_baseurl):
@@ -31,5 +31,5 @@ def inside(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("doctree-read", inside)
+    app.connect("doctree-read", refer_within_book)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

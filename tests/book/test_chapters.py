@@ -1,4 +1,4 @@
-"""What must hold for every committed notebook; that its cells still give these outputs is nbval's part."""
+"""Every committed notebook is complete and consistent. (nbval compares its outputs.)"""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from gpt2_course.exercises.registry import EXERCISES
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER_FILES = sorted((ROOT / "chapters").glob("*.ipynb"))
-# A solution is text: folded wherever a notebook is read, with no output that stands beside an unsolved exercise.
+# A solution is folded text, not a code cell, so no output of it appears next to an unsolved exercise.
 SOLUTION = re.compile(
     r'<details class="solution"><summary>Solution</summary>\n\n```python\n(.*)\n```\n\n</details>', re.DOTALL
 )
 
 
 def solutions(notebook: Any) -> dict[str, str]:
-    """The code of each solution, by its cell's id."""
+    """The code of each solution, by cell id."""
     found = {cell.id: SOLUTION.fullmatch(cell.source) for cell in notebook.cells if cell.cell_type == "markdown"}
     return {name: match[1] for name, match in found.items() if match}
 
 
 def definitions(notebook: Any, code: str) -> ast.Module:
-    """What code needs of a chapter and can be had without running it: imports, and the functions that it calls."""
+    """What some code needs from a chapter: its imports, and the functions and classes that the code uses."""
     cells = [c.source for c in notebook.cells if c.cell_type == "code" and "setup" not in c.metadata.get("tags", [])]
     needed = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     kept: list[ast.stmt] = []
-    for statement in reversed(ast.parse("\n".join(cells)).body):  # what a function calls stands above it
+    for statement in reversed(ast.parse("\n".join(cells)).body):  # a function's own needs are defined above it
         if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name in needed:
             needed |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
             kept.insert(0, statement)
@@ -55,49 +55,49 @@ def read(path: Path) -> Any:
 
 
 def faults(notebook: Any) -> list[str]:
-    """What keeps a notebook from being committed."""
+    """The reasons not to commit a notebook, if there are any."""
     found = []
     for cell in notebook.cells:
         if cell.cell_type != "code":
-            found += [f"a picture without a text: {image}" for image in re.findall(r"!\[\]\([^)]*\)", cell.source)]
+            found += [f"a picture without alt text: {image}" for image in re.findall(r"!\[\]\([^)]*\)", cell.source)]
             continue
         tags = cell.metadata.get("tags", [])
         if cell.execution_count is None:
             found.append(f"a cell that was never run: {cell.source[:60]!r}")
         if "nbval-ignore-output" in tags and "# Not compared" not in cell.source:
-            found.append(f"outputs are not compared, and no comment '# Not compared: …' says why: {cell.source[:60]!r}")
+            found.append(f"no comment '# Not compared: …' says why outputs are ignored: {cell.source[:60]!r}")
         for output in cell.outputs:
             if output.output_type == "error":
                 found.append(f"an error: {output.evalue}")
             kinds = output.get("data", {})
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
             if {"image/png", "image/svg+xml"} & set(kinds) and not alt:
-                found.append(f"a picture without a text: {cell.source[:60]!r}")
+                found.append(f"a picture without alt text: {cell.source[:60]!r}")
             shown = kinds.get("text/html", "")
             if "<svg" in shown and not re.search(r'(aria-label|alt)="[^"]{20,}"', shown):
-                found.append(f"a picture without a text: {cell.source[:60]!r}")
+                found.append(f"a picture without alt text: {cell.source[:60]!r}")
     if notebook.metadata.get("sources") != sources_hash(notebook):
-        found.append("its code has changed since it was run: make refresh")
+        found.append("its code has changed since it was run: run `make refresh`")
     return found
 
 
 @pytest.mark.parametrize("path", CHAPTER_FILES, ids=lambda path: path.stem)
-def test_a_chapter_was_run_as_it_stands(path: Path) -> None:
+def test_a_chapter_was_run_with_its_current_code(path: Path) -> None:
     assert faults(read(path)) == []
 
 
 @pytest.mark.parametrize("path", CHAPTER_FILES, ids=lambda path: path.stem)
-def test_a_chapter_has_what_every_chapter_has(path: Path) -> None:
+def test_a_chapter_has_exercises_the_wall_a_quiz_and_a_check_against_the_package(path: Path) -> None:
     number = int(path.stem[:2])
     code = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
     numbers = [n for n in EXERCISES if n.startswith(f"{number}.")]
     assert len(numbers) >= 3
     for exercise in numbers:
         asked = [source for source in code if f'check("{exercise}"' in source]
-        assert len(asked) == 1, f"{exercise}: one cell to write in"
+        assert len(asked) == 1, f"exercise {exercise} needs exactly one cell to write in"
     assert f"wall({number})" in "".join(code)
     assert f"quiz({number})" in "".join(code)
-    # the cell that ties it to the package
+    # the cell that compares the chapter's code with the package
     assert re.search(r"^ *(assert |torch\.testing\.assert_close)", "\n".join(code), re.MULTILINE)
 
 
@@ -111,26 +111,24 @@ def test_no_exercise_is_shown_as_solved(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CHAPTER_FILES, ids=lambda path: path.stem)
-def test_every_solution_is_correct_with_what_the_chapter_has_defined(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[Feedback] = []
-    monkeypatch.setattr(exercises, "check", lambda number, answer: said.append(check(number, answer, remember=False)))
+def test_every_solution_is_correct_given_the_chapters_definitions(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Feedback] = []
+    monkeypatch.setattr(exercises, "check", lambda number, answer: given.append(check(number, answer, remember=False)))
     written = solutions(read(path)).values()
     names: dict[str, Any] = {"__name__": path.stem}
     exec(compile(definitions(read(path), "\n".join(written)), path.name, "exec"), names)
     for solution in written:
         exec(solution, names)
-    assert [feedback for feedback in said if feedback.state != "correct"] == []
+    assert [feedback for feedback in given if feedback.state != "correct"] == []
     number = int(path.stem[:2])
-    assert [feedback.exercise.number for feedback in said] == [n for n in EXERCISES if n.startswith(f"{number}.")]
+    assert [feedback.exercise.number for feedback in given] == [n for n in EXERCISES if n.startswith(f"{number}.")]
 
 
-def test_solutions_are_as_tidy_as_other_code(tmp_path: Path) -> None:
+def test_solutions_pass_the_linter_and_formatter(tmp_path: Path) -> None:
     for path in CHAPTER_FILES:
         for name, code in solutions(read(path)).items():
             (tmp_path / f"{name}.py").write_text(code + "\n", encoding="utf-8")
-    # F821: they use what their chapter has defined; the others are off for all notebooks
+    # F821: solutions use their chapter's definitions; the other rules are off for all notebooks
     for command in (["check", "--ignore=F821,B905,E402,E501"], ["format", "--check"]):
         ruff = [sys.executable, "-m", "ruff", *command, f"--config={ROOT / 'pyproject.toml'}", str(tmp_path)]
         done = subprocess.run(ruff, capture_output=True, text=True, check=False)
@@ -138,7 +136,7 @@ def test_solutions_are_as_tidy_as_other_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_links_in_a_notebook_lead_somewhere_from_colab_too(path: Path) -> None:
+def test_links_in_a_notebook_also_work_in_colab(path: Path) -> None:
     for cell in read(path).cells:
         assert not cell.get("attachments")
         pages = [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
@@ -153,7 +151,7 @@ def test_chapters_link_to_pages_of_the_published_book() -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_not_swollen_by_libraries(path: Path) -> None:
+def test_a_notebook_does_not_contain_bertvizs_libraries(path: Path) -> None:
     for cell in read(path).cells:
         for output in cell.get("outputs", []):
             assert libraries() not in output.get("data", {}).get("text/html", "")
@@ -167,7 +165,7 @@ def test_a_notebook_is_not_swollen_by_libraries(path: Path) -> None:
         (lambda cell: cell.metadata.update(tags=["nbval-ignore-output"]), "no comment"),
         (
             lambda cell: cell.update(outputs=[nbformat.v4.new_output("display_data", {"image/png": "x"})]),
-            "picture without",
+            "a picture without alt text",
         ),
         (lambda cell: cell.update(source="1 + 2"), "has changed"),
     ],
@@ -188,19 +186,19 @@ def test_refreshing_twice_gives_the_same_file(tmp_path: Path) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
     refresh(path)
     first = path.read_bytes()
-    assert len(read(path).cells[0].outputs) == 1  # however it was cut on the way
+    assert len(read(path).cells[0].outputs) == 1  # one output, however many messages it came in
     assert read(path).cells[2].outputs[0].data["text/html"] == "<p>lines</p>"  # without d3 and jQuery
     refresh(path)
     assert path.read_bytes() == first
 
 
-def test_gpt2_from_a_blank_page_is_short_and_takes_nothing_from_the_package() -> None:
+def test_gpt2_from_a_blank_page_is_short_and_imports_nothing_from_the_package() -> None:
     cells = read(ROOT / "chapters/15_blank_page.ipynb").cells
     end = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Break it and see"))
     code = [
         cell.source for cell in cells[:end] if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", [])
     ]
-    # the wall, the look of a picture and a lab are no part of the model
+    # the wall, plots, and labs are not part of the model
     code = [
         source for source in code if not re.search(r"^from gpt2_course\.(wall|plots|labs) import", source, re.MULTILINE)
     ]
@@ -213,7 +211,7 @@ def test_gpt2_from_a_blank_page_is_short_and_takes_nothing_from_the_package() ->
 def run_with_the_conftest(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, limits: dict[str, str], *sources: str
 ) -> pytest.RunResult:
-    """Run a notebook of these cells in two processes, with other limits of time."""
+    """Run a notebook with these cells in two processes, after replacing limits in the root's conftest.py."""
     plugin = (ROOT / "conftest.py").read_text(encoding="utf-8")
     for old, new in limits.items():
         assert plugin.count(old) == 1
@@ -228,15 +226,13 @@ def run_with_the_conftest(
     return pytester.runpytest_subprocess("--nbval", "-n", "2", "01_slow.ipynb")
 
 
-def test_a_slow_chapter_is_reported_and_does_not_fail(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_chapter_is_reported_but_passes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_with_the_conftest(pytester, monkeypatch, {"SLOW = 240": "SLOW = 0"}, "a = 1", "b = 2", "c = 3")
     result.assert_outcomes(passed=3)
     result.stdout.re_match_lines([r"slow: 01_slow \d+ s"])
 
 
-def test_a_cell_that_hangs_is_ended(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_hangs_is_stopped(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_with_the_conftest(
         pytester, monkeypatch, {"patience(CELL)": "1"}, "import time; time.sleep(10**6)", "a = 2"
     )
@@ -244,8 +240,8 @@ def test_a_cell_that_hangs_is_ended(pytester: pytest.Pytester, monkeypatch: pyte
     assert "slow:" not in result.stdout.str()
 
 
-def test_limits_are_longer_where_all_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(pace.VARIABLE, "3.0")  # as a process before this one has measured it
+def test_time_limits_are_longer_on_a_slow_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pace.VARIABLE, "3.0")  # as measured by a parent process
     assert pace.patience(900) == 2700
     monkeypatch.delenv(pace.VARIABLE)
     monkeypatch.setattr(pace, "QUIET", 1e-9)
@@ -257,7 +253,7 @@ def test_limits_are_longer_where_all_is_slow(monkeypatch: pytest.MonkeyPatch) ->
     assert pace.slowness() == 1
 
 
-def test_the_files_that_come_first_are_there() -> None:
+def test_the_files_that_run_first_exist() -> None:
     first = runpy.run_path(str(ROOT / "conftest.py"))["LONGEST"]
     found = [path.name for folder in ("tests", "chapters") for path in (ROOT / folder).rglob("*")]
     assert [name for name in first if found.count(name) != 1] == []

@@ -1,4 +1,4 @@
-"""The folded first cell of every chapter, in an environment that has torch but not the package, as in Colab."""
+"""The folded first cell of every chapter, run in an environment with torch but without the package, like Colab."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ def setup_cell(path: Path) -> str:
     return str(cell.source)
 
 
-def test_all_chapters_have_the_same_set_up() -> None:
+def test_all_chapters_have_the_same_setup_cell() -> None:
     assert len({setup_cell(path) for path in CHAPTER_FILES}) == 1
     assert f"git+{address()}" in setup_cell(CHAPTER_FILES[0])
 
 
-def test_the_set_up_cell_installs_the_package_and_leaves_torch_alone(
+def test_the_setup_cell_installs_the_package_and_leaves_torch_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # An environment that sees everything installed here but the package: path files in another's folder are not read.
+    # This environment sees all packages installed here except ours, because .pth files like that of our editable
+    # install are read only in an environment's own folder.
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
     (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    monkeypatch.delenv("PYTHONPATH", raising=False)  # it may lead to the package
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # it may contain the package
     before = subprocess.run(
         [python, "-c", "import importlib.util as u; print(u.find_spec('gpt2_course'))"],
         cwd=tmp_path,
@@ -53,12 +54,12 @@ def test_the_set_up_cell_installs_the_package_and_leaves_torch_alone(
         check=True,
     )
     assert before.stdout.strip() == "None"
-    # The address leads to this repository, and nothing can be fetched from anywhere else.
+    # Redirect the address to this repository, and let pip fetch nothing else.
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{ROOT}.insteadOf")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", address())
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads this as: without isolation
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # despite its name, 0 turns isolation off
 
     done = subprocess.run(
         [python, "-c", SCRIPT, setup_cell(CHAPTER_FILES[0])], cwd=tmp_path, capture_output=True, text=True, check=False

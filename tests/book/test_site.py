@@ -1,4 +1,4 @@
-"""The built site: no warning, no dead link, no picture without words."""
+"""The built site has no warnings, no dead links, and no pictures without alt text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pages(site: Path) -> dict[Path, BeautifulSoup]:
     return {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in made}
 
 
-def test_links_inside_the_site_lead_somewhere(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
+def test_links_within_the_site_work(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
     anchors = {path: {tag["id"] for tag in page.find_all(id=True)} for path, page in pages.items()}
     dead = []
     n = 0
@@ -36,9 +36,7 @@ def test_links_inside_the_site_lead_somewhere(site: Path, pages: dict[Path, Beau
     assert dead == []
 
 
-def test_links_of_notebooks_lead_to_pages_and_places_that_are_published(
-    site: Path, pages: dict[Path, BeautifulSoup]
-) -> None:
+def test_links_in_notebooks_lead_to_published_pages_and_anchors(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
     links = {
         link
         for path in NOTEBOOKS
@@ -61,13 +59,13 @@ def test_the_built_book_links_to_its_own_pages_at_any_address(pages: dict[Path, 
     assert attention.select("a.internal[href='../book/glossary.html#query']")
 
 
-def test_the_book_brings_what_bertviz_draws_with(site: Path) -> None:
+def test_the_site_includes_bertvizs_libraries(site: Path) -> None:
     for library in ("d3", "jquery"):
         assert (site / f"_static/bertviz/{library}.min.js").stat().st_size > 80_000
         assert (site / f"_static/bertviz/{library}.LICENSE.txt").exists()
 
 
-def test_every_picture_says_what_it_shows(pages: dict[Path, BeautifulSoup]) -> None:
+def test_every_picture_has_alt_text(pages: dict[Path, BeautifulSoup]) -> None:
     silent = []
     for path, page in pages.items():
         article = page.find("article") or page
@@ -83,7 +81,7 @@ def test_the_site_can_be_searched(site: Path) -> None:
     assert "perplex" in (site / "searchindex.js").read_text(encoding="utf-8")
 
 
-def test_nothing_is_fetched_from_elsewhere(pages: dict[Path, BeautifulSoup]) -> None:
+def test_pages_load_nothing_from_other_hosts(pages: dict[Path, BeautifulSoup]) -> None:
     for path, page in pages.items():
         for tag in page.find_all(["script", "link", "img"]):
             address = str(tag.get("src") or (tag.get("href") if "stylesheet" in tag.get("rel", []) else "") or "")

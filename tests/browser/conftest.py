@@ -1,4 +1,4 @@
-"""A real Chromium, and the built book on a server of this computer."""
+"""A real Chromium, and a local server for the built book."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from book.look import launch, serving
 from book.pace import patience
 
-TIMEOUT = patience(120) * 1000  # milliseconds, for everything a test waits for
+TIMEOUT = patience(120) * 1000  # milliseconds, for everything that tests wait for
 expect.set_options(timeout=TIMEOUT)
-OURS = {"127.0.0.1", "book"}  # the second is a name that tests give to a page without a server
+OWN_HOSTS = {"127.0.0.1", "book"}  # tests use the second for pages that they make up
 
 
-def patient(new: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes pages and contexts that wait as long as `expect` does."""
+def with_timeout(new: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a browser's method so the pages or contexts that it creates wait as long as `expect` does."""
 
-    def made(**options: Any) -> Any:
-        thing = new(**options)
-        thing.set_default_timeout(TIMEOUT)
-        return thing
+    def create(**options: Any) -> Any:
+        created = new(**options)
+        created.set_default_timeout(TIMEOUT)
+        return created
 
-    return made
+    return create
 
 
 @pytest.fixture(scope="session")
@@ -38,31 +38,32 @@ def served(site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The computer's Chromium, or Playwright's own."""
+    """The computer's Chromium or Chrome, or Playwright's own."""
     with sync_playwright() as playwright:
         try:
             browser = launch(playwright)
         except Error as error:
             pytest.skip(f"needs Chromium: .venv/bin/playwright install chromium ({str(error).splitlines()[0]})")
-        browser.new_context, browser.new_page = patient(browser.new_context), patient(browser.new_page)  # type: ignore[method-assign]
+        browser.new_context = with_timeout(browser.new_context)  # type: ignore[method-assign]
+        browser.new_page = with_timeout(browser.new_page)  # type: ignore[method-assign]
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page; the test fails for an error in its console, and for a request to another host."""
+    """A fresh page; the test fails if the console shows an error or the page makes a request to another host."""
     context = browser.new_context()
     page = context.new_page()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("response", lambda response: errors.append(response.url) if response.status >= 400 else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: errors.append(request.url) if is_strange(request.url) else None)
+    page.on("request", lambda request: errors.append(request.url) if is_foreign(request.url) else None)
     yield page
     context.close()
     assert errors == []
 
 
-def is_strange(url: str) -> bool:
-    return urlsplit(url).scheme.startswith("http") and urlsplit(url).hostname not in OURS
+def is_foreign(url: str) -> bool:
+    return urlsplit(url).scheme.startswith("http") and urlsplit(url).hostname not in OWN_HOSTS

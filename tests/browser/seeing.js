@@ -1,7 +1,7 @@
-/* What `seeing.py` runs in a page. A fault is a sentence that names what is seen and where. */
+/* `seeing.py` runs this in a page. A fault is a sentence that says what is wrong and where. */
 
-const SMALLEST = 11; // pixels of text
-const PLAIN_TEXT = "pre, code, kbd, samp, textarea"; // where "undefined" and "NaN" may be meant
+const SMALLEST = 11; // pixels; the smallest text that can be read
+const PLAIN_TEXT = "pre, code, kbd, samp, textarea"; // may show "undefined" and "NaN" on purpose
 const WRONG_WORDS = /\[object |\b(?:undefined|NaN|Infinity)\b/;
 const SPOKEN = ["aria-label", "aria-valuetext", "title", "alt"];
 
@@ -25,7 +25,7 @@ function parsed(color) {
   if (/^color\(srgb/.test(color)) return [255 * r, 255 * g, 255 * b, a];
   if (/^rgba?\(/.test(color)) return [r, g, b, a];
   if (color === "none") return [0, 0, 0, 0];
-  throw new Error(`An unknown color: ${color}`);
+  throw new Error(`The color ${color} has an unknown format.`);
 }
 
 /** One color on top of another. */
@@ -40,7 +40,7 @@ const luminance = ([r, g, b]) => {
   return 0.2126 * R + 0.7152 * G + 0.0722 * B;
 };
 
-/** The pixels of the bitmaps in SVGs, by element, as functions of a place from 0 to 1 in both directions. */
+/** For each bitmap in an SVG, a function from a position (0 to 1 in both directions) to its color there. */
 async function bitmapsIn(part) {
   const found = new Map();
   for (const image of part.querySelectorAll("svg image")) {
@@ -58,7 +58,7 @@ async function bitmapsIn(part) {
   return found;
 }
 
-/** What is drawn under a text of an SVG, at its middle: earlier shapes of the drawing. */
+/** The color under the middle of a text in an SVG, from the shapes drawn before it. */
 function drawnUnder(text, bitmaps) {
   const box = text.getBoundingClientRect();
   const middle = new DOMPoint(box.left + box.width / 2, box.top + box.height / 2);
@@ -80,7 +80,7 @@ function drawnUnder(text, bitmaps) {
   return ground;
 }
 
-/** The contrast of an element's text with what lies under it (WCAG 2). */
+/** The contrast between an element's text and its background (WCAG 2). */
 function contrast(element, bitmaps) {
   const style = getComputedStyle(element);
   const inSvg = element instanceof SVGElement;
@@ -100,7 +100,7 @@ function contrast(element, bitmaps) {
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 }
 
-/** Pixels on the screen of an element's letters. */
+/** An element's font size in pixels on the screen. */
 function textSize(element) {
   const size = parseFloat(getComputedStyle(element).fontSize);
   if (!(element instanceof SVGElement)) return size;
@@ -108,7 +108,7 @@ function textSize(element) {
   return size * Math.sqrt(Math.abs(a * d - b * c));
 }
 
-/** The text nodes that can be seen; what is for screen readers only is cut down to a pixel. */
+/** The visible text nodes; text for screen readers only is clipped to a pixel. */
 function textsIn(part) {
   const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
@@ -132,7 +132,7 @@ function textsIn(part) {
 function* wrongWords({ part, texts }) {
   for (const { node, element } of texts) {
     if (!element.closest(PLAIN_TEXT) && WRONG_WORDS.test(node.data))
-      yield `“${shorten(node.data)}” can be read in ${whereIs(element)}`;
+      yield `“${shorten(node.data)}” is shown in ${whereIs(element)}`;
   }
   for (const element of part.querySelectorAll(SPOKEN.map((name) => `[${name}]`).join())) {
     for (const name of SPOKEN) {
@@ -142,7 +142,7 @@ function* wrongWords({ part, texts }) {
   }
   for (const element of part.querySelectorAll("input, textarea")) {
     if (isSeen(element) && /\[object |^(?:undefined|NaN|Infinity)$/.test(element.value))
-      yield `“${shorten(element.value)}” stands in ${whereIs(element)}`;
+      yield `“${shorten(element.value)}” is the value of ${whereIs(element)}`;
   }
 }
 
@@ -171,7 +171,7 @@ function* emptyPictures({ part }) {
   }
 }
 
-/** Raised and lowered digits may be smaller than the rest of their line. */
+/** Whether an element is a subscript or superscript, which may be smaller than the rest of its line. */
 const isScript = (element) =>
   element.closest("sub, sup") ||
   (element.localName === "tspan" &&
@@ -181,7 +181,7 @@ function* smallText({ texts }) {
   for (const { node, element } of texts) {
     const size = textSize(element);
     if (size < SMALLEST * (isScript(element) ? 0.7 : 1) - 0.05)
-      yield `“${shorten(node.data)}” is ${size.toFixed(1)} px small in ${whereIs(element)}`;
+      yield `“${shorten(node.data)}” is only ${size.toFixed(1)} px high in ${whereIs(element)}`;
   }
 }
 
@@ -213,10 +213,10 @@ function* brokenWords({ texts }) {
 
 function* tooWide() {
   const { scrollWidth, clientWidth } = document.documentElement;
-  if (scrollWidth > clientWidth) yield `the page is ${scrollWidth} px wide on a screen of ${clientWidth}`;
+  if (scrollWidth > clientWidth) yield `the page is ${scrollWidth} px wide on a ${clientWidth} px screen`;
 }
 
-function* strangers() {
+function* foreignRequests() {
   for (const { name } of performance.getEntriesByType("resource")) {
     const url = new URL(name);
     if (url.protocol.startsWith("http") && url.host !== location.host) yield `a request to ${url.host}`;
@@ -226,14 +226,14 @@ function* strangers() {
 const frame = () => new Promise((go) => requestAnimationFrame(go));
 
 async function lookAt(part) {
-  await frame(); // labs paint their pictures in the next one
+  await frame(); // labs repaint their pictures in the next frame
   await frame();
   const seen = { part, texts: textsIn(part), bitmaps: await bitmapsIn(part) };
-  const checks = [wrongWords, emptyPictures, smallText, faintText, brokenWords, tooWide, strangers];
+  const checks = [wrongWords, emptyPictures, smallText, faintText, brokenWords, tooWide, foreignRequests];
   return [...new Set(checks.flatMap((check) => [...check(seen)]))];
 }
 
-/** All that a press may change: markup, what stands in fields, pictures, and how far is scrolled. */
+/** Everything that a press may change: markup, field values, pictures, scroll positions, and full screen. */
 function stateOfPage() {
   const copy = document.documentElement.cloneNode(true);
   copy.querySelectorAll(".tooltip").forEach((tip) => tip.remove());
@@ -259,7 +259,7 @@ async function pressAll(part) {
   const count = buttons().length;
   for (let i = 0; i < count; i++) {
     const button = buttons()[i];
-    if (!button) break; // an earlier one has taken it away
+    if (!button) break; // an earlier press removed it
     const before = stateOfPage();
     const name = shorten(button.getAttribute("aria-label") || button.textContent || button.title);
     button.click();

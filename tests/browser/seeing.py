@@ -1,4 +1,4 @@
-"""Looks at a page as a reader would: what is visible now, and what is wrong with it."""
+"""Find what looks wrong on a page to a reader: only what is visible at the moment counts."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ LOOK = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 def look_at(seen: Page | Locator) -> list[str]:
-    """The faults in what is visible now of a page, or of a part of it: a sentence each; which, says `seeing.js`."""
+    """Find the faults in what is visible of a page or element, one sentence each; `seeing.js` defines them."""
     part = seen.locator("body") if isinstance(seen, Page) else seen
     return part.evaluate(f"(part) => {{ {LOOK}; return lookAt(part); }}")
 
 
 def buttons_that_change_nothing(part: Locator) -> list[str]:
-    """Presses every button that can be seen in a part of a page and can be pressed; names those without effect."""
+    """Press every visible, enabled button in an element; returns a sentence for each that changes nothing."""
     return part.evaluate(f"(part) => {{ {LOOK}; return pressAll(part); }}")
 
 
-STILL = "*, ::before, ::after { animation: none !important; transition: none !important; }"
+NO_MOTION = "*, ::before, ::after { animation: none !important; transition: none !important; }"
 
 
 def set_theme(page: Page, theme: str) -> None:
-    """Turns the page light or dark, at once."""
-    if page.locator("#still").count() == 0:
+    """Turn the page light or dark at once, without a transition."""
+    if page.locator("#no-motion").count() == 0:
         page.evaluate(
-            "still => document.head.insertAdjacentHTML('beforeend', still)", f"<style id=still>{STILL}</style>"
+            "style => document.head.insertAdjacentHTML('beforeend', style)", f"<style id=no-motion>{NO_MOTION}</style>"
         )
     page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)

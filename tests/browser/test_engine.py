@@ -1,4 +1,4 @@
-"""The engine in the page against the package: the same tokens, activations, scores and texts."""
+"""The page's engine gives the same tokens, activations, logits, and texts as the package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gpt2_course.introspection import activations
 from gpt2_course.labs.kernel import Kernel, draw, uniform
 from gpt2_course.labs.lab import STATIC
 
-# Sets up what the tests call in the page: the modules, the two tokenizers and the model.
+# Loads what the tests use in the page: the modules, two tokenizers, and the model with and without WebAssembly.
 SETUP = """
 async () => {
   const read = (path) => fetch(path).then((response) => response.arrayBuffer());
@@ -64,7 +64,7 @@ def model() -> GPT2:
 def test_tokens_in_the_page_equal_those_of_the_package(engine: Page, model: GPT2, name: str) -> None:
     tokenizer = Tokenizer.gpt2() if name == "gpt2" else model.tokenizer
     assert tokenizer is not None
-    # Letters that Unicode has added since differ between two libraries, and so do half characters.
+    # Python and the browser disagree on characters that Unicode added recently and on unpaired surrogates.
     known = st.characters(exclude_categories=["Cs", "Cn", "Co"], max_codepoint=0x2FFF)
     words = st.sampled_from(
         ["don't", " 's", "it's", "12 345", "\u00a0", "\u0085", "\ufeff", "🦊", "  \n\n ", "ab" * 40]
@@ -192,7 +192,7 @@ def test_probabilities_and_draws_equal_the_packages(
     engine: Page, temperature: float, top_k: int | None, top_p: float | None
 ) -> None:
     logits = torch.randn(500, generator=torch.manual_seed(1)) * 4
-    logits[7] = logits[300]  # two equals
+    logits[7] = logits[300]  # a tie
     asked = [logits.tolist(), {"temperature": temperature, "top_k": top_k, "top_p": top_p}]
     got = engine.evaluate("([logits, settings]) => [...probabilities(logits, settings)]", asked)
     wanted = next_token_probabilities(logits[None].double(), temperature, top_k, top_p)[0]
@@ -302,7 +302,7 @@ def test_weights_in_float32_are_read_too(engine: Page, model: GPT2, tmp_path: Pa
 
 
 def tensors_in_the_page(engine: Page, folder: Path) -> dict[str, list[float]]:
-    """What the page reads from a folder's weights, by name."""
+    """The weights that the page reads from a model folder, by name."""
     engine.route("**/some-weights", lambda route: route.fulfill(path=folder / "model.safetensors"))
     try:
         return engine.evaluate(

@@ -1,4 +1,4 @@
-"""Notebooks in a real JupyterLab: labs are answered by the kernel, exercises stand unsolved, BertViz draws."""
+"""Notebooks in a real JupyterLab: the kernel runs the labs, exercises are unsolved, BertViz draws."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from book.pace import patience
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "only-for-this-test"
-# What a learner does from Python: read what was typed and written, and set a trait.
+# A learner's code: read the input and the text written by the model, and set a trait.
 READ = "print([playground.prompt, playground.texts[0][:16], tokenizer_lab.text])\ntraining_replay.report = 0"
-# A picture that needs d3 and jQuery.
+# This picture needs d3 and jQuery.
 VIEW = """from gpt2_course import GPT2
 from gpt2_course.bertviz_views import head_view
 
@@ -29,22 +29,22 @@ head_view(GPT2.from_pretrained(), "Once upon a time")"""
 
 
 def address(server: subprocess.Popen[bytes], runtime: Path) -> str:
-    """Where the server answers. It writes its address down a moment before it listens there."""
+    """Wait until the server responds; returns its address, which it writes to a file a moment before it listens."""
     end = time.monotonic() + patience(300)
     while time.monotonic() < end:
-        assert server.poll() is None, "JupyterLab ended before it answered"
+        assert server.poll() is None, "JupyterLab exited before it responded"
         try:
             url = json.loads(next(runtime.glob("jpserver-*.json")).read_text())["url"].replace("localhost", "127.0.0.1")
             urlopen(f"{url}api/status?token={TOKEN}", timeout=patience(60)).read()
             return url
         except (StopIteration, ValueError, OSError):  # not written yet, half written, not listening yet
             time.sleep(0.1)
-    raise AssertionError("JupyterLab did not answer")
+    raise AssertionError("JupyterLab did not respond")
 
 
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a JupyterLab whose folder holds the labs with two cells more, and the exercises of a chapter."""
+    """The address of a JupyterLab with two notebooks: the labs plus two cells, and the exercises of a chapter."""
     folder = tmp_path_factory.mktemp("jupyter")
     labs = nbformat.read(ROOT / "book/labs.ipynb", as_version=4)
     labs.cells += map(nbformat.v4.new_code_cell, (VIEW, READ))
@@ -73,7 +73,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def opened(browser: Browser, jupyter: str, notebook: str) -> Page:
-    page = browser.new_page(viewport={"width": 1280, "height": 4000})  # all outputs in view: Lab draws only those
+    page = browser.new_page(viewport={"width": 1280, "height": 4000})  # JupyterLab draws only outputs in view
     page.goto(f"{jupyter}lab/workspaces/{notebook}/tree/{notebook}.ipynb?token={TOKEN}")
     page.locator(".jp-Notebook").wait_for()
     page.get_by_text("Python 3 (ipykernel) | Idle").or_(page.get_by_title("Kernel status: Idle")).first.wait_for()
@@ -85,7 +85,7 @@ def run_all(page: Page) -> None:
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
-def test_labs_and_bertviz_work_in_jupyterlab_with_the_kernel_and_nothing_else(browser: Browser, jupyter: str) -> None:
+def test_labs_and_bertviz_work_in_jupyterlab_with_nothing_but_the_kernel(browser: Browser, jupyter: str) -> None:
     page = opened(browser, jupyter, "labs")
     elsewhere: list[str] = []
     page.on("request", lambda request: elsewhere.append(request.url) if "://127.0.0.1" not in request.url else None)
@@ -103,7 +103,7 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_the_kernel_and_nothing_else(br
     expect(tokenizer_lab.locator("[aria-label=Tokens] button")).not_to_have_count(0)
 
     cells = page.locator(".jp-CodeCell")
-    last = cells.nth(cells.count() - 1)  # by number, because running it adds one more
+    last = cells.nth(cells.count() - 1)  # by number, because running the last cell adds another
     last.locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     expect(last.locator(".jp-OutputArea-output")).to_contain_text(
@@ -115,16 +115,16 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_the_kernel_and_nothing_else(br
     page.close()
 
 
-def test_an_unsolved_exercise_has_no_tick_beneath_it_and_its_solution_opens(browser: Browser, jupyter: str) -> None:
+def test_an_unsolved_exercise_shows_no_check_mark_and_its_solution_opens(browser: Browser, jupyter: str) -> None:
     page = opened(browser, jupyter, "exercises")
-    ticks = page.get_by_text("✓").filter(visible=True)
+    check_marks = page.get_by_text("✓").filter(visible=True)
     unsolved = page.locator(".exercise-card", has_text="not written yet")
     expect(unsolved).to_have_count(4)  # as committed
-    expect(ticks).to_have_count(0)
+    expect(check_marks).to_have_count(0)
     run_all(page)
     expect(page.locator(".jp-InputPrompt", has_text="[5]")).to_be_visible()  # four exercises and the quiz
-    expect(unsolved).to_have_count(4)  # as run by who has solved nothing
-    expect(ticks).to_have_count(0)
+    expect(unsolved).to_have_count(4)  # run without any solution
+    expect(check_marks).to_have_count(0)
 
     solution = page.locator("details.solution", has_text='check("4.2", mask)')
     expect(solution.get_by_text("masked_fill")).to_be_hidden()

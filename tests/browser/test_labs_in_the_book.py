@@ -1,4 +1,4 @@
-"""Every lab on the built book, in a real Chromium, with no kernel."""
+"""Every lab in the built book, in a real Chromium, without a kernel."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def open_lab(page: Page, served: str, name: str) -> Locator:
 
 
 def wait_for_text(lab: Locator) -> None:
-    """Until the playground has written."""
+    """Wait until the playground has finished writing."""
     expect(lab.locator(".lab-samples")).to_have_attribute("aria-busy", "false")
 
 
@@ -47,7 +47,9 @@ def test_all_labs_come_alive_fit_the_page_and_pass_axe(page: Page, served: str, 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{served}/book/labs.html")
-    assert page.locator('[data-lab="training_replay"][data-alive]').count() == 0  # not before it is in view
+    assert (
+        page.locator('[data-lab="training_replay"][data-alive]').count() == 0
+    )  # labs start only when they come into view
     for name in LABS:
         lab = wake(page, name)
         assert lab.locator(".lab").bounding_box()["width"] <= width  # type: ignore[index]
@@ -127,7 +129,7 @@ def test_the_next_token_lab_tells_what_and_why(page: Page, served: str, kernel: 
     assert shown is not None
     assert abs(float(shown.removesuffix("%")) / 100 - wanted["bars"][0]["p"]) < 0.006
     expect(lab).to_contain_text("3,072 tokens can be drawn")
-    bars.nth(1).click()  # another future
+    bars.nth(1).click()  # choose the second most likely token
     expect(lab.locator("mark")).to_have_text(wanted["bars"][1]["text"])
     lab.get_by_role("button", name="Undo").click()
     expect(lab.locator("mark")).to_have_count(0)
@@ -196,7 +198,7 @@ def test_the_walk_through_leads_from_text_to_the_next_token(page: Page, served: 
 
 def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "playground")
-    wait_for_text(lab)  # it begins by itself
+    wait_for_text(lab)  # the first text is written without a press
     expect(lab.locator(".lab-sample .lab-text")).to_contain_text("Once upon a time")
     parts: list[Any] = []
     kernel.generate("The future of AI is", {"temperature": 0.8, "top_k": None, "top_p": None}, 4, 200, parts.append)
@@ -213,8 +215,8 @@ def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str,
     doubts = lab.locator(".lab-sample").nth(1).locator(".lab-sure").evaluate_all("all => all.map(s => s.title)")
     assert len(doubts) == len([part for part in parts if part["text"]])
 
-    drag(lab, "Temperature", 2)  # text without an end
-    # in the page, because two texts take a third of a second, and a click from outside may come too late
+    drag(lab, "Temperature", 2)  # hot enough that texts rarely end by themselves
+    # Press Stop from a script, because two texts take a third of a second and Playwright's click may come too late.
     lab.evaluate("""async (lab) => {
         const button = (name) => [...lab.querySelectorAll("button")].find((each) => each.textContent === name);
         button("Write").click();
@@ -260,7 +262,7 @@ def test_whatever_is_typed_stays_text(page: Page, served: str, text: str) -> Non
             wait_for_text(lab)
         assert lab.locator("script, img").count() == 0
         lab.get_by_label(label).fill("The fox")
-        if name == "tokenizer_lab":  # it has not lost its way
+        if name == "tokenizer_lab":  # it still works
             expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2)
     assert page.evaluate("window.hacked") is None
 
@@ -276,7 +278,7 @@ def test_clicks_and_keys_at_random_break_nothing(page: Page, served: str) -> Non
         if dice.random() < 0.4:
             page.keyboard.press(dice.choice(keys))
         else:
-            # Counted and clicked in one go: a lab that is writing changes the number of its buttons all the time.
+            # Count and click in one step, because a lab that is writing keeps changing the number of its buttons.
             controls.evaluate_all(
                 """(all, dice) => { const one = all[Math.floor(dice * all.length)]; one.focus(); one.click(); }""",
                 dice.random(),
@@ -327,7 +329,7 @@ def test_who_saves_data_fetches_no_model_before_a_lab_is_in_view(page: Page, ser
 
 
 def opened(browser: Browser, url: str, prepare: Any) -> Page:
-    """A page whose console may hold errors, because something is missing on purpose."""
+    """A page that may log errors, because `prepare` makes something go missing."""
     page = browser.new_page()
     prepare(page)
     page.goto(url)
@@ -385,7 +387,7 @@ def test_memory_stays_level_over_a_thousand_texts(browser: Browser, served: str)
     )
 
     def used() -> int:
-        """Bytes of the page and its worker. Rubbish only adds to them, so the least of three counts."""
+        """Bytes used by the page and its worker: the least of three, because uncollected garbage only adds."""
         measure = "performance.measureUserAgentSpecificMemory().then(({ bytes }) => bytes)"
         return min(int(page.evaluate(measure)) for _ in range(3))
 

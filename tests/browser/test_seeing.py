@@ -1,4 +1,4 @@
-"""Looks at every page and every state of every lab as a reader does; and at what looks, with a page of faults."""
+"""No page of the book and no state of a lab looks wrong, and the checks that say so find every kind of fault."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from seeing import buttons_that_change_nothing, look_at, set_theme
 from book.look import LABS, pages_of, wake
 
 GOOD = """
-  <p>Text in <sup style="font-size: 9px">small</sup> letters, and a <code>NaN</code> that is meant.</p>
+  <p>Text in <sup style="font-size: 9px">small</sup> letters, and an intended <code>NaN</code>.</p>
   <p style="color: #767676; font-size: 30px; opacity: 0.9">large and light</p>
-  <button aria-disabled="true" style="color: #aaa">cannot be pressed</button>
+  <button aria-disabled="true" style="color: #aaa">disabled</button>
   <table><tr><td>whole words</td></tr></table>
   <svg width="100" height="30" viewBox="0 0 50 15"><rect width="50" height="15"/>
     <text y="10" font-size="6" fill="white">fine</text></svg>
@@ -24,34 +24,37 @@ GOOD = """
   <script>painted.getContext("2d").fillRect(0, 0, 1, 1)</script>
 """
 FAULTS = {
-    "an object as text": ("<p>a [object HTMLSpanElement]</p>", "“a \\[object HTMLSpanElement\\]” can be read"),
-    "undefined": ("<p>It weighs undefined kilos.</p>", "“It weighs undefined kilos.” can be read"),
-    "not a number": ("<svg width=9 height=20><text y=15>NaN</text></svg>", "“NaN” can be read"),
-    "infinity": ("<textarea>Infinity</textarea>", "“Infinity” stands in textarea"),
-    "a label that is no label": ('<input type="range" aria-label="step NaN">', "aria-label of input is “step NaN”"),
+    "an object as text": ("<p>a [object HTMLSpanElement]</p>", "“a \\[object HTMLSpanElement\\]” is shown in p"),
+    "undefined": ("<p>It weighs undefined kilos.</p>", "“It weighs undefined kilos.” is shown in p"),
+    "not a number": ("<svg width=9 height=20><text y=15>NaN</text></svg>", "“NaN” is shown in svg > text"),
+    "infinity": ("<textarea>Infinity</textarea>", "“Infinity” is the value of textarea"),
+    "a meaningless label": ('<input type="range" aria-label="step NaN">', "aria-label of input is “step NaN”"),
     "an empty canvas": ("<canvas width=5 height=5></canvas>", "an empty canvas"),
     "a canvas of one color": (
         "<canvas id=c width=5 height=5></canvas><script>c.getContext('2d').fillRect(0, 0, 5, 5)</script>",
         "an empty canvas",
     ),
     "an empty drawing": ("<svg width=20 height=20><rect width=0 height=0 /></svg>", "an empty drawing"),
-    "a drawing without room": ("<svg width=0 height=0><rect width=9 height=9 /></svg>", "an empty drawing"),
-    "small text": ("<p style='font-size: 10px'>tiny</p>", "“tiny” is 10.0 px small"),
-    "text of a drawing that has shrunk": (
+    "a drawing of no size": ("<svg width=0 height=0><rect width=9 height=9 /></svg>", "an empty drawing"),
+    "small text": ("<p style='font-size: 10px'>tiny</p>", "“tiny” is only 10.0 px high"),
+    "text in a drawing that was scaled down": (
         "<svg width=50 viewBox='0 0 100 20'><text y=15 font-size=20>tiny</text></svg>",
-        "“tiny” is 10.0 px small",
+        "“tiny” is only 10.0 px high",
     ),
     "faint text": ("<p style='color: #888'>faint</p>", "“faint” has a contrast of 3.54"),
-    "text that is faint because a box around it is": (
+    "text that is faint because its box is": (
         "<div style='opacity: 0.4'><p>faint</p></div>",
         "“faint” has a contrast of 2.85",
     ),
-    "text like its ground": ("<div style='background: #111'><p>dark</p></div>", "“dark” has a contrast of 1.1"),
-    "text of a drawing like what it stands on": (
+    "text in nearly the color of its background": (
+        "<div style='background: #111'><p>dark</p></div>",
+        "“dark” has a contrast of 1.1",
+    ),
+    "text in a drawing in the color of the shape under it": (
         "<svg width=99 height=20><circle cx=20 r=99 /><text y=15>dark</text></svg>",
         "“dark” has a contrast of 1.00",
     ),
-    "text of a drawing that nobody has placed on white": (
+    "faint text in a drawing with no shape under it": (
         "<svg width=99 height=20><text y=15 fill='#888'>faint</text><rect width=99 height=20 fill=none /></svg>",
         "“faint” has a contrast of 3.54",
     ),
@@ -66,7 +69,7 @@ FAULTS = {
 
 @pytest.fixture
 def blank(browser: Browser) -> Any:
-    """A page on which a test can put anything; requests to hosts that do not exist may fail there."""
+    """An empty page without checks for errors, so tests can fill it with faults."""
     page = browser.new_page()
     page.route("http://elsewhere.test/**", lambda route: route.fulfill(status=204))
     yield page
@@ -79,20 +82,20 @@ def show(page: Page, body: str) -> None:
     page.goto("http://book/")
 
 
-def test_nothing_is_wrong_with_what_is_right(blank: Page) -> None:
+def test_a_page_without_faults_passes(blank: Page) -> None:
     show(blank, GOOD)
     assert look_at(blank) == []
 
 
-@pytest.mark.parametrize(("body", "told"), FAULTS.values(), ids=list(FAULTS))
-def test_each_fault_is_seen(blank: Page, body: str, told: str) -> None:
+@pytest.mark.parametrize(("body", "message"), FAULTS.values(), ids=list(FAULTS))
+def test_each_fault_is_found(blank: Page, body: str, message: str) -> None:
     show(blank, body)
     faults = look_at(blank)
     assert len(faults) == 1
-    assert re.match(told, faults[0]), faults
+    assert re.match(message, faults[0]), faults
 
 
-def test_the_color_under_a_text_is_that_of_the_bitmap_there(blank: Page) -> None:
+def test_the_color_under_a_text_is_taken_from_the_bitmap_at_that_point(blank: Page) -> None:
     show(blank, "<canvas id=c width=2 height=1></canvas>")
     bitmap = blank.evaluate(
         """() => {
@@ -109,7 +112,7 @@ def test_the_color_under_a_text_is_that_of_the_bitmap_there(blank: Page) -> None
     assert fault.startswith("“left” has a contrast of 1.00")
 
 
-def test_a_button_that_changes_nothing_is_seen(blank: Page) -> None:
+def test_a_button_that_changes_nothing_is_found(blank: Page) -> None:
     show(
         blank,
         """<div id=scrolls style="height: 20px; overflow: auto"><p style="height: 200px">long</p></div>
@@ -118,9 +121,9 @@ def test_a_button_that_changes_nothing_is_seen(blank: Page) -> None:
         <button onclick="scrolls.scrollTop = 50">scrolls</button>
         <button onclick="c.getContext('2d').fillRect(0, 0, 1, 1)">paints</button>
         <button onclick="field.value = 'x'">fills a field</button>
-        <button onclick="setTimeout(() => document.body.append('late'), 100)">takes its time</button>
+        <button onclick="setTimeout(() => document.body.append('late'), 100)">is slow</button>
         <button onclick="this.focus()">does nothing</button>
-        <button disabled>cannot be pressed</button>""",
+        <button disabled>is disabled</button>""",
     )
     assert buttons_that_change_nothing(blank.locator("body")) == ["“does nothing” changes nothing: button"]
 
@@ -168,7 +171,7 @@ def chapter(request: pytest.FixtureRequest, page: Page, served: str) -> Page:
 
 
 def is_in_view(part: Locator) -> bool:
-    """Whether a reader sees a part of a page: hidden ones stand beside the screen, or are invisible."""
+    """Whether a reader sees a part of the page, which may be invisible or off the side of the screen."""
     return part.evaluate(
         """(part) => {
           const { left, right } = part.getBoundingClientRect();
@@ -178,7 +181,7 @@ def is_in_view(part: Locator) -> bool:
 
 
 def eventually(page: Page, part: Locator, wanted: bool) -> None:
-    """Waits until a sidebar has slid in or out."""
+    """Wait until a sidebar has slid in or out."""
     for _ in range(200):
         if is_in_view(part) == wanted:
             return
@@ -190,7 +193,7 @@ def test_the_menu_button_shows_and_hides_the_contents_of_the_book(chapter: Page)
     menu = chapter.get_by_role("button", name="Toggle primary sidebar")
     link = chapter.locator("nav.bd-links a[href$='05_many_heads.html']")
     if chapter.viewport_size["width"] > 992:  # type: ignore[index]
-        eventually(chapter, link, True)  # there is room: it is there at once, and the button takes it away
+        eventually(chapter, link, True)  # on a wide screen, it is open at first
         menu.click()
         eventually(chapter, link, False)
         menu.focus()
@@ -205,7 +208,7 @@ def test_the_menu_button_shows_and_hides_the_contents_of_the_book(chapter: Page)
     expect(menu).to_be_focused()
     chapter.keyboard.press("Enter")
     eventually(chapter, link, True)
-    chapter.mouse.click(chapter.viewport_size["width"] - 5, 400)  # type: ignore[index]  # beside it
+    chapter.mouse.click(chapter.viewport_size["width"] - 5, 400)  # type: ignore[index]  # outside of it
     eventually(chapter, link, False)
     menu.click()
     eventually(chapter, link, True)
@@ -232,8 +235,8 @@ def test_the_contents_button_shows_and_hides_the_contents_of_the_page(chapter: P
     eventually(chapter, link, False)
 
 
-def test_every_button_of_the_bar_on_a_page_does_something(chapter: Page) -> None:
-    # what they do outside of the page, which a press by a script may not do
+def test_every_button_in_the_header_does_something(chapter: Page) -> None:
+    # Scripts may not print or go full screen, so these mark the page instead.
     chapter.evaluate(
         """() => {
           window.print = () => { document.body.dataset.printed = ""; };
@@ -245,7 +248,7 @@ def test_every_button_of_the_bar_on_a_page_does_something(chapter: Page) -> None
     assert buttons_that_change_nothing(bar) == []
 
 
-def test_copy_buttons_can_be_seen_without_a_mouse(browser: Browser, served: str) -> None:
+def test_copy_buttons_are_visible_without_a_mouse(browser: Browser, served: str) -> None:
     context = browser.new_context(has_touch=True, is_mobile=True, viewport={"width": 360, "height": 800})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
@@ -259,16 +262,16 @@ def test_copy_buttons_can_be_seen_without_a_mouse(browser: Browser, served: str)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_button_that_leads_back_to_the_top_can_be_read(page: Page, served: str, theme: str) -> None:
+def test_the_back_to_top_button_is_legible(page: Page, served: str, theme: str) -> None:
     page.goto(f"{served}/chapters/04_attention.html")
     set_theme(page, theme)
     top = page.locator("#pst-back-to-top")
-    top.evaluate("(button) => { button.style.display = 'block'; }")  # as the theme does while one scrolls up
+    top.evaluate("(button) => { button.style.display = 'block'; }")  # as the theme does when you scroll up
     assert look_at(top) == []
 
 
 @pytest.mark.parametrize("path", ["chapters/02_tokenizer.html", "chapters/14_bigger.html", "book/intro.html"])
-def test_a_wide_table_or_picture_scrolls_by_keyboard_and_moves_nothing_else(page: Page, served: str, path: str) -> None:
+def test_a_wide_table_or_picture_scrolls_by_keyboard_without_the_page(page: Page, served: str, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"{served}/{path}")
     moving = page.locator(".pst-scrollable-table-container, .cell_output > .output, .hero").filter(

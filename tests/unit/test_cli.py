@@ -1,4 +1,4 @@
-"""The command line: what a person types, and what they read."""
+"""The command line: what each command does, and how it reports mistakes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def model() -> str:
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a mistake prints: exit code 1, one sentence, no traceback."""
+    """Run a command that fails with exit code 1; returns its error, which must be one line."""
     assert main(arguments) == 1
     message = capsys.readouterr().err
     assert message.startswith("error: ")
@@ -53,10 +53,18 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return message
 
 
-# ---- what works ------------------------------------------------------------------------------------------------
+def usage_error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that fails with exit code 2; returns its error without the box around it and line breaks."""
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    return " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
-def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+# ---- commands that succeed -------------------------------------------------------------------------------------
+
+
+def test_train_generate_evaluate_and_export_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "--data", "text.txt", "--device", "cpu"]) == 0
     output = capsys.readouterr().out
     assert "Device: cpu, float32, not compiled, AdamW fused, 1 process." in output
@@ -78,7 +86,7 @@ def test_train_save_generate_evaluate_export_in_a_row(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.posix
-def test_the_last_line_of_training_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_line_of_training_is_a_command_that_works(capsys: pytest.CaptureFixture[str]) -> None:
     main([*TRAIN, "--data", "text.txt", "--out", "elsewhere"])
     line = capsys.readouterr().out.splitlines()[-1].strip()
     typed = subprocess.run(
@@ -96,7 +104,7 @@ def test_tokenize_then_train_on_the_shards(capsys: pytest.CaptureFixture[str]) -
     assert GPT2.from_pretrained("runs/laptop-shards").config.vocab_size == 50257
 
 
-def test_a_run_of_another_text_has_another_folder(capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_on_different_texts_get_different_folders(capsys: pytest.CaptureFixture[str]) -> None:
     Path("other.txt").write_text(TEXT)
     few = [*TRAIN, "--steps", "2"]
     for data in ("tiny-world:200", "text.txt", "other.txt"):
@@ -109,7 +117,7 @@ def test_a_run_of_another_text_has_another_folder(capsys: pytest.CaptureFixture[
     assert ends == [2, 3, 4]
 
 
-def test_what_was_stopped_goes_on_by_its_folder() -> None:
+def test_the_command_to_resume_names_the_run() -> None:
     assert _resume_command(TrainConfig(), 1) == "python train.py --preset laptop --resume"
     assert _resume_command(TrainConfig.for_preset("story"), 1) == "python train.py --preset story --resume"
     assert _resume_command(TrainConfig(data="my text.txt"), 1).endswith(
@@ -117,7 +125,7 @@ def test_what_was_stopped_goes_on_by_its_folder() -> None:
     )
 
 
-def test_a_run_goes_on_where_it_lies() -> None:
+def test_a_run_whose_folder_was_renamed_resumes_in_place() -> None:
     assert main([*TRAIN, "--steps", "2", "--data", "text.txt"]) == 0
     Path("runs/laptop-text").rename("runs/laptop")
     assert main(["train", "--resume", "--steps", "3"]) == 0
@@ -132,7 +140,7 @@ def test_the_number_of_graded_samples_survives_a_resume() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, *([] if sys.platform == "win32" else [signal.SIGTERM])])
-def test_stopped_while_grading_it_says_where_the_model_is_and_how_to_grade_it(
+def test_stopping_during_grading_tells_where_the_model_is_and_how_to_grade_it(
     number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpt2_course.cli.grade", lambda *_: signal.raise_signal(number))
@@ -148,7 +156,7 @@ def test_stopped_while_grading_it_says_where_the_model_is_and_how_to_grade_it(
     assert not (Path("my run") / LOCK).exists()
 
 
-def test_an_export_that_was_killed_can_be_made_again(
+def test_an_export_that_was_killed_can_be_repeated(
     model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = GPT2.save_pretrained
@@ -162,7 +170,7 @@ def test_an_export_that_was_killed_can_be_made_again(
     monkeypatch.setattr(GPT2, "save_pretrained", is_killed)
     with pytest.raises(SystemExit):
         main(command)
-    Path("shared", LOCK).touch()  # of a killed process, it stays
+    Path("shared", LOCK).touch()  # a killed process leaves its lock behind
     assert (Path("shared") / UNFINISHED / "model.safetensors").exists()
     monkeypatch.setattr(GPT2, "save_pretrained", save)
     assert main(command) == 0
@@ -189,13 +197,13 @@ def test_chat_streams_until_an_empty_line(
     output = capsys.readouterr().out
     assert "> The fox" in output
     assert "> The owl" in output
-    monkeypatch.setattr("sys.stdin", io.StringIO("The fox\n"))  # ends without an empty line: Ctrl-D
+    monkeypatch.setattr("sys.stdin", io.StringIO("The fox\n"))  # ends without an empty line, as after Ctrl-D
     assert main(["chat", "--model", model, "--max-new-tokens", "5"]) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--help"], [], *[[name, "--help"] for name in COMMANDS]])
-def test_help_explains_itself(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with suppress(SystemExit):  # a code other than 0 would have printed to stderr
+def test_help_lists_the_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with suppress(SystemExit):  # with any other code than 0, stderr would not be empty
         assert main(arguments) == 0
     output, errors = capsys.readouterr()
     assert not errors
@@ -205,54 +213,33 @@ def test_help_explains_itself(arguments: list[str], capsys: pytest.CaptureFixtur
             assert f"{name:10}{(command.__doc__ or '').splitlines()[0]}" in output
 
 
-def test_every_option_of_training_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_of_training_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     lines = [line.strip("│ ") for line in capsys.readouterr().out.splitlines()]
     for i, line in enumerate(lines):
         if re.match("--[a-z]", line):
-            _, *explanation = re.split(r"\s{2,}", line, maxsplit=1)  # beside the option, or below it
+            _, *explanation = re.split(r"\s{2,}", line, maxsplit=1)  # next to the option, or below it
             assert (explanation or [lines[i + 1]])[0][:1].isalpha(), line
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def busy() -> Iterator[tuple[str, int]]:
-    """A folder that another process writes to, and that process."""
-    script = (
-        "import sys; from pathlib import Path; from gpt2_course.lock import reserving\n"
-        "with reserving(Path('busy')):\n    print('reserved', flush=True); sys.stdin.read()"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "reserved\n"
-    yield "busy", process.pid
-    process.kill()
-    process.communicate()
-
-
 def test_two_processes_do_not_write_to_one_folder(
-    model: str, busy: tuple[str, int], capsys: pytest.CaptureFixture[str]
+    model: str, hold: Callable[[Path], subprocess.Popen[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, pid = busy
-    TrainConfig(data="text.txt", out=folder).save(Path(folder))
+    process = hold(Path("busy"))
+    TrainConfig(data="text.txt", out="busy").save(Path("busy"))
     for command in (
         [*TRAIN, "--data", "text.txt"],
         ["train", "--resume"],
         ["tokenize", "--data", "text.txt"],
         ["export", "--model", model],
     ):
-        said = error_of(capsys, *command, "--out", folder)
-        assert f"error: busy is in use by process {pid}: wait until it ends, or give another" in said
-    assert sorted(path.name for path in Path(folder).iterdir()) == [LOCK, "train_config.json"]
+        message = error_of(capsys, *command, "--out", "busy")
+        assert f"error: busy is in use by process {process.pid}: wait until it ends, or give another" in message
+    assert sorted(path.name for path in Path("busy").iterdir()) == [LOCK, "train_config.json"]
 
 
 def test_a_command_that_fails_leaves_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
@@ -262,7 +249,7 @@ def test_a_command_that_fails_leaves_no_folder(capsys: pytest.CaptureFixture[str
     assert [path.name for path in Path().iterdir()] == ["text.txt"]
 
 
-def test_streams_that_are_closed_are_no_traceback(
+def test_closed_streams_cause_no_traceback(
     model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)  # chat <&-
@@ -273,7 +260,7 @@ def test_streams_that_are_closed_are_no_traceback(
     assert main([*TRAIN, "--steps", "1", "--data", "text.txt", "--out", "run"]) == 0
 
 
-def test_bytes_that_are_no_text_are_read_as_such(
+def test_chat_replaces_bytes_that_are_not_utf8(
     model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"The \xff fox\n"), encoding="utf-8"))
@@ -282,13 +269,8 @@ def test_bytes_that_are_no_text_are_read_as_such(
 
 
 @pytest.mark.parametrize("option", ["--data", "--preset", "--out", "--steps"])
-def test_an_option_without_its_value_leads_to_the_help_of_its_command(
-    option: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["train", option])
-    assert stop.value.code == 2
-    output = " ".join(capsys.readouterr().err.replace("│", " ").split())
+def test_an_option_without_a_value_points_to_the_commands_help(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    output = usage_error_of(capsys, "train", option)
     assert f"Missing value for argument '{option}'" in output
     assert "run gpt2-course train --help" in output
 
@@ -311,7 +293,7 @@ def test_an_option_without_its_value_leads_to_the_help_of_its_command(
         (["export", "--model", "model", "--out", "."], "is not empty: choose another folder"),
     ],
 )
-def test_a_mistake_is_one_sentence(
+def test_a_mistake_prints_one_sentence(
     arguments: list[str], message: str, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("empty.txt").touch()
@@ -320,7 +302,7 @@ def test_a_mistake_is_one_sentence(
     assert message in error_of(capsys, *arguments)
 
 
-def test_only_the_loss_of_a_process_is_told_as_one(
+def test_only_errors_from_a_lost_process_are_reported_as_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = [
@@ -370,13 +352,10 @@ def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[
         (["generate", "--temperature", "hot"], "Error parsing --temperature"),
     ],
 )
-def test_a_setting_that_cannot_be_is_explained(
+def test_an_impossible_setting_is_explained(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 2
-    output = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    output = usage_error_of(capsys, *arguments)
     assert message in output
     assert "Traceback" not in output
 
@@ -384,13 +363,11 @@ def test_a_setting_that_cannot_be_is_explained(
 def test_unknown_commands_and_options_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trian"]) == 2
     assert "There is no command 'trian'" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stop:
-        main(["train", "--stepz", "3"])
-    assert stop.value.code == 2
+    assert "--stepz" in usage_error_of(capsys, "train", "--stepz", "3")
 
 
 @pytest.mark.posix
-def test_a_reader_that_leaves_is_no_error(model: str) -> None:
+def test_a_closed_pipe_is_not_an_error(model: str) -> None:
     command = f"'{sys.executable}' -m gpt2_course.cli generate The --model {model} --max-new-tokens 3000 | head -c 5"
     result = subprocess.run(command, shell=True, capture_output=True, check=True, env={"PYTHONPATH": str(ROOT)})
     assert len(result.stdout) == 5

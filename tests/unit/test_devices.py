@@ -1,4 +1,4 @@
-"""A device that computes wrongly is found out before a run begins on it."""
+"""A device that computes wrongly is detected before a run starts on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = "The fox and the owl shared a plum. The hen and the mole ran home.\n" * 4
 
 
 class Stub:
-    """Computes on the CPU in place of a device; the second call, which is the device's, is changed by `wrong`."""
+    """Computes on the CPU in place of a device, and multiplies results of the second call, the device's, by `wrong`."""
 
     def __init__(self, wrong: dict[str, Tensor | float]) -> None:
         self.wrong = wrong
@@ -33,7 +33,7 @@ class Stub:
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor | float]:
-    """A device named mps that is the CPU, but multiplies some of its results by what a test puts here."""
+    """A fake device named mps, which is the CPU; it multiplies each result by the factor that a test sets here."""
     wrong: dict[str, Tensor | float] = {}
     monkeypatch.setattr(devices, "results", Stub(wrong))
     monkeypatch.setattr(GPT2, "to", lambda self, device: self)
@@ -46,19 +46,19 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor | float]:
 
 @pytest.mark.parametrize("name", ["logits", "next logits", "gradient of blocks.1.attention.qkv.weight"])
 @pytest.mark.parametrize("factor", [1.1, float("nan")])
-def test_wrong_logits_and_gradients_are_found(stub: dict[str, Tensor | float], name: str, factor: float) -> None:
+def test_wrong_logits_and_gradients_are_detected(stub: dict[str, Tensor | float], name: str, factor: float) -> None:
     assert difference_from_cpu(MPS, 64, 16) == ""
     devices.results.calls = 0  # type: ignore[attr-defined]
     stub[name] = factor
     assert difference_from_cpu(MPS, 64, 16).startswith(f"its {name} ")
 
 
-def test_rounding_is_no_mistake(stub: dict[str, Tensor | float]) -> None:
-    stub |= dict.fromkeys(("logits", "next logits"), 1 + 2**-10)  # as by ten binary digits, which is what TF32 has
+def test_rounding_errors_are_allowed(stub: dict[str, Tensor | float]) -> None:
+    stub |= dict.fromkeys(("logits", "next logits"), 1 + 2**-10)  # TF32 has ten binary digits
     assert difference_from_cpu(MPS, 64, 16) == ""
 
 
-def test_attention_that_looks_ahead_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_that_sees_the_future_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     attention = torch.nn.functional.scaled_dot_product_attention
     model = GPT2(GPT2Config(64, 16, 32, 2, 2, 0.0, 0.0, 0.0, initializer_range=0.1))
     tokens = torch.arange(16).repeat(2, 1)
@@ -74,7 +74,7 @@ def test_attention_that_looks_ahead_is_found(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("device", ["auto", "mps"])
-def test_a_run_on_a_wrong_device_takes_the_cpu_and_says_so(
+def test_a_run_on_a_device_that_computes_wrongly_uses_the_cpu_and_says_so(
     stub: dict[str, Tensor | float], device: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
@@ -88,13 +88,13 @@ def test_a_run_on_a_wrong_device_takes_the_cpu_and_says_so(
     )
 
 
-def test_a_device_on_which_nothing_runs_is_exchanged_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_device_that_fails_is_replaced_by_the_cpu(capsys: pytest.CaptureFixture[str]) -> None:
     device = torch.device("meta")  # tensors without numbers
     assert working_device(device, 32, 16) == torch.device("cpu")
     assert f"{device} computes a small model differently from the CPU: it fails (" in capsys.readouterr().out
 
 
-def test_processes_of_a_team_are_not_split_between_devices(
+def test_the_processes_of_a_run_do_not_use_different_devices(
     stub: dict[str, Tensor | float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -103,12 +103,12 @@ def test_processes_of_a_team_are_not_split_between_devices(
         working_device(MPS, 32, 16)
 
 
-def test_the_cpu_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cpu_is_not_compared_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(devices, "results")
     assert working_device(torch.device("cpu"), 32, 16) == torch.device("cpu")
 
 
-def test_the_random_numbers_of_a_run_stay_as_they_are(stub: dict[str, Tensor | float]) -> None:
+def test_the_comparison_does_not_change_a_runs_random_numbers(stub: dict[str, Tensor | float]) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)

@@ -1,4 +1,4 @@
-"""Several processes train as one would: under PyTorch's own launcher, on this computer."""
+"""Several processes, started by PyTorch's launcher on this computer, train like a single one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SETTINGS = (
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # with other numbers of threads, sums are rounded differently
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the number of threads changes how sums are rounded
     Path("text.txt").write_text(TEXT)
 
 
@@ -61,7 +61,7 @@ def run(command: list[str]) -> str:
 
 
 def children(pid: int) -> dict[str, int]:
-    """The processes that torchrun has started, by their rank."""
+    """The ids of the processes that torchrun has started, by rank."""
     found = {}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         environment = Path(f"/proc/{child}/environ").read_text().split("\0")
@@ -71,7 +71,7 @@ def children(pid: int) -> dict[str, int]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a program; at the end of the test, nothing of it is left."""
+    """Start programs, which are killed with their children at the end of the test."""
     started = []
 
     def popen(command: list[str], **options: Any) -> subprocess.Popen[str]:
@@ -88,7 +88,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def wait_for(process: subprocess.Popen[str], folder: str, entries: int) -> None:
-    """Until the history of the run has so many entries."""
+    """Wait until the run's history has this many entries."""
     while process.poll() is None and len(read_history(Path(folder))) < entries:
         time.sleep(0.01)
     assert process.poll() is None, process.communicate()[0]
@@ -106,25 +106,25 @@ def files(folder: str) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
-# ---- several are one ---------------------------------------------------------------------------------------------
+# ---- several processes are like one ------------------------------------------------------------------------------
 
 
-def test_two_processes_learn_what_one_learns_with_twice_the_batch() -> None:
+def test_two_processes_learn_the_same_as_one_with_twice_the_batch() -> None:
     steps = ("--steps", 30, "--accumulation", 2)
     run(training([sys.executable], "--out", "one", *steps, "--batch-size", 8))
-    said = run(training(torchrun(2), "--out", "two", *steps, "--batch-size", 4))
-    for line in ("in 2 processes", "step     0", "Trained in"):
-        assert said.count(line) == 1, line  # one of them speaks
+    output = run(training(torchrun(2), "--out", "two", *steps, "--batch-size", 4))
+    for line in ("fused, 2 processes.", "step     0", "Trained for"):
+        assert output.count(line) == 1, line  # only one process reports
     one, two = losses("one"), losses("two")
     assert len(one) == 30
     assert one[-1] < one[0] - 0.5
-    # the same sums in another order: rounding errors, about 1e-6 here
+    # summing in another order gives rounding errors of about 1e-6 here
     torch.testing.assert_close(two, one, rtol=0, atol=1e-4)
     ends = [read_history(Path(name))[-1]["val_loss"] for name in ("one", "two")]
     assert ends[0] == pytest.approx(ends[1], abs=1e-4)
 
 
-def test_gradients_are_sent_once_a_step_however_many_batches_it_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_are_sent_once_per_step_however_many_batches_it_accumulates(monkeypatch: pytest.MonkeyPatch) -> None:
     script = """
         from pathlib import Path
         import numpy as np, torch
@@ -157,7 +157,7 @@ def test_gradients_are_sent_once_a_step_however_many_batches_it_adds_up(monkeypa
     assert run(torchrun(2, "count.py")) == "4.0\n"
 
 
-def test_each_process_drops_other_values() -> None:
+def test_each_process_has_its_own_dropout() -> None:
     shape = GPT2Config(300, 32, 32, 1, 2)
     tokens = TokenStream([np.arange(99, dtype=np.uint16)], 300)
     trainer = Trainer(GPT2(shape), tokens, tokens, TrainConfig(model=shape, context=32))
@@ -165,30 +165,30 @@ def test_each_process_drops_other_values() -> None:
     assert len({float(number) for number in drawn}) == 8
 
 
-# ---- they die and stop -------------------------------------------------------------------------------------------
+# ---- processes that die or are stopped ---------------------------------------------------------------------------
 
 
 @pytest.mark.linux
-def test_whichever_dies_is_replaced_and_the_result_is_the_same(start: Callable[..., subprocess.Popen[str]]) -> None:
-    # three: the sum of two numbers is the same in any order
+def test_a_run_that_lost_a_process_restarts_with_the_same_result(start: Callable[..., subprocess.Popen[str]]) -> None:
+    # three processes, because the order of a sum matters only from three numbers on
     options = ("--steps", 250, "--batch-size", 2, "--resid-pdrop", 0.1)
     run(training(torchrun(3), "--out", "undisturbed", *options))
     process = start(training(torchrun(3, "--max-restarts", 3), "--out", "killed", *options))
     for rank in range(3):
         wait_for(process, "killed", 50 * (rank + 1))
         os.kill(children(process.pid)[str(rank)], signal.SIGKILL)
-    said, _ = process.communicate(timeout=patience(600))
-    assert process.returncode == 0, said
-    assert said.count("training on a text of") == 4
-    assert said.count("step     0") == 1  # it went on, each time
-    assert "error: Another process of this run has died: see its message" in said
-    assert "Traceback" not in said
+    output, _ = process.communicate(timeout=patience(600))
+    assert process.returncode == 0, output
+    assert output.count("training on a text of") == 4
+    assert output.count("step     0") == 1  # each restart resumed
+    assert "error: Another process of this run has died: see its message" in output
+    assert "Traceback" not in output
     weights = [Path(name, "model.safetensors").read_bytes() for name in ("killed", "undisturbed")]
     assert weights[0] == weights[1]
     assert without_time("killed") == without_time("undisturbed")
 
 
-def test_a_restart_does_not_go_on_with_the_run_of_another() -> None:
+def test_a_restart_does_not_resume_another_run() -> None:
     run(training([sys.executable], "--out", "run", "--steps", 10))
     before = files("run")
     done = subprocess.run(
@@ -200,45 +200,45 @@ def test_a_restart_does_not_go_on_with_the_run_of_another() -> None:
     assert done.returncode == 1
     assert (
         done.stderr.count("error: run already contains a run or a model: continue it with --resume") == 2
-    )  # a start each
+    )  # once per start
     assert "training on a text of" not in done.stdout
     assert files("run") == before
 
 
 @pytest.mark.linux
 @pytest.mark.parametrize(("number", "ranks"), [(signal.SIGINT, ["0", "1"]), (signal.SIGTERM, ["1"])])
-def test_ctrl_c_stops_all_of_them_at_the_same_step(
+def test_ctrl_c_stops_all_processes_at_the_same_step(
     start: Callable[..., subprocess.Popen[str]], number: signal.Signals, ranks: list[str]
 ) -> None:
     process = start(training(torchrun(2), "--out", "run", "--steps", 5000, "--batch-size", 2))
     wait_for(process, "run", 20)
     pids = [children(process.pid)[rank] for rank in ranks]
     if len(ranks) == 2:
-        pids.append(process.pid)  # torchrun hands it on to the others, who then get it a second time
+        pids.append(process.pid)  # torchrun passes the signal on, so its processes get it twice
     for pid in pids:
         os.kill(pid, number)
-    said, _ = process.communicate(timeout=patience(600))
+    output, _ = process.communicate(timeout=patience(600))
     assert process.returncode == 1
-    assert said.count("Stopped. Saved after step") == 1, said
-    assert "[rank" not in said  # no traceback of theirs
-    step = int(said.split("Saved after step ")[1].split(".")[0])
+    assert output.count("Stopped. Saved after step") == 1, output
+    assert "[rank" not in output  # no process printed a traceback
+    step = int(output.split("Saved after step ")[1].split(".")[0])
     state = torch.load(Path("run", STATE), weights_only=True)
     assert (state["step"], state["processes"]) == (step, 2)
-    how = said.split("To continue:\n  ")[1].split("\n")[0].split()
+    how = output.split("To continue:\n  ")[1].split("\n")[0].split()
     assert how[:4] == ["torchrun", "--nproc-per-node", "2", "train.py"]
     run([*TORCHRUN, *how[1:3], str(ROOT / "train.py"), *how[4:], "--steps", str(step + 20)])
     assert read_history(Path("run"))[-1]["step"] == step + 20
 
 
-def test_a_run_that_goes_on_in_fewer_processes_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_resuming_with_another_number_of_processes_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     run(training(torchrun(2), "--out", "run", "--steps", 10, "--batch-size", 4))
     assert main(["train", "--out", "run", "--resume", "--steps", "12"]) == 0
-    assert "Up to step 10 this run had 2 processes, now it has 1, each with batches of 4." in capsys.readouterr().out
-    said = run(training(torchrun(2), "--out", "run", "--resume", "--steps", 14))
-    assert "Up to step 12 this run had 1 process, now it has 2, each" in said
+    assert "Up to step 10 this run had 2 processes; now it has 1, each with batches of 4." in capsys.readouterr().out
+    output = run(training(torchrun(2), "--out", "run", "--resume", "--steps", 14))
+    assert "Up to step 12 this run had 1 process; now it has 2, each" in output
 
 
-def test_what_dies_after_training_still_shows_the_result(
+def test_a_restart_after_training_still_shows_the_result(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["train", *SETTINGS.split(), "--out", "run", "--steps", "10"]) == 0
@@ -246,13 +246,13 @@ def test_what_dies_after_training_still_shows_the_result(
     capsys.readouterr()
     monkeypatch.setattr(Distributed, "join", lambda device, folder: Distributed(restarted=True))
     assert main(["train", *SETTINGS.split(), "--out", "run", "--steps", "10"]) == 0
-    assert "Trained in" in capsys.readouterr().out
+    assert "Trained for" in capsys.readouterr().out
     assert Path("run/loss.svg").exists()
 
 
-def test_new_processes_do_not_meet_the_dead() -> None:
+def test_restarted_processes_do_not_use_addresses_of_dead_ones() -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, timeout=timedelta(seconds=patience(600)))
-    for key in ("name 0", "name 1", "name 2", "start 0"):  # of a team that has died
+    for key in ("name 0", "name 1", "name 2", "start 0"):  # left by dead processes
         store.set(key, "dead")
 
     def meets_the_dead(rank: int, start: int) -> bool:
@@ -271,7 +271,7 @@ def test_new_processes_do_not_meet_the_dead() -> None:
 def on_two_computers(
     start: Callable[..., subprocess.Popen[str]], *options: Any, restarts: int = 1
 ) -> list[subprocess.Popen[str]]:
-    """What two computers would run, each in a folder of its own."""
+    """Start what two computers would run, each in its own folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -287,7 +287,7 @@ def on_two_computers(
 
 @pytest.mark.linux
 @pytest.mark.parametrize("case", ["nothing shared", "shards of each", "other shards"])
-def test_computers_that_share_no_folder_are_told_to(
+def test_computers_without_a_shared_folder_are_told_to_share_one(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, case: str
 ) -> None:
     out, data, shards = Path("run"), "text.txt", Path("run/tokens")
@@ -300,26 +300,26 @@ def test_computers_that_share_no_folder_are_told_to(
     if case == "other shards":
         out = tmp_path / "run"
     for process in on_two_computers(start, "--data", data, "--out", out, "--steps", 10, restarts=0):
-        said, _ = process.communicate(timeout=patience(600))
+        output, _ = process.communicate(timeout=patience(600))
         assert process.returncode == 1
         assert (
             f"error: The processes do not all see the same {shards / 'index.json'} and the same {out}: put --out ("
-            in said
+            in output
         )
     left = [path for folder in (out, "computer 0" / out, "computer 1" / out) for path in folder.rglob("*")]
     assert all("tokens" in path.parts for path in left)
 
 
 @pytest.mark.linux
-def test_a_process_that_dies_on_one_of_two_computers_is_replaced(
+def test_a_run_on_two_computers_that_lost_a_process_restarts_with_the_same_result(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     processes = on_two_computers(start, "--out", tmp_path / "run", "--steps", 200, "--batch-size", 2)
     wait_for(processes[0], "run", 50)
     os.kill(children(processes[1].pid)["1"], signal.SIGKILL)
     for process in processes:
-        said, _ = process.communicate(timeout=patience(600))
-        assert process.returncode == 0, said
+        output, _ = process.communicate(timeout=patience(600))
+        assert process.returncode == 0, output
     run(training(torchrun(2), "--out", "undisturbed", "--steps", 200, "--batch-size", 2))
     assert without_time("run") == without_time("undisturbed")
 
@@ -327,7 +327,7 @@ def test_a_process_that_dies_on_one_of_two_computers_is_replaced(
 # ---- devices -----------------------------------------------------------------------------------------------------
 
 
-def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_gets_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1", "TORCHELASTIC_RUN_ID": "x"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""Writing text: what is chosen, when it stops, and that the shortcuts change nothing."""
+"""Generation chooses tokens correctly and stops at the right time, and its shortcuts change nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXT = "The fox and the owl shared a plum. " * 20 + "Þórr drank tea 🍵 at ho
 
 @pytest.fixture(scope="module")
 def model() -> GPT2:
-    """Untrained, but with weights large enough that its choices are far from even; the context is short."""
+    """An untrained model with a short context and weights large enough for uneven predictions."""
     torch.manual_seed(3)
     tokenizer = Tokenizer.train(TEXT, 330)
     config = GPT2Config(tokenizer.vocab_size, n_positions=16, n_embd=32, n_layer=2, n_head=2)
@@ -44,8 +44,8 @@ def test_cached_generation_equals_uncached_far_past_the_context(model: GPT2, cho
     assert len(set(cached.tolist())) > 5  # not just one token repeated
 
 
-def test_window_is_the_context_and_then_its_newer_half(model: GPT2) -> None:
-    """Greedy writing by hand, with nothing but the model: fill the window, drop the older half, go on."""
+def test_a_full_window_drops_its_older_half(model: GPT2) -> None:
+    """Generate greedily by hand, using only the model: fill the window, drop its older half, continue."""
     tokens, start = [4, 8, 15, 16, 23], 0
     while len(tokens) < 60:
         if len(tokens) - start > 16:
@@ -68,7 +68,7 @@ def test_batch_of_different_lengths_equals_one_by_one(model: GPT2) -> None:
     assert together == [model.generate(prompt, max_new_tokens=40, temperature=0) for prompt in prompts]
 
 
-def test_max_length_is_counted_for_every_prompt_of_a_batch(model: GPT2) -> None:
+def test_max_length_applies_to_each_prompt_in_a_batch(model: GPT2) -> None:
     prompts = ["The", "The fox and the owl shared"]
     tokenizer = model.require_tokenizer()
     together = model.generate(prompts, max_length=20, temperature=0)
@@ -77,7 +77,7 @@ def test_max_length_is_counted_for_every_prompt_of_a_batch(model: GPT2) -> None:
     assert len(ids) <= 20
 
 
-def test_same_seed_same_text_other_seed_other_text(model: GPT2) -> None:
+def test_the_seed_determines_the_text(model: GPT2) -> None:
     texts = [model.generate("The fox", temperature=1, seed=seed) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
 
@@ -87,6 +87,7 @@ def test_without_a_seed_texts_differ(model: GPT2) -> None:
 
 
 def modes(model: GPT2) -> list[bool]:
+    """Whether each module is in training mode."""
     return [module.training for module in model.modules()]
 
 
@@ -103,7 +104,7 @@ def test_streams_may_interleave_with_each_other_and_with_training(model: GPT2) -
             texts[i] += next(stream, "")
             assert modes(dropping) == before
     expected = ["".join(model.stream("The fox", max_new_tokens=20, seed=s, repetition_penalty=1.1)) for s in (1, 2)]
-    assert texts == expected  # dropout never struck
+    assert texts == expected  # dropout stayed off
 
 
 def test_an_exception_leaves_every_module_in_its_mode(model: GPT2, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +122,7 @@ def test_an_exception_leaves_every_module_in_its_mode(model: GPT2, monkeypatch: 
         assert modes(model) == before
 
 
-def test_generating_leaves_the_model_and_the_random_numbers_of_others_alone(model: GPT2) -> None:
+def test_generating_does_not_change_the_mode_or_the_global_random_numbers(model: GPT2) -> None:
     model.train()
     torch.manual_seed(9)
     expected = torch.rand(3)
@@ -136,7 +137,7 @@ def test_generating_leaves_the_model_and_the_random_numbers_of_others_alone(mode
     assert torch.equal(torch.rand(3), expected)
 
 
-# ---- what is chosen --------------------------------------------------------------------------------------------
+# ---- which token is chosen -------------------------------------------------------------------------------------
 
 
 def test_probabilities_follow_their_definition() -> None:
@@ -160,7 +161,7 @@ def test_tokens_tied_with_the_kth_stay_in() -> None:
     assert [sorted(set(row.tolist())) for row in drawn.T] == [list(range(10)), list(range(5))]
 
 
-def test_at_temperature_0_the_first_of_the_likeliest_tokens_is_certain() -> None:
+def test_at_temperature_0_the_first_of_the_most_likely_tokens_is_certain() -> None:
     logits = torch.tensor([[1.0, 5, 5, 2]])
     assert next_token_probabilities(logits, temperature=0, top_k=3).tolist() == [[0, 1, 0, 0]]
     assert int(Sampler(SamplingConfig(temperature=0))(logits, [[]])) == 1
@@ -187,7 +188,7 @@ def test_probabilities_equal_those_of_transformers(
     )
 
 
-def test_repetition_penalty_is_that_of_transformers(model: GPT2) -> None:
+def test_repetition_penalty_equals_that_of_transformers(model: GPT2) -> None:
     from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
     prompt = torch.tensor([[4, 8, 15]])
@@ -201,17 +202,17 @@ def test_repetition_penalty_is_that_of_transformers(model: GPT2) -> None:
     assert len(set(free.tolist())) > len(set(loop.tolist()))
 
 
-def test_samples_come_as_often_as_their_probability_says(model: GPT2) -> None:
+def test_samples_are_as_frequent_as_they_are_probable(model: GPT2) -> None:
     prompt = torch.tensor([4, 8, 15]).expand(4000, 3)
     with torch.no_grad():
         expected = next_token_probabilities(model.eval()(prompt[:1])[:, -1], temperature=0.7, top_k=20)[0]
     drawn = model.generate(prompt, max_new_tokens=1, temperature=0.7, top_k=20, seed=1)[:, -1]
     counted = torch.bincount(drawn, minlength=len(expected)) / 4000
     assert not counted[expected == 0].any()
-    assert float((counted - expected).abs().sum()) < 0.1  # about 0.04 is what 4000 draws leave
+    assert float((counted - expected).abs().sum()) < 0.1  # about 0.04 is usual for 4000 draws
 
 
-def test_broken_weights_get_a_sentence() -> None:
+def test_broken_weights_are_reported() -> None:
     model = GPT2(GPT2Config(300, 8, 16, 1, 1))
     torch.nn.init.constant_(model.final_norm.weight, math.nan)
     for temperature in (0, 1):
@@ -233,11 +234,11 @@ def test_pieces_of_a_stream_never_split_a_character() -> None:
     pieces = [stream.push(token) for token in ids] + [stream.close()]
     assert "".join(pieces) == "tea 🍵 Þórr 你好 né"
     assert not any("\ufffd" in piece for piece in pieces)
-    assert len(tokenizer.encode("🍵")) > 1  # so there was something to split
+    assert len(tokenizer.encode("🍵")) > 1  # otherwise, there is nothing to split
 
 
 @pytest.mark.parametrize("stop", [["END"], ["N"], ["owl", "END"], ["END", "EN"]])
-def test_stop_strings_are_cut_off_wherever_tokens_end(stop: list[str]) -> None:
+def test_text_ends_before_a_stop_string_however_it_is_tokenized(stop: list[str]) -> None:
     for text in ("The fox END and more", "ENEND", "E N D EEEND"):
         tokenizer, ids = scripted(text)
         stream, written = TextStream(tokenizer, stop), ""
@@ -250,7 +251,7 @@ def test_stop_strings_are_cut_off_wherever_tokens_end(stop: list[str]) -> None:
 
 
 def test_end_of_text_ends_the_text(model: GPT2) -> None:
-    """A model that always predicts <|endoftext|> writes nothing."""
+    """A model that always predicts <|endoftext|> generates nothing."""
     tokenizer = model.require_tokenizer()
     ended = GPT2(model.config, tokenizer)
     with torch.no_grad():
@@ -263,19 +264,19 @@ def test_end_of_text_ends_the_text(model: GPT2) -> None:
     assert rows.tolist() == [[1, 2, tokenizer.end_of_text], [3, 4, tokenizer.end_of_text]]
 
 
-def test_stream_gives_what_generate_gives(model: GPT2) -> None:
+def test_stream_and_generate_give_the_same_text(model: GPT2) -> None:
     for stop in ([], ["e"], "zz"):
         options = {"max_new_tokens": 50, "temperature": 1, "seed": 11, "stop": stop}
         assert "The" + "".join(model.stream("The", **options)) == model.generate("The", **options)
 
 
-def test_empty_prompt_begins_a_new_document(model: GPT2) -> None:
+def test_an_empty_prompt_starts_a_new_document(model: GPT2) -> None:
     tokenizer = model.require_tokenizer()
     ids = model.generate(torch.tensor([tokenizer.end_of_text]), max_new_tokens=9, temperature=0)
     assert model.generate("", max_new_tokens=9, temperature=0) == tokenizer.decode(ids[1:]).split("<|endoftext|>")[0]
 
 
-def test_zero_new_tokens_is_the_prompt(model: GPT2) -> None:
+def test_zero_new_tokens_gives_the_prompt(model: GPT2) -> None:
     assert model.generate("The fox", max_new_tokens=0) == "The fox"
     assert model.generate(torch.tensor([1, 2]), max_new_tokens=0).tolist() == [1, 2]
 
@@ -324,37 +325,37 @@ def test_tensors_keep_their_rank_and_type(model: GPT2) -> None:
     ],
 )
 def test_meaningless_settings_are_refused(model: GPT2, options: dict[str, object], message: str) -> None:
-    for write in (model.generate, lambda *args, **options: list(model.stream(*args, **options))):
+    for generate in (model.generate, lambda *args, **options: list(model.stream(*args, **options))):
         with pytest.raises(ValueError, match=re.escape(message)) as caught:
-            write("The fox and the owl", **options)
+            generate("The fox and the owl", **options)
         assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("prompt", [None, 5, b"The fox", [None], [5]])
-def test_a_prompt_that_is_no_text_is_refused(model: GPT2, prompt: object) -> None:
+def test_a_prompt_that_is_not_text_is_refused(model: GPT2, prompt: object) -> None:
     with pytest.raises(TypeError, match=r"^A text must be a str, but got .*\.$"):
         model.generate(prompt)
 
 
-def test_numbers_of_numpy_are_settings_too(model: GPT2) -> None:
+def test_numpy_numbers_work_as_settings(model: GPT2) -> None:
     plain = {"temperature": 0.5, "top_k": 5, "top_p": 0.5, "seed": 3, "max_new_tokens": 9}
     numpys = {name: np.asarray(value)[()] for name, value in plain.items()}
     assert model.generate("The fox", **numpys) == model.generate("The fox", **plain)
 
 
 @pytest.mark.parametrize("settings", [{"temperature": 1e-50}, {"top_p": 1e-320}, {"temperature": 5e-324, "top_k": 9}])
-def test_settings_close_to_0_leave_the_likeliest_token(model: GPT2, settings: dict[str, float]) -> None:
+def test_settings_close_to_0_leave_only_the_most_likely_token(model: GPT2, settings: dict[str, float]) -> None:
     assert model.generate("The fox", **settings) == model.generate("The fox", temperature=0)
 
 
-def test_the_highest_temperature_makes_all_tokens_alike() -> None:
+def test_the_highest_temperature_makes_all_tokens_equally_likely() -> None:
     torch.testing.assert_close(
         next_token_probabilities(torch.tensor([[9.0, 1, 0, -9]]), 1e308), torch.full((1, 4), 0.25)
     )
 
 
 @pytest.mark.parametrize("penalty", [1e300, 1.7e308])
-def test_with_the_highest_penalty_a_token_comes_back_only_when_all_have_been_used(model: GPT2, penalty: float) -> None:
+def test_with_the_highest_penalty_no_token_repeats_before_all_are_used(model: GPT2, penalty: float) -> None:
     logits = torch.tensor([[3.0, -2, 0, 1], [-4, -3, -2, -1]])
     sampler = Sampler(SamplingConfig(temperature=0, repetition_penalty=penalty))
     assert int(sampler(logits, [[0, 1], [0, 1, 2, 3]])[0]) == 3
@@ -370,7 +371,7 @@ def test_the_lowest_penalty_repeats(penalty: float) -> None:
 
 
 @pytest.mark.parametrize("order", [[0.3, 0.1, 0.1, 0.5], [0.5, 0.3, 0.1, 0.1], [0.1, 0.5, 0.1, 0.3]])
-def test_top_p_is_reached_where_a_sum_is_rounded(order: list[float]) -> None:
+def test_top_p_is_reached_despite_rounding(order: list[float]) -> None:
     for top_p, kept in ((0.5, 1), (0.8, 2), (0.9, 3), (0.81, 3)):
         p = next_token_probabilities(torch.tensor([order]).log(), top_p=top_p)
         assert int((p > 0).sum()) == kept, top_p

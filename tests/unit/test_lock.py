@@ -5,30 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from locking import command
 
 from book.pace import patience
 from gpt2_course.lock import LOCK, reserving
 
-ROOT = Path(__file__).resolve().parents[2]
-# Load the module alone, without torch, because processes start faster.
-LOAD = """
-import importlib.util, sys, time
-from pathlib import Path
-spec = importlib.util.spec_from_file_location("lock", sys.argv[1])
-lock = importlib.util.module_from_spec(spec)
-sys.modules["lock"] = lock
-spec.loader.exec_module(lock)
-folder = Path(sys.argv[2])
-"""
-HOLD = """
-with lock.reserving(folder):
-    print("reserved", flush=True)
-    sys.stdin.read()
-"""
 COUNT = """
 number = folder.parent / "number"
 times = 100
@@ -42,29 +27,7 @@ while times:
 """
 
 
-def command(script: str, folder: Path) -> list[str]:
-    return [sys.executable, "-c", LOAD + script, str(ROOT / "gpt2_course/lock.py"), str(folder)]
-
-
-@pytest.fixture
-def hold() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
-    """Start a process that reserves a folder until it is killed or its input ends."""
-    processes = []
-
-    def start(folder: Path) -> subprocess.Popen[str]:
-        process = subprocess.Popen(command(HOLD, folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        processes.append(process)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "reserved\n"
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def test_the_error_in_a_second_process_names_the_first(
+def test_a_second_process_is_told_which_one_has_the_folder(
     hold: Callable[[Path], subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     process = hold(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""The model is GPT-2: its parameters, its numbers, and the memory it takes."""
+"""The model is GPT-2: its parameters, its outputs, and the memory it needs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def test_gpt2_has_its_published_number_of_parameters(gpt2: GPT2) -> None:
     assert gpt2.num_parameters() == 124_439_808
 
 
-def test_untrained_gpt2_loses_ln_of_its_vocabulary(gpt2: GPT2) -> None:
+def test_untrained_gpt2_has_a_loss_of_ln_vocabulary(gpt2: GPT2) -> None:
     tokens = torch.randint(50257, (4, 257), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         loss = float(gpt2.eval()(tokens[:, :-1], tokens[:, 1:]))
     assert abs(loss - math.log(50257)) < 0.1
 
 
-def test_initial_weights_have_gpt2s_spread(gpt2: GPT2) -> None:
+def test_initial_weights_have_gpt2s_standard_deviation(gpt2: GPT2) -> None:
     for name, parameter in gpt2.named_parameters():
         if name.endswith("projection.weight"):
             assert parameter.std().item() == pytest.approx(0.02 / math.sqrt(24), rel=0.01), name
@@ -47,7 +47,7 @@ def test_initial_weights_have_gpt2s_spread(gpt2: GPT2) -> None:
             assert not parameter.any(), name
 
 
-def test_promise_of_the_readme_word_for_word() -> None:
+def test_the_readmes_example_works_word_for_word() -> None:
     model = GPT2()
     prompt = "Once upon a time"
     generated_text = model.generate(prompt, max_length=100)
@@ -63,7 +63,7 @@ def test_larger_presets_have_their_published_sizes(name: str, millions: float) -
 
 
 @pytest.mark.parametrize("name", ["laptop", "story"])
-def test_own_presets_are_small_enough_for_a_laptop(name: str) -> None:
+def test_the_courses_presets_are_small_enough_for_a_laptop(name: str) -> None:
     assert GPT2(GPT2Config.preset(name)).num_parameters() <= 4_000_000
 
 
@@ -79,7 +79,7 @@ def test_describe_lists_every_part_and_adds_up(gpt2: GPT2, capsys: pytest.Captur
     assert tables + 12 * per_block == counts["all"] == 124_439_808
 
 
-def test_a_token_sees_nothing_of_the_future() -> None:
+def test_no_token_sees_the_future() -> None:
     model = GPT2(TINY).eval()
     tokens = torch.randint(300, (2, 20))
     changed = tokens.clone()
@@ -108,7 +108,7 @@ def test_chunked_loss_has_the_gradients_of_the_plain_one(monkeypatch: pytest.Mon
     torch.testing.assert_close((hidden.grad, weight.grad), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_chunked_loss_computes_all_its_products_as_autocast_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunked_loss_follows_autocast_in_all_its_products(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpt2_course.loss.LOGITS_PER_CHUNK", 7 * 50)
     hidden, weight = torch.randn(40, 16, requires_grad=True), torch.randn(50, 16, requires_grad=True)
     targets = torch.randint(50, (40,))
@@ -126,22 +126,22 @@ def test_chunked_loss_computes_all_its_products_as_autocast_wants(monkeypatch: p
     with Watch(), torch.autocast("cpu", torch.bfloat16):
         linear_cross_entropy(hidden, weight, targets).backward()
     assert {dtype for _, dtype in products} == {torch.bfloat16}
-    # 8 bits of digits: two numbers of about 1 may differ by 1/128, and a gradient here is a 40th of that
+    # bfloat16 has 8 significant bits: numbers near 1 may differ by 1/128, and gradients here are 1/40 of that size
     torch.testing.assert_close((hidden.grad, weight.grad), expected, rtol=0.02, atol=0.002)
 
 
 @pytest.mark.slow
 @pytest.mark.linux
 def test_training_gpt2_at_full_batch_needs_less_than_one_copy_of_the_logits() -> None:
-    # In a process of its own, because the peak is of the whole process. Logits would be 16 × 512 × 50257 × 4 bytes
-    # = 1.65 GB; hidden states, weight and their gradients are 0.36 GB.
+    # In a separate process, because the peak belongs to the whole process. Logits would take 16 × 512 × 50257 × 4
+    # bytes = 1.65 GB; the hidden states, the weight, and their gradients take 0.36 GB.
     script = """
         from pathlib import Path
         import torch
         from gpt2_course.loss import linear_cross_entropy
         hidden = torch.randn(16 * 512, 768, requires_grad=True)
         weight = (torch.randn(50257, 768) * 0.02).requires_grad_()
-        def peak():  # in kB; getrusage would begin with the memory of the process that started this one
+        def peak():  # in kB; getrusage's peak would include the parent process's memory at the start
             return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
         before = peak()
         linear_cross_entropy(hidden, weight, torch.randint(50257, (16 * 512,))).backward()
@@ -152,7 +152,7 @@ def test_training_gpt2_at_full_batch_needs_less_than_one_copy_of_the_logits() ->
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 1), (3, 7)])
-def test_cache_gives_the_logits_of_the_whole_text(shape: tuple[int, int]) -> None:
+def test_with_the_cache_the_logits_equal_those_of_the_whole_text(shape: tuple[int, int]) -> None:
     batch, step = shape
     model = GPT2(TINY).eval()
     tokens = torch.randint(300, (batch, 28))
@@ -163,11 +163,11 @@ def test_cache_gives_the_logits_of_the_whole_text(shape: tuple[int, int]) -> Non
     torch.testing.assert_close(torch.cat(parts, dim=1), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])  # 203 = 7 × 29 outputs of the head are cut into 1, 7 and 7 bands
+@pytest.mark.parametrize("threads", [1, 2, 5])  # the head's 203 = 7 × 29 outputs are cut into 1, 7, and 7 bands
 def test_fast_decoder_equals_the_modules(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     model = GPT2(GPT2Config(vocab_size=29 * 7, n_positions=16, n_embd=24, n_layer=3, n_head=4)).eval()
-    for parameter in model.parameters():  # biases and norms that matter
+    for parameter in model.parameters():  # including biases and norms, which start as 0 and 1
         torch.nn.init.normal_(parameter, std=0.3)
     tokens = torch.randint(29 * 7, (1, 16))
     cache = model.new_cache(1)
@@ -180,7 +180,7 @@ def test_fast_decoder_equals_the_modules(threads: int, monkeypatch: pytest.Monke
 
 def test_a_changed_model_does_not_take_the_fast_path() -> None:
     class OtherBlock(Block):
-        """A subclass, which may compute anything, even one defined in the same module."""
+        """A subclass may compute anything, even if it is defined in the same module."""
 
     OtherBlock.__module__ = Block.__module__
     hooked, exchanged, subclassed = GPT2(TINY), GPT2(TINY), GPT2(TINY)
@@ -248,6 +248,6 @@ def test_tokenizer_and_model_must_agree() -> None:
         GPT2(TINY, Tokenizer.gpt2())
 
 
-def test_unknown_preset_is_named_with_the_known() -> None:
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"no preset 'huge'; choose one of laptop, story, gpt2"):
         GPT2Config.preset("huge")

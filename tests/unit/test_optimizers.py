@@ -1,4 +1,4 @@
-"""What `gpt2_course.optimizers` promises."""
+"""Muon and AdamW: their steps, their settings, and which parameters each updates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def optimizers_of(model: nn.Module, **changes: Any) -> list[torch.optim.Optimize
 
 
 class TiedModel(nn.Module):
-    """Has all that a GPT-2 has: tables, a tied head, a wide, a tall and a square matrix, biases, a norm."""
+    """A model with all of GPT-2's parts: embeddings, a tied head, wide, tall, and square matrices, biases, a norm."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def seeded_model() -> TiedModel:
 
 
 def successor_loss(model: nn.Module, seed: int) -> Tensor:
-    """The loss on a rule that a model of one block can learn: the next token is this one times 3, plus 1."""
+    """The loss on a rule that a small model can learn: the next token is this one times 3, plus 1."""
     tokens = torch.randint(VOCABULARY, (8, 8), generator=torch.Generator().manual_seed(seed))
     return cross_entropy(model(tokens).flatten(0, 1), (3 * tokens + 1).flatten() % VOCABULARY)
 
@@ -81,7 +81,7 @@ def random_matrices(*shape: int) -> Tensor:
 
 
 def plain_newton_schulz(matrix: Tensor, steps: int) -> Tensor:
-    """The same polynomial, written for one matrix and without laying it on its side."""
+    """The same polynomial for a single matrix, which is never transposed."""
     a, b, c = NEWTON_SCHULZ_COEFFICIENTS
     x: Tensor = matrix / matrix.norm()
     for _ in range(steps):
@@ -97,8 +97,8 @@ def test_orthogonalize_brings_singular_values_between_068_and_121(shape: tuple[i
 
 
 @pytest.mark.parametrize("size", [16, 128])
-def test_orthogonalize_lifts_a_square_matrix_except_its_near_zero_directions(size: int) -> None:
-    # A random square matrix has a few singular values below 0.2 % of its norm; the promise begins above.
+def test_orthogonalize_works_for_a_square_matrix_except_for_its_smallest_singular_values(size: int) -> None:
+    # A random square matrix has a few singular values below 0.2% of its norm; the bounds hold only above that.
     matrix = random_matrices(size, size)
     u, before, v = torch.linalg.svd(matrix)
     after = (u.T @ orthogonalize(matrix) @ v.T).diagonal()
@@ -135,7 +135,7 @@ def test_orthogonalize_of_zero_is_zero() -> None:
     assert torch.equal(orthogonalize(torch.zeros(4, 3)), torch.zeros(4, 3))
 
 
-def test_muon_steps_equal_a_plain_one_matrix_at_a_time_reference() -> None:
+def test_muon_equals_a_plain_implementation_for_single_matrices() -> None:
     lr, momentum, decay, ns_steps = 0.1, 0.9, 0.5, 4
     shapes = [(16, 16), (48, 16), (16, 16), (16, 48), (16, 16)]
     parameters = [nn.Parameter(random_matrices(*shape) * (1 + i)) for i, shape in enumerate(shapes)]
@@ -150,7 +150,7 @@ def test_muon_steps_equal_a_plain_one_matrix_at_a_time_reference() -> None:
             parameters[i].grad = gradient.clone()
             averages[i] = momentum * averages[i] + (1 - momentum) * gradient
             look_ahead = momentum * averages[i] + (1 - momentum) * gradient
-            # (48, 16) is query, key and value on top of each other: three matrices.
+            # (48, 16) stacks query, key, and value: three matrices.
             pieces = look_ahead.split(columns) if rows == 3 * columns else [look_ahead]
             update = torch.cat([plain_newton_schulz(piece, ns_steps) for piece in pieces])
             scale = (max(rows, columns) / min(rows, columns)) ** 0.5
@@ -161,7 +161,7 @@ def test_muon_steps_equal_a_plain_one_matrix_at_a_time_reference() -> None:
         torch.testing.assert_close(parameter.detach(), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_muon_leaves_a_matrix_without_a_gradient_alone() -> None:
+def test_muon_does_not_change_a_matrix_without_a_gradient() -> None:
     used, unused = nn.Parameter(torch.ones(4, 4)), nn.Parameter(torch.ones(4, 4))
     optimizer = Muon([used, unused], lr=0.04, weight_decay=0.1)
     used.grad = random_matrices(4, 4)
@@ -192,12 +192,12 @@ def test_muon_returns_the_closures_loss() -> None:
         ({"ns_steps": 0}, "ns_steps must be at least 1, but is 0"),
     ],
 )
-def test_muon_names_a_setting_out_of_range(settings: dict[str, float], message: str) -> None:
+def test_muon_refuses_a_setting_out_of_range(settings: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Muon([nn.Parameter(torch.ones(2, 2))], **{"lr": 0.04, **settings})  # type: ignore[arg-type]
 
 
-def test_muon_refuses_what_is_not_a_matrix() -> None:
+def test_muon_refuses_a_parameter_that_is_not_a_matrix() -> None:
     with pytest.raises(ValueError, match=r"only matrices, but got a parameter of shape \(3,\): give it to AdamW"):
         Muon([nn.Parameter(torch.ones(3))], lr=0.04)
 
@@ -225,7 +225,7 @@ def test_training_resumed_from_state_dicts_is_bit_identical(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
-def test_adamw_is_fused_where_the_device_can_or_as_asked(name: str) -> None:
+def test_adamw_is_fused_as_requested_or_if_the_device_allows_it(name: str) -> None:
     def fused(model: nn.Module, choice: Literal["auto", "on", "off"]) -> set[bool | None]:
         return {group["fused"] for group in optimizers_of(model, optimizer=name, fused=choice)[-1].param_groups}
 
@@ -267,7 +267,7 @@ def test_muon_takes_the_matrices_and_adamw_the_rest() -> None:
         return [[names[id(p)] for p in group["params"]] for group in optimizer.param_groups]
 
     assert groups(muon) == [["expand.weight", "middle.weight", "shrink.weight"]]
-    # The tied head is the token embedding, and comes up once.
+    # The tied head is the token embedding and appears once.
     assert groups(adamw)[0] == ["token_embedding.weight", "position_embedding.weight"]
     assert groups(adamw)[1] == ["norm.weight", "norm.bias", "expand.bias", "middle.bias", "shrink.bias"]
     assert [group["initial_lr"] for group in muon.param_groups + adamw.param_groups] == [0.5, 0.25, 0.25]
@@ -289,29 +289,29 @@ def test_frozen_parameters_are_left_out() -> None:
     assert grouped == {id(p) for p in model.parameters() if p.requires_grad}
 
 
-def test_a_model_without_matrices_gets_adamw_alone() -> None:
+def test_a_model_without_matrices_gets_only_adamw() -> None:
     (optimizer,) = optimizers_of(nn.Sequential(nn.Embedding(4, 3), nn.LayerNorm(3)), optimizer="muon")
     assert isinstance(optimizer, torch.optim.AdamW)
 
 
-def test_a_model_with_nothing_but_matrices_gets_muon_alone() -> None:
+def test_a_model_with_nothing_but_matrices_gets_only_muon() -> None:
     (optimizer,) = optimizers_of(nn.Linear(3, 4, bias=False), optimizer="muon")
     assert isinstance(optimizer, Muon)
 
 
-def test_an_unknown_name_is_named_with_the_choices() -> None:
+def test_an_unknown_optimizer_is_refused_with_the_choices() -> None:
     with pytest.raises(ValueError, match=r"no optimizer called 'sgd'; choose 'muon' or 'adamw'\."):
         optimizers_of(seeded_model(), optimizer="sgd")
 
 
-def test_a_frozen_model_is_refused_in_a_sentence() -> None:
+def test_a_frozen_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"The model \(TiedModel\) has no parameters to train"):
         optimizers_of(seeded_model().requires_grad_(False))
 
 
 def test_one_factor_scales_every_rate_from_its_peak() -> None:
     optimizers = optimizers_of(seeded_model(), learning_rate=0.25, muon_learning_rate=0.5)
-    for factor in (0.1, 0.5):  # twice, as the factor applies to the peak and not to the last rate
+    for factor in (0.1, 0.5):  # twice, because the factor applies to the peak and not to the current rate
         scale_learning_rates(optimizers, factor)
         rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
         assert rates == pytest.approx([0.5 * factor, 0.25 * factor, 0.25 * factor])

@@ -1,4 +1,4 @@
-"""The files around the package agree with each other."""
+"""The files around the package agree with one another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def pins(lines: list[str]) -> dict[str, str]:
-    """Name and version of what is pinned for Python 3.11, which environment.yml asks for."""
+    """The versions pinned for Python 3.11, which environment.yml requires, by package name."""
     found = [re.match(r"\s*(?:- )?([\w-]+)==([\w.]+)(.*)", line) for line in lines]
     return {match[1]: match[2] for match in found if match and '< "3.11"' not in match[3]}
 
@@ -37,13 +37,13 @@ def test_every_dependency_of_the_package_is_pinned() -> None:
 
 
 @pytest.mark.pinned
-def test_what_runs_here_are_the_pinned_versions() -> None:
+def test_the_installed_versions_are_the_pinned_ones() -> None:
     for name, pinned in pins((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()).items():
         if not (name == "numpy" and sys.version_info < (3, 11)):
             assert version(name).split("+")[0] == pinned, name
 
 
-def test_the_wheel_holds_the_package_data(tmp_path: Path) -> None:
+def test_the_wheel_contains_the_package_data(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -66,7 +66,7 @@ def test_the_wheel_holds_the_package_data(tmp_path: Path) -> None:
     assert not [name for name in names if name.startswith("tests")]
 
 
-def test_links_between_the_documents_lead_somewhere() -> None:
+def test_links_between_the_documents_work() -> None:
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
     links = [link for page in pages for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))]
     local = [link for link in links if "://" not in link]
@@ -75,7 +75,7 @@ def test_links_between_the_documents_lead_somewhere() -> None:
         assert (ROOT / link).exists(), link
 
 
-def test_no_file_names_a_path_of_one_machine() -> None:
+def test_no_file_contains_an_absolute_path() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for name in tracked:
         path = ROOT / name
@@ -86,7 +86,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
             assert not re.search(r"(?<![\w./-])/(?:home|root|Users|work)/\w", path.read_text(encoding="utf-8")), name
 
 
-def test_a_checkout_by_windows_rules_is_the_same_byte_for_byte(tmp_path: Path) -> None:
+def test_a_checkout_with_windows_line_end_settings_is_identical(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     source = ["--no-local", "--depth", "1", ROOT.as_uri(), clone]
     subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "--quiet", *source], check=True)
@@ -101,7 +101,7 @@ def test_a_checkout_by_windows_rules_is_the_same_byte_for_byte(tmp_path: Path) -
     assert (there / "merges.txt").read_bytes() == (here / "merges.txt").read_bytes()
 
 
-def test_workflows_name_the_exact_commit_of_what_they_use() -> None:
+def test_workflows_pin_actions_to_exact_commits() -> None:
     used = [
         line.strip()
         for path in (ROOT / ".github/workflows").glob("*.yml")

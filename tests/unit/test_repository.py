@@ -1,4 +1,4 @@
-"""One command gives the course another address."""
+"""One command moves the course to another address."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def move(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The committed and the new files of this repository, in another place."""
+    """A copy of this repository's files, committed and new."""
     names = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -41,20 +41,19 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_one_command_changes_the_address_everywhere_and_back(copy: Path) -> None:
-    old, new = address(), "https://github.com/Someone/" + "another-place"  # in two, or this file would change, too
+    old, new = address(), "https://github.com/Someone/" + "another-place"  # split, so the move back leaves this file
     old_book, new_book = book_address(), "https://someone.github.io/" + "another-place/"
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and ".git" not in path.parts}
     done = move(copy, new + ".git")
     assert done.returncode == 0, done.stderr
     assert {"_config.yml", "chapters/01_language_models.ipynb"} <= set(done.stdout.split())
-    holding = [path for path in before if any(moved.encode() in path.read_bytes() for moved in (old, old_book))]
-    assert holding == []
+    unchanged = [path for path in before if any(moved.encode() in path.read_bytes() for moved in (old, old_book))]
+    assert unchanged == []
     assert f"]({new_book}book/glossary.html#query)" in (copy / "chapters/04_attention.ipynb").read_text(
         encoding="utf-8"
     )
-    for path in (copy / "chapters").glob(
-        "*.ipynb"
-    ):  # only the set-up and links have changed: nothing has to be run again
+    for path in (copy / "chapters").glob("*.ipynb"):
+        # only the setup cell and links changed, so no notebook needs a refresh
         notebook = nbformat.read(path, as_version=4)
         assert notebook.metadata["sources"] == sources_hash(notebook)
     subprocess.run(["git", "add", "-A"], cwd=copy, check=True)
@@ -65,7 +64,7 @@ def test_one_command_changes_the_address_everywhere_and_back(copy: Path) -> None
 def test_a_book_may_be_published_elsewhere(copy: Path) -> None:
     done = move(copy, "https://forge.example/someone/" + "it")
     assert done.returncode == 1
-    assert "Where forge.example publishes pages is not known: add BOOK=https://…" in done.stderr
+    assert "The book's address is not known for repositories on forge.example: give it with" in done.stderr
     assert address() in (copy / "_config.yml").read_text(encoding="utf-8")
 
     done = move(copy, "https://forge.example/someone/" + "it", "https://gpt2.example")
@@ -75,9 +74,22 @@ def test_a_book_may_be_published_elsewhere(copy: Path) -> None:
     assert "baseurl: https://gpt2.example/\n" in config
 
 
-@pytest.mark.parametrize("wrong", ["", "github.com/me/it", "https://github.com/me", "https://a.b/c/d e"])
-def test_what_is_no_address_is_refused_and_changes_nothing(copy: Path, wrong: str) -> None:
-    done = move(copy, wrong)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([""], "URL must be an address like https://github.com/you/your-copy, but is ''."),
+        (["github.com/me/it"], "URL must be an address"),
+        (["https://github.com/me"], "URL must be an address"),
+        (["https://a.b/c/d e"], "URL must be an address"),
+        (
+            ["https://a.b/c/d", "a book"],
+            "BOOK must be an address like https://you.github.io/your-copy, but is 'a book'.",
+        ),
+        (["https://a.b/c/d", "https://a.b", "https://e.f"], "Give at most two addresses"),
+    ],
+)
+def test_wrong_addresses_are_refused_and_change_nothing(copy: Path, arguments: list[str], message: str) -> None:
+    done = move(copy, *arguments)
     assert done.returncode == 1
-    assert "An address like https://github.com/you/your-copy is needed" in done.stderr
+    assert message in done.stderr
     assert address() in (copy / "_config.yml").read_text(encoding="utf-8")

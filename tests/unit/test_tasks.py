@@ -1,8 +1,9 @@
-"""The task runner: what it installs, and what it does when a program fails or is stopped."""
+"""The task runner: what it installs, and what it does if a program fails or is interrupted."""
 
 from __future__ import annotations
 
 import http.server
+import inspect
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An index of small builds that can be reached."""
+    """A reachable index of small builds."""
 
     class Empty(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -42,8 +43,8 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-def card(monkeypatch: pytest.MonkeyPatch, folder: Path, status: int | None) -> None:
-    """Put an nvidia-smi that exits with this status in the place of all programs, or none."""
+def leave_only_nvidia_smi(monkeypatch: pytest.MonkeyPatch, folder: Path, status: int | None) -> None:
+    """Hide all programs except an nvidia-smi that exits with this status, or hide that too if None."""
     monkeypatch.setenv("PATH", str(folder))
     if status is not None:
         program = folder / "nvidia-smi"
@@ -53,40 +54,43 @@ def card(monkeypatch: pytest.MonkeyPatch, folder: Path, status: int | None) -> N
 
 @pytest.mark.posix
 @pytest.mark.parametrize("status", [None, 9])
-def test_without_a_working_card_pytorch_is_the_small_build(
+def test_without_a_working_gpu_the_small_build_is_chosen(
     index: str,
     status: int | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    card(monkeypatch, tmp_path, status)
+    leave_only_nvidia_smi(monkeypatch, tmp_path, status)
     assert tasks.pytorch_source() == ["--extra-index-url", index]
-    said = f"Installing PyTorch's small build from {index}, because there is no NVIDIA card.\n"
-    assert capsys.readouterr().out == said
+    message = f"Installing PyTorch's small CPU build from {index}, because there is no NVIDIA GPU.\n"
+    assert capsys.readouterr().out == message
 
 
 @pytest.mark.posix
-def test_with_a_card_pytorch_is_the_build_for_it(
+def test_with_a_gpu_the_build_for_it_is_chosen(
     index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    card(monkeypatch, tmp_path, 0)
+    leave_only_nvidia_smi(monkeypatch, tmp_path, 0)
     assert tasks.pytorch_source() == []
-    assert capsys.readouterr().out == "Installing PyTorch for the NVIDIA card of this computer.\n"
+    message = "Installing PyTorch's build for NVIDIA GPUs, because this computer has one.\n"
+    assert capsys.readouterr().out == message
 
 
 @pytest.mark.posix
-def test_where_the_small_builds_cannot_be_reached_pip_decides(
+def test_pip_decides_if_the_small_builds_cannot_be_reached(
     index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    card(monkeypatch, tmp_path, None)
-    monkeypatch.setattr(tasks, "CPU_INDEX", "http://127.0.0.1:9")  # nobody listens there
+    leave_only_nvidia_smi(monkeypatch, tmp_path, None)
+    monkeypatch.setattr(tasks, "CPU_INDEX", "http://127.0.0.1:9")  # nothing listens there
     assert tasks.pytorch_source() == []
-    said = "Installing what pip finds of PyTorch, because http://127.0.0.1:9 cannot be reached.\n"
-    assert capsys.readouterr().out == said
+    message = "Installing the build of PyTorch that pip finds, because http://127.0.0.1:9 cannot be reached.\n"
+    assert capsys.readouterr().out == message
 
 
-def test_other_systems_take_what_pip_finds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_systems_take_the_build_that_pip_finds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for system in ("win32", "darwin"):
         monkeypatch.setattr(sys, "platform", system)
         assert tasks.pytorch_source() == []
@@ -95,11 +99,11 @@ def test_other_systems_take_what_pip_finds(monkeypatch: pytest.MonkeyPatch, caps
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The programs that would have been run, in a course's folder without an environment."""
-    asked: list[str] = []
+    """The commands that tasks would run in a course folder without an environment; they are only recorded."""
+    recorded: list[str] = []
 
     def run(*command: Any, **environment: str) -> None:
-        asked.append(" ".join(map(str, command)))
+        recorded.append(" ".join(map(str, command)))
         if "venv" in command:
             (tmp_path / ".venv").mkdir(exist_ok=True)
 
@@ -110,10 +114,12 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(tasks, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(tasks, "READY", tmp_path / ".venv" / "ready")
     monkeypatch.setattr(tasks, "pytorch_source", lambda: ["--extra-index-url", "small"])
-    return asked
+    return recorded
 
 
-def test_the_environment_is_made_once_and_again_when_requirements_change(commands: list[str], tmp_path: Path) -> None:
+def test_the_environment_is_created_once_and_updated_when_requirements_change(
+    commands: list[str], tmp_path: Path
+) -> None:
     tasks.install()
     venv, requirements, package = commands
     assert venv.startswith(sys.executable)
@@ -127,7 +133,7 @@ def test_the_environment_is_made_once_and_again_when_requirements_change(command
     assert len(commands) == 6
 
 
-def test_an_installation_that_broke_off_is_done_again(commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_installation_is_repeated(commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     run = tasks.run
 
     def broken(*command: Any, **environment: str) -> None:
@@ -143,9 +149,11 @@ def test_an_installation_that_broke_off_is_done_again(commands: list[str], monke
     assert len(commands) == 6
 
 
-def test_an_old_python_is_named_before_anything_is_made(commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_python_is_refused_before_anything_is_created(
+    commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
-    with pytest.raises(SystemExit, match=r"^Python 3\.10 or newer is needed"):
+    with pytest.raises(SystemExit, match=r"^The course needs Python 3\.10 or newer, but this is 3\.9: run "):
         tasks.install()
     assert commands == []
 
@@ -154,7 +162,7 @@ def test_a_program_that_fails_ends_the_task_with_its_status() -> None:
     with pytest.raises(SystemExit) as stop:
         tasks.run(sys.executable, "-c", "import sys; sys.exit(7)")
     assert stop.value.code == 7
-    with pytest.raises(SystemExit, match="no-such-program is needed for this, but is not installed"):
+    with pytest.raises(SystemExit, match="This task needs no-such-program, which is not installed: install it"):
         tasks.run("no-such-program")
 
 
@@ -175,12 +183,12 @@ def test_ctrl_c_waits_for_the_program_to_save() -> None:
     )
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(process.pid, signal.SIGINT)  # to the whole group, like a terminal
     assert process.stdout.read() == "saved\n"
     assert process.wait() == 0
 
 
-def test_make_and_the_documents_know_every_task() -> None:
+def test_the_makefile_and_the_documents_name_tasks_that_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     found = re.search(r"^TASKS := (.*)$", makefile, re.MULTILINE)
     assert found
@@ -191,15 +199,50 @@ def test_make_and_the_documents_know_every_task() -> None:
         assert set(named) - {"repository"} <= set(tasks.TASKS), document
 
 
-def test_without_a_task_all_of_them_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("arguments", "status"), [([], 0), (["--help"], 0), (["tset"], 2)])
+def test_without_a_known_task_all_tasks_are_listed(
+    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stop:
-        tasks.main(["tset"])
-    assert stop.value.code == 2
+        tasks.main(arguments)
+    assert stop.value.code == status
     listed = capsys.readouterr().out
     assert all(f"\n  {name} " in listed for name in tasks.TASKS)
+    assert ("There is no task 'tset'" in listed) == (status == 2)
 
 
-def test_a_module_is_served_as_javascript() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["clean", "all"], "clean takes no arguments, but got 1: leave out all."),
+        (["clean", "-n", "all"], "clean takes no arguments, but got 2: leave out -n all."),
+        (["wasm", "a.wasm", "b.wasm"], "wasm takes at most one argument, but got 2: leave out b.wasm."),
+    ],
+)
+def test_a_task_refuses_arguments_that_it_does_not_take(
+    commands: list[str], arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".venv").mkdir()
+    with pytest.raises(SystemExit) as stop:
+        tasks.main(arguments)
+    assert stop.value.code == message
+    assert commands == []
+    assert (tmp_path / ".venv").exists()
+
+
+def test_clean_removes_the_environment(commands: list[str], tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    tasks.main(["clean"])
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_every_task_takes_arguments_or_refuses_them_itself() -> None:
+    for task in tasks.ALL:
+        kinds = [parameter.kind for parameter in inspect.signature(task).parameters.values()]
+        assert kinds == [inspect.Parameter.VAR_POSITIONAL], task.__name__
+
+
+def test_modules_are_served_as_javascript() -> None:
     assert tasks.Pages.extensions_map[".mjs"] == tasks.Pages.extensions_map[".js"] == "text/javascript"
     assert tasks.Pages.extensions_map[".wasm"] == "application/wasm"
 

@@ -1,4 +1,4 @@
-"""The number of threads follows the times of the steps; none of these tests looks at a clock."""
+"""Training chooses the number of threads by the duration of its steps. No test here depends on the clock."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
 from gpt2_course.data import TokenStream
+from gpt2_course.training.distributed import Distributed
 from gpt2_course.training.threads import AGAIN, STEPS, ThreadChoice
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,11 +22,11 @@ SHAPE = GPT2Config(300, 32, 32, 1, 2, resid_pdrop=0.1)
 
 
 def steps_until_due(choice: ThreadChoice, seconds: float, most: int = 1000) -> int:
-    """How many steps of so many seconds it takes until the threads are measured; `most` if they are not."""
+    """The number of steps of this duration before a measurement is due, or `most` if none is."""
     return next((n for n in range(1, most) if choice.due(seconds, MANY)), most)
 
 
-def test_on_a_quiet_machine_all_threads_are_kept_and_only_two_measurements_are_made() -> None:
+def test_an_idle_machine_keeps_all_threads_after_two_measurements() -> None:
     choice = ThreadChoice(2)
     assert choice.options == [2, 1]
     assert steps_until_due(choice, 0.1) == STEPS
@@ -35,7 +36,7 @@ def test_on_a_quiet_machine_all_threads_are_kept_and_only_two_measurements_are_m
     assert steps_until_due(choice, 0.1) == 1000
 
 
-def test_slow_steps_lead_to_fewer_threads_and_a_quiet_machine_back_to_all() -> None:
+def test_slow_steps_lead_to_fewer_threads_and_an_idle_machine_back_to_all() -> None:
     choice = ThreadChoice(2)
     for _ in range(2):
         steps_until_due(choice, 0.1)
@@ -43,13 +44,13 @@ def test_slow_steps_lead_to_fewer_threads_and_a_quiet_machine_back_to_all() -> N
     assert steps_until_due(choice, 0.1) == 1000
     assert steps_until_due(choice, 0.4) <= STEPS  # another program has started
     assert choice.choose({2: 4.0, 1: 1.9}) == 1
-    assert steps_until_due(choice, 0.2) == AGAIN  # is it still there?
+    assert steps_until_due(choice, 0.2) == AGAIN  # to see whether the other program still runs
     assert choice.choose({2: 4.0, 1: 1.9}) == 1
     assert steps_until_due(choice, 0.2) == AGAIN
     assert choice.choose({2: 1.0, 1: 1.8}) == 2
 
 
-def test_a_single_hiccup_among_long_steps_is_no_reason_to_measure() -> None:
+def test_a_single_hiccup_among_long_steps_triggers_no_measurement() -> None:
     choice = ThreadChoice(2)
     for _ in range(2):
         steps_until_due(choice, 1.0)
@@ -68,7 +69,7 @@ def test_fewer_threads_must_be_clearly_faster() -> None:
 
 
 @pytest.mark.parametrize(("most", "steps_left", "seconds"), [(1, MANY, 10.0), (2, 50, 0.1)])
-def test_one_thread_or_a_short_run_is_never_measured(most: int, steps_left: int, seconds: float) -> None:
+def test_a_single_thread_or_a_short_run_is_never_measured(most: int, steps_left: int, seconds: float) -> None:
     choice = ThreadChoice(most)
     assert not any(choice.due(seconds, steps_left) for _ in range(1000))
 
@@ -84,7 +85,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
     return Trainer(GPT2(SHAPE), tokens, tokens, config)
 
 
-def test_training_takes_the_chosen_number_and_gives_the_old_one_back(
+def test_training_uses_the_chosen_number_and_restores_the_old_one(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
@@ -101,22 +102,23 @@ def test_measuring_changes_no_weight_and_no_random_choice(trainer: Trainer) -> N
     twin.model.load_state_dict(trainer.model.state_dict())
     for _ in range(3):
         trainer.train_step()
-        assert sorted(trainer._seconds_with([1, 1])) == [1]
+        assert sorted(trainer._time_threads([1, 1])) == [1]
         twin.train_step()
     for ours, theirs in zip(trainer.model.parameters(), twin.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "MKL_NUM_THREADS"])
-def test_a_number_that_the_user_has_set_stays(trainer: Trainer, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert trainer._most_threads() == 2
+def test_a_number_set_by_the_user_is_kept(trainer: Trainer, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trainer._max_threads() == 2
     monkeypatch.setenv(name, "2")
-    assert trainer._most_threads() == 1
+    assert trainer._max_threads() == 1
 
 
-def test_several_processes_and_compiled_models_keep_their_threads(trainer: Trainer) -> None:
-    trainer.compiled = True
-    assert trainer._most_threads() == 1
+@pytest.mark.parametrize(("name", "value"), [("compiled", True), ("distributed", Distributed(0, 2))])
+def test_compiled_models_and_several_processes_keep_their_threads(trainer: Trainer, name: str, value: object) -> None:
+    setattr(trainer, name, value)
+    assert trainer._max_threads() == 1
 
 
 @pytest.mark.parametrize(
@@ -129,12 +131,12 @@ def test_several_processes_and_compiled_models_keep_their_threads(trainer: Train
         ("import runpy; runpy.run_path('train.py')", {"OMP_WAIT_POLICY": "ACTIVE"}, ["ACTIVE", None]),
     ],
 )
-def test_waiting_threads_soon_sleep_unless_told_otherwise(
+def test_waiting_threads_soon_sleep_unless_set_otherwise(
     program: str, set_before: dict[str, str], expected: list[str | None]
 ) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     script = (
-        f"import sys, os; sys.modules['torch'] = None\n"  # it must be set before PyTorch is loaded
+        f"import sys, os; sys.modules['torch'] = None\n"  # PyTorch must not be imported before the variables are set
         f"try:\n    {program}\n"
         f"except ImportError:\n    print([os.environ.get(name) for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')])"
     )

@@ -1,4 +1,4 @@
-"""Training learns, is the same every time, and survives being killed."""
+"""Training learns, is reproducible, and survives being killed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ def config(tmp_path: Path) -> TrainConfig:
 
 
 def command(config: TrainConfig, *options: str) -> list[str]:
-    """The command line for the settings of CONFIG."""
+    """The command that trains with CONFIG's settings, but with the steps, the text, and the folder of `config`."""
     settings = (
         f"--steps {config.steps} --checkpoint-every 7 --log-every 5 --report-every 25 --batch-size 4 --context 32 "
         f"--growing-steps {config.growing_steps}"
@@ -76,7 +75,7 @@ def without_time(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in entry.items() if name != "seconds"} for entry in history]
 
 
-HANG_UP = [signal.SIGHUP] if sys.platform != "win32" else []  # what a program gets whose terminal closes
+HANG_UP = [signal.SIGHUP] if sys.platform != "win32" else []  # sent to a program when its terminal closes
 
 
 def weights(folder: Path | str) -> bytes:
@@ -97,7 +96,7 @@ def test_the_loss_falls_and_the_samples_become_words(config: TrainConfig, optimi
     assert set(reports[-1]["sample"].split()) & {"The", "fox", "owl", "hen", "mole", "shared", "plums."}
 
 
-def test_accumulated_batches_give_the_gradient_of_one_large_batch() -> None:
+def test_accumulated_batches_have_the_gradient_of_one_large_batch() -> None:
     tokens = TokenStream([np.arange(4000, dtype=np.uint16) % 300], 300)
     losses = {}
     for batch_size, accumulation in ((8, 1), (2, 4)):
@@ -109,7 +108,7 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch() -> None:
     assert losses[1] == pytest.approx(losses[4], rel=1e-4)
 
 
-def test_learning_rate_rises_on_a_line_and_falls_on_a_cosine() -> None:
+def test_learning_rate_rises_linearly_and_falls_along_a_cosine() -> None:
     config = replace(CONFIG, steps=110, warmup_steps=10, final_lr_fraction=0.2)
     factors = [learning_rate_factor(step, config) for step in range(111)]
     assert factors[:10] == pytest.approx([i / 10 for i in range(1, 11)])
@@ -119,7 +118,7 @@ def test_learning_rate_rises_on_a_line_and_falls_on_a_cosine() -> None:
     assert factors[10:] == sorted(factors[10:], reverse=True)
 
 
-def test_preset_gpt2_carries_the_settings_of_the_course() -> None:
+def test_preset_gpt2_has_the_courses_settings() -> None:
     config = TrainConfig.for_preset("gpt2")
     assert (config.batch_size, config.context, config.learning_rate) == (16, 512, 0.001)
     assert (config.model.n_layer, config.model.n_head, config.model.n_embd) == (12, 12, 768)
@@ -146,7 +145,7 @@ def test_bfloat16_gives_nearly_the_same_losses(without_dropout: TrainConfig, tmp
         assert losses[precision].dtype == torch.float32
         assert all(weight.dtype == torch.float32 for weight in trainer.model.parameters())
     assert losses["bfloat16"][-1] < losses["bfloat16"][0] - 1
-    torch.testing.assert_close(losses["bfloat16"], losses["float32"], rtol=0, atol=0.02)  # it has three digits
+    torch.testing.assert_close(losses["bfloat16"], losses["float32"], rtol=0, atol=0.02)  # bfloat16: 3 digits
 
 
 @pytest.mark.slow
@@ -170,7 +169,7 @@ def test_a_compiled_model_gives_the_same_losses_and_checkpoints(without_dropout:
 
 @pytest.mark.slow
 @pytest.mark.posix
-def test_without_a_compiler_compiling_is_refused_in_a_sentence(config: TrainConfig) -> None:
+def test_compiling_without_a_compiler_is_refused_in_one_sentence(config: TrainConfig) -> None:
     environment = {**os.environ, "CXX": "/nowhere/g++"}
     done = subprocess.run(
         command(config, "--compile", "on"), env=environment, capture_output=True, text=True, check=False
@@ -182,7 +181,7 @@ def test_without_a_compiler_compiling_is_refused_in_a_sentence(config: TrainConf
     assert not (Path(config.out) / "train_config.json").exists()
 
 
-def test_what_is_chosen_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_automatic_precision_and_compiling_depend_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     supported = True
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
@@ -192,7 +191,7 @@ def test_what_is_chosen_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -
     assert best_precision("auto", cuda) == "float32"
 
     zeros = torch.zeros
-    monkeypatch.setattr(torch, "zeros", lambda size, device: zeros(size))  # there may be no cuda here
+    monkeypatch.setattr(torch, "zeros", lambda size, device: zeros(size))  # this computer may have no cuda
     monkeypatch.setattr(torch, "compile", lambda function: function)
     assert can_compile("auto", cuda)
     assert can_compile("on", cpu)
@@ -202,9 +201,7 @@ def test_what_is_chosen_depends_on_the_device(monkeypatch: pytest.MonkeyPatch) -
     assert not can_compile("auto", cuda)
 
 
-def test_sequences_that_grow_are_not_compiled_for_every_length(
-    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_growing_sequences_cause_no_compiling(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     really = torch.compile
     monkeypatch.setattr(torch, "compile", lambda model, dynamic: really(model, backend="eager", dynamic=dynamic))
     monkeypatch.setattr("gpt2_course.training.trainer.can_compile", lambda choice, device: True)
@@ -222,7 +219,7 @@ def test_sequences_that_grow_are_not_compiled_for_every_length(
     assert graphs["unique_graphs"] == made
 
 
-# ---- it is the same every time ---------------------------------------------------------------------------------
+# ---- it is reproducible ----------------------------------------------------------------------------------------
 
 
 def test_training_twice_gives_the_same_weights(config: TrainConfig, tmp_path: Path) -> None:
@@ -236,7 +233,7 @@ def test_training_twice_gives_the_same_weights(config: TrainConfig, tmp_path: Pa
 
 
 @pytest.mark.parametrize("seed", [1, 4096])
-def test_another_seed_reads_other_windows(config: TrainConfig, tmp_path: Path, seed: int) -> None:
+def test_another_seed_reads_different_windows(config: TrainConfig, tmp_path: Path, seed: int) -> None:
     config = replace(config, growing_steps=0, steps=3)
     trainers = [Trainer.from_config(replace(config, seed=s, out=str(tmp_path / f"seed {s}"))) for s in (0, seed)]
     rows = [t._rows(torch.Generator().manual_seed(t._seed_of(0))) for t in trainers]
@@ -255,7 +252,7 @@ def test_reports_and_checkpoints_change_nothing(config: TrainConfig, tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.posix
-def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(
+def test_a_run_killed_at_random_moments_and_resumed_ends_with_the_same_weights(
     config: TrainConfig, tmp_path: Path
 ) -> None:
     undisturbed = replace(config, out=str(tmp_path / "undisturbed"), steps=400)
@@ -271,7 +268,7 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(
             command(config, *resume), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if kills < 4:
-            written = before + moments.randrange(1, 1000)  # bytes, of about 8000 in all
+            written = before + moments.randrange(1, 1000)  # bytes; the whole history has about 8000
             while process.poll() is None and (history.stat().st_size if history.exists() else 0) < written:
                 time.sleep(moments.uniform(0, 0.005))
             process.send_signal(signal.SIGKILL)
@@ -292,7 +289,7 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(
 @pytest.mark.slow
 @pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, *HANG_UP])
-def test_ctrl_c_saves_and_says_how_to_go_on(config: TrainConfig, tmp_path: Path, number: signal.Signals) -> None:
+def test_ctrl_c_saves_and_says_how_to_resume(config: TrainConfig, tmp_path: Path, number: signal.Signals) -> None:
     config = replace(config, steps=3000)
     process = started(config)
     history = Path(config.out) / "history.jsonl"
@@ -314,7 +311,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(config: TrainConfig, tmp_path: Path,
     assert read_history(Path(config.out))[-1]["step"] == step + 5
 
 
-def test_a_terminal_that_closes_stops_a_run_unless_nohup_has_it_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_the_terminal_stops_a_run_unless_nohup_ignores_it(monkeypatch: pytest.MonkeyPatch) -> None:
     if not HANG_UP:
         return  # Windows has no such signal
     number = HANG_UP[0]
@@ -323,7 +320,7 @@ def test_a_terminal_that_closes_stops_a_run_unless_nohup_has_it_ignored(monkeypa
         monkeypatch.setattr(sys, "stdout", terminal)
         with stop_requests() as stop_requested:
             os.kill(os.getpid(), number)
-            os.kill(os.getpid(), number)  # the shell sends it as well
+            os.kill(os.getpid(), number)  # the shell sends it, too
             os.close(master)
             print("no error, although the terminal is gone", flush=True)
             assert stop_requested.is_set()
@@ -336,37 +333,13 @@ def test_a_terminal_that_closes_stops_a_run_unless_nohup_has_it_ignored(monkeypa
         signal.signal(number, before)
 
 
-# ---- two at once -----------------------------------------------------------------------------------------------
+# ---- two processes ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def other_process(config: TrainConfig) -> Iterator[subprocess.Popen[str]]:
-    """Another process that writes to the folder of the run."""
-    script = """
-        import sys
-        from pathlib import Path
-        from gpt2_course.lock import reserving
-        with reserving(Path(sys.argv[1])):
-            print("reserved", flush=True)
-            sys.stdin.read()
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script), config.out],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "reserved\n"
-    yield process
-    process.kill()
-    process.communicate()
-
-
-def test_two_processes_do_not_train_in_one_folder(
-    config: TrainConfig, other_process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+def test_two_processes_do_not_train_in_the_same_folder(
+    config: TrainConfig, hold: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
+    other_process = hold(Path(config.out))
     for resume in (False, True):
         with pytest.raises(BlockingIOError, match=f"run is in use by process {other_process.pid}: wait until it ends"):
             Trainer.from_config(config, resume)
@@ -391,7 +364,7 @@ def test_the_folder_is_reserved_from_the_first_token_to_the_last_step(config: Tr
     assert not lock.exists()
 
 
-def test_a_full_disk_leaves_the_last_checkpoint(config: TrainConfig, tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_keeps_the_last_checkpoint(config: TrainConfig, tmp_path: Path, small_disk: Path) -> None:
     config = replace(config, out=str(small_disk / "run"))
     trainer = Trainer.from_config(config)
     for _ in range(3):
@@ -419,7 +392,7 @@ def test_a_run_is_not_overwritten(config: TrainConfig) -> None:
     assert weights(config.out) == before
 
 
-def test_a_training_state_that_is_a_pickle_runs_nothing(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_pickle_in_the_training_state_is_not_executed(config: TrainConfig, tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[object, ...]]:
             return Path.touch, (tmp_path / "exploded",)
@@ -441,7 +414,7 @@ def test_a_refused_resume_changes_nothing(config: TrainConfig) -> None:
     assert Trainer.from_config(kept, resume=True).step == 60
 
 
-def test_a_resume_that_has_nothing_to_do_changes_no_setting(config: TrainConfig) -> None:
+def test_a_resume_with_nothing_to_do_changes_no_setting(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     for steps in (5, 60):
         assert Trainer.from_config(replace(config, steps=steps, seed=1), resume=True).step == 60
@@ -450,7 +423,7 @@ def test_a_resume_that_has_nothing_to_do_changes_no_setting(config: TrainConfig)
     assert TrainConfig.load(Path(config.out)).steps == 61
 
 
-def test_a_run_does_not_go_on_with_another_text(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_run_is_not_resumed_with_another_text(config: TrainConfig, tmp_path: Path) -> None:
     Trainer.from_config(config).train(verbose=False)
     for change in ({"data": str(tmp_path / "other.txt")}, {"tokenizer": "gpt2"}, {"val_fraction": 0.2}):
         with pytest.raises(ValueError, match=f"started with {next(iter(change))}=.*and cannot be resumed with"):
@@ -458,7 +431,7 @@ def test_a_run_does_not_go_on_with_another_text(config: TrainConfig, tmp_path: P
     assert TrainConfig.load(Path(config.out)) == config
 
 
-def test_a_run_does_not_go_on_with_another_model(config: TrainConfig) -> None:
+def test_a_run_is_not_resumed_with_another_model(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     before = (Path(config.out) / "config.json").read_bytes()
     changes = {"n_head": 4, "layer_norm_epsilon": 1e-3, "n_embd": 48, "n_layer": 3, "n_positions": 64, "vocab_size": 9}
@@ -472,11 +445,11 @@ def test_a_run_does_not_go_on_with_another_model(config: TrainConfig) -> None:
     assert (Path(config.out) / "config.json").read_bytes() == before
 
 
-def test_a_rate_with_which_the_run_diverged_is_not_kept(config: TrainConfig) -> None:
+def test_a_learning_rate_that_made_the_run_diverge_is_not_kept(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     wild = replace(config, steps=80, learning_rate=1e30, muon_learning_rate=0.001)
     trainer = Trainer.from_config(wild, resume=True)
-    assert TrainConfig.load(Path(config.out)) == wild  # a run that is killed goes on with it
+    assert TrainConfig.load(Path(config.out)) == wild  # a killed run would resume with it
     del trainer
     with pytest.raises(
         ValueError, match=r"lower learning rate than 1e\+30 .*; by default, --resume goes back to 0\.01 "
@@ -487,7 +460,7 @@ def test_a_rate_with_which_the_run_diverged_is_not_kept(config: TrainConfig) -> 
     assert Trainer.from_config(kept, resume=True).train(verbose=False)[-1]["step"] == 80
 
 
-def test_killed_before_the_model_was_written_it_is_written_on_resume(config: TrainConfig) -> None:
+def test_a_model_that_a_killed_run_did_not_write_is_written_on_resume(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     before = weights(config.out)
     (Path(config.out) / "model.safetensors").unlink()
@@ -496,7 +469,7 @@ def test_killed_before_the_model_was_written_it_is_written_on_resume(config: Tra
 
 
 @pytest.mark.parametrize("name", ["training_state.pt", "train_config.json", "grades.json"])
-def test_what_a_killed_process_left_is_removed(config: TrainConfig, name: str) -> None:
+def test_unfinished_files_of_a_killed_process_are_removed(config: TrainConfig, name: str) -> None:
     unfinished, other = Path(config.out) / f"{name}.99999999.tmp", Path(config.out) / "notes.tmp"
     for resume in (False, True):
         Path(config.out).mkdir(exist_ok=True)
@@ -513,7 +486,7 @@ def test_resuming_with_another_learning_rate_uses_it(config: TrainConfig) -> Non
     assert trainer.optimizers[0].param_groups[0]["initial_lr"] == 0.001
 
 
-def test_a_resumed_run_is_fused_as_this_machine_is(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_resumed_run_may_turn_the_fused_optimizer_on_or_off(config: TrainConfig, tmp_path: Path) -> None:
     losses = {}
     for choices in (("off", "off"), ("on", "off"), ("off", "on")):
         losses[choices] = []
@@ -537,7 +510,7 @@ def test_broken_weights_never_replace_a_checkpoint(config: TrainConfig) -> None:
 
 
 @pytest.mark.parametrize("tail", [b'{"step": 9, "sample": "\xc3', b'{"step"', b""])
-def test_a_history_cut_off_anywhere_is_read_up_to_there(tmp_path: Path, tail: bytes) -> None:
+def test_a_truncated_history_is_read_up_to_its_last_whole_line(tmp_path: Path, tail: bytes) -> None:
     entries = [{"step": n, "loss": None, "val_loss": 2.5, "sample": s} for n, s in enumerate(["line\u2028\x85", "é"])]
     lines = b"".join(json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in entries)
     (tmp_path / "history.jsonl").write_bytes(lines + tail)
@@ -551,7 +524,7 @@ def test_a_history_cut_off_anywhere_is_read_up_to_there(tmp_path: Path, tail: by
         *['{"step": 1, "val_loss": 2.5}', '{"step": 1, "loss": null, "val_loss": null, "sample": ""}'],
     ],
 )
-def test_a_line_of_the_history_that_is_no_entry_is_named(tmp_path: Path, line: str) -> None:
+def test_an_invalid_line_in_the_history_is_reported_by_number(tmp_path: Path, line: str) -> None:
     entry = '{"step": 1, "loss": 2.5}\n'
     (tmp_path / "history.jsonl").write_text(f"{entry}{line}\n{entry}")
     with pytest.raises(ValueError, match=r"^Line 2 of .*history\.jsonl is not an entry .*: delete that line"):
@@ -572,7 +545,7 @@ def test_a_line_of_the_history_that_is_no_entry_is_named(tmp_path: Path, line: s
         (lambda text: text.replace(b'"n_head": 2', b'"n_head": 0'), "n_head must be"),
     ],
 )
-def test_settings_that_cannot_be_read_are_refused_with_their_file(
+def test_unreadable_settings_are_refused_with_the_name_of_their_file(
     config: TrainConfig, change: Any, reason: str
 ) -> None:
     path = Path(config.out) / "train_config.json"
@@ -584,7 +557,7 @@ def test_settings_that_cannot_be_read_are_refused_with_their_file(
         TrainConfig.load(Path(config.out))
 
 
-def test_history_is_one_json_object_a_line(config: TrainConfig) -> None:
+def test_the_history_has_one_json_object_per_line(config: TrainConfig) -> None:
     Trainer.from_config(config).train(verbose=False)
     lines = (Path(config.out) / "history.jsonl").read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines]
@@ -593,7 +566,7 @@ def test_history_is_one_json_object_a_line(config: TrainConfig) -> None:
     assert all(e["seconds"] >= 0 for e in entries)
 
 
-def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: TrainConfig) -> None:
+def test_sequences_grow_to_the_context_while_steps_read_about_as_many_tokens(config: TrainConfig) -> None:
     model = replace(SMALL, n_positions=256)
     trainer = Trainer.from_config(replace(config, model=model, context=256, val_fraction=0.5, growing_steps=10))
     shapes = []
@@ -601,7 +574,7 @@ def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: T
         rows = trainer._rows(torch.Generator().manual_seed(0))
         shapes.append(tuple(rows.shape))
     assert shapes == [(16, 65), (6, 161), (4, 237), (4, 257), (4, 257)]
-    trainer.step = 0  # short ones begin where long ones do
+    trainer.step = 0  # short sequences start at the same positions as long ones
     torch.testing.assert_close(
         trainer._rows(torch.Generator().manual_seed(0)),
         trainer.train_data.random_windows(16, 257, torch.Generator().manual_seed(0))[:, :65],
@@ -611,7 +584,7 @@ def test_sequences_grow_to_the_context_and_a_step_reads_as_many_tokens(config: T
 
 # ---- runs of the first edition -----------------------------------------------------------------------------------
 
-FIRST_EDITION = ROOT / "tests/fixtures/first_edition"  # made by the code before its settings were renamed
+FIRST_EDITION = ROOT / "tests/fixtures/first_edition"  # made with the code from before its settings were renamed
 
 
 def test_a_run_of_the_first_edition_resumes_to_the_same_weights(
@@ -624,7 +597,7 @@ def test_a_run_of_the_first_edition_resumes_to_the_same_weights(
     trainer = Trainer.from_config(settings, resume=True)
     assert (trainer.step, trainer.config.steps) == (10, 20)
     trainer.train(verbose=False)
-    for name, weight in load_file("resumed.safetensors").items():  # what the old code made of it, undisturbed
+    for name, weight in load_file("resumed.safetensors").items():  # from the same run, finished with the old code
         torch.testing.assert_close(load_file("run/model.safetensors")[name], weight, rtol=1e-4, atol=1e-5)
     assert TrainConfig.load(Path("run")) == settings
     assert "final_learning_rate" not in Path("run/train_config.json").read_text(encoding="utf-8")
@@ -676,7 +649,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(config: TrainConfig) -> None:
 
 @pytest.mark.parametrize("device", ["toaster", "cpu:", "cpu:999999999999", "meta", "cuda:7", "mps:1"])
 def test_an_unknown_device_is_refused(config: TrainConfig, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for backend, n_devices in ((torch.cuda, 7), (torch.mps, 1)):  # there may be others here
+    for backend, n_devices in ((torch.cuda, 7), (torch.mps, 1)):  # whatever this computer has
         monkeypatch.setattr(backend, "is_available", lambda: True)
         monkeypatch.setattr(backend, "device_count", lambda n_devices=n_devices: n_devices)
     with pytest.raises(ValueError, match=f"no device '{device}' here: choose auto or one of cuda, mps, cpu"):
@@ -685,7 +658,7 @@ def test_an_unknown_device_is_refused(config: TrainConfig, device: str, monkeypa
     assert best_device("cpu:0").type == best_device("cpu").type == "cpu"
 
 
-def test_shards_are_trained_on_with_their_own_tokenizer(config: TrainConfig, tmp_path: Path) -> None:
+def test_training_on_shards_uses_their_tokenizer(config: TrainConfig, tmp_path: Path) -> None:
     tokenizer = Tokenizer.train(TEXT, 290)
     write_shards(find_corpus(config.data), tokenizer, tmp_path / "shards", shard_tokens=500)
     trainer = Trainer.from_config(replace(config, data=str(tmp_path / "shards")))
@@ -694,7 +667,7 @@ def test_shards_are_trained_on_with_their_own_tokenizer(config: TrainConfig, tmp
     assert not (Path(config.out) / "tokens").exists()
 
 
-def test_short_documents_that_nothing_ends_are_read_as_one_text(config: TrainConfig, tmp_path: Path) -> None:
+def test_short_documents_without_end_tokens_are_read_as_one_text(config: TrainConfig, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     for n, line in enumerate(TEXT.splitlines()):
         (tmp_path / f"texts/{n:03}.txt").write_text(line)
@@ -709,7 +682,7 @@ def test_short_documents_that_nothing_ends_are_read_as_one_text(config: TrainCon
 # ---- evaluation ------------------------------------------------------------------------------------------------
 
 
-def test_a_model_that_knows_nothing_needs_the_bits_of_an_even_guess() -> None:
+def test_a_model_that_knows_nothing_has_the_loss_of_a_uniform_guess() -> None:
     tokenizer = Tokenizer.train(TEXT, 300)
     model = GPT2(replace(SMALL, vocab_size=tokenizer.vocab_size), tokenizer)
     torch.nn.init.zeros_(model.final_norm.weight)
@@ -723,7 +696,7 @@ def test_a_model_that_knows_nothing_needs_the_bits_of_an_even_guess() -> None:
     assert result.bits_per_byte == pytest.approx(bits, rel=1e-4)
 
 
-def test_attention_may_begin_as_a_copier() -> None:
+def test_attention_can_start_by_copying() -> None:
     torch.manual_seed(0)
     model = GPT2(SMALL)
     length = model.blocks[0].attention.qkv.weight.norm().item()
@@ -732,6 +705,6 @@ def test_attention_may_begin_as_a_copier() -> None:
     for block in model.blocks:
         qkv, projection = block.attention.qkv.weight, block.attention.projection.weight
         assert torch.equal(qkv[:C], qkv[C : 2 * C])
-        handed_on = projection @ qkv[2 * C :]  # what comes out of attention is what went in, only smaller
-        torch.testing.assert_close(handed_on, torch.eye(C) * handed_on[0, 0], atol=1e-6, rtol=0)
+        copied = projection @ qkv[2 * C :]  # attention's output is its input, scaled down
+        torch.testing.assert_close(copied, torch.eye(C) * copied[0, 0], atol=1e-6, rtol=0)
     assert model.blocks[0].attention.qkv.weight.norm().item() == pytest.approx(length, rel=0.1)
