@@ -38,6 +38,7 @@ from gpt2_course.grades import GRADES, grade
 from gpt2_course.history import HISTORY
 from gpt2_course.lock import LOCK, reserving
 from gpt2_course.model import GPT2
+from gpt2_course.sources import DEFAULT_MODEL
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import TrainConfig, Trainer
 from gpt2_course.training.config import CONFIG
@@ -53,7 +54,6 @@ ModelName = Annotated[
         "GPT-2 on the Hugging Face hub.",
     ),
 ]
-DEFAULT_MODEL = "tiny-world"  # the one that ships with the package
 UNFINISHED = ".unfinished-export"
 DataName = Annotated[
     str,

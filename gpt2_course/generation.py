@@ -89,10 +89,10 @@ class SamplingConfig:
                 "an integer from 0 to 2**63 - 1, or None for a fresh one",
             ),
         ):
-            check(name, getattr(self, name), is_right, wanted)
+            check_setting(name, getattr(self, name), is_right, wanted)
 
 
-def check(name: str, value: object, is_right: bool, wanted: str) -> None:
+def check_setting(name: str, value: object, is_right: bool, wanted: str) -> None:
     """Raise `ValueError` with the name, the value, and what is `wanted`, unless `is_right`."""
     if not is_right:
         raise ValueError(f"{name} must be {wanted}; got {value!r:.60}.")
@@ -119,7 +119,9 @@ class Limit:
     def __post_init__(self) -> None:
         for name in ("max_length", "max_new_tokens"):
             value = getattr(self, name)
-            check(name, value, value is None or (is_integer(value) and value >= 0), "an integer of at least 0, or None")
+            check_setting(
+                name, value, value is None or (is_integer(value) and value >= 0), "an integer of at least 0, or None"
+            )
         if self.max_length is not None and self.max_new_tokens is not None:
             raise ValueError("Give max_length (prompt included) or max_new_tokens (prompt not included), not both.")
 
@@ -336,7 +338,7 @@ def continue_texts(
     if isinstance(stop, str):
         stop = [stop]
     texts_only = isinstance(stop, Sequence) and all(isinstance(text, str) for text in stop)
-    check("stop", stop, texts_only, "a string or a list of strings")
+    check_setting("stop", stop, texts_only, "a string or a list of strings")
     if "" in stop:
         raise ValueError("stop contains an empty string, which would end every text before it begins: remove it.")
     encoded = tokenizer.encode_batch(prompts)

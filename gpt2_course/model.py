@@ -22,7 +22,7 @@ from gpt2_course import checkpoint, generation
 from gpt2_course.generation import Limit, Prompt, SamplingConfig
 from gpt2_course.kv_cache import KVCache
 from gpt2_course.loss import linear_cross_entropy
-from gpt2_course.sources import find_model
+from gpt2_course.sources import DEFAULT_MODEL, find_model
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.tokenizer_files import has_tokenizer
 
@@ -56,7 +56,7 @@ class GPT2Config:
     """The standard deviation of the initial weights."""
 
     def __post_init__(self) -> None:
-        for name, most in MOST.items():
+        for name, most in UPPER_LIMITS.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be an integer of at least 1, but is {value!r}.")
@@ -102,7 +102,7 @@ class GPT2Config:
 
 
 # Beyond these limits, building a model would run out of memory or time without a clear error. GPT-3 has 96 layers.
-MOST = {"vocab_size": 10**7, "n_positions": 10**7, "n_embd": 10**5, "n_layer": 1000, "n_head": 10**5}
+UPPER_LIMITS = {"vocab_size": 10**7, "n_positions": 10**7, "n_embd": 10**5, "n_layer": 1000, "n_head": 10**5}
 
 # Small models learn faster without dropout and with larger initial weights.
 SMALL = GPT2Config(
@@ -266,8 +266,7 @@ class GPT2(nn.Module):
         x = self.dropout(self.token_embedding(tokens) + self.position_embedding(positions))  # (B, T, C)
         for layer, block in enumerate(self.blocks):
             x = block(x, cache, layer)
-        x = self.final_norm(x)
-        return x
+        return self.final_norm(x)
 
     def unembed(self, hidden: Tensor) -> Tensor:
         """Logits (…, V) for hidden states (…, C): the output head is the token embedding, transposed."""
@@ -429,7 +428,7 @@ class GPT2(nn.Module):
     # ---- from and to a folder ------------------------------------------------------------------------------
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str | Path = "tiny-world") -> GPT2:
+    def from_pretrained(cls, name_or_folder: str | Path = DEFAULT_MODEL) -> GPT2:
         """A trained model: the one that ships with the package if no name is given; `"gpt2"`, `"gpt2-medium"`,
         `"gpt2-large"`, `"gpt2-xl"` (OpenAI's), `"distilgpt2"`, or any GPT-2 on the Hugging Face hub as `"OWNER/NAME"`,
         downloaded once; or a folder written by training, `save_pretrained`, or `transformers`.

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from gpt2_course.checkpoint import WEIGHTS
 
-HUB = {
+HUB_NAMES = {
     **{name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")},
     "distilgpt2": "distilbert/distilgpt2",
 }
-SHIPPED = {"tiny-world": Path(__file__).parent / "pretrained" / "tiny-world"}  # comes with the package
+DEFAULT_MODEL = "tiny-world"
+SHIPPED = {DEFAULT_MODEL: Path(__file__).parent / "pretrained" / "tiny-world"}  # comes with the package
 
 
 def find_model(name_or_folder: str | Path) -> Path:
@@ -29,11 +30,11 @@ def find_model(name_or_folder: str | Path) -> Path:
         return SHIPPED[name]
     # runs/laptop is a folder, and so is any name whose first part is a local folder
     owner = re.fullmatch(r"(\w[\w.-]*)/[\w.-]+", name)
-    if name in HUB or (owner and owner[1] != "runs" and not Path(owner[1]).exists()):
+    if name in HUB_NAMES or (owner and owner[1] != "runs" and not Path(owner[1]).exists()):
         from gpt2_course.hub import download  # imported here because it is slow to import and rarely needed
 
-        return download(HUB.get(name, name))
+        return download(HUB_NAMES.get(name, name))
     raise FileNotFoundError(
         f"There is no model folder {name!r}: give a folder that contains {WEIGHTS}, one of "
-        f"{', '.join([*SHIPPED, *HUB])}, or OWNER/NAME of a GPT-2 on the Hugging Face hub."
+        f"{', '.join([*SHIPPED, *HUB_NAMES])}, or OWNER/NAME of a GPT-2 on the Hugging Face hub."
     )

@@ -11,7 +11,7 @@ from typing import Literal
 from gpt2_course.data.formats import PLAIN, ROWS
 
 TINY_WORLD = "tiny-world"
-HUB = "hf:"  # the prefix of a dataset on the Hugging Face hub
+HUB_PREFIX = "hf:"  # the prefix of a dataset on the Hugging Face hub
 TRAIN_DOCUMENTS = 40_000  # of Tiny World, if no number is given: about 30 MB
 
 
@@ -39,8 +39,8 @@ class DataSpec:
 
         Any other value is `files`. Raises `ValueError` if N is not a positive integer.
         """
-        if data.startswith(HUB):
-            source = data.removeprefix(HUB)
+        if data.startswith(HUB_PREFIX):
+            source = data.removeprefix(HUB_PREFIX)
             if Path(source).name and Path(source).is_dir():
                 return cls("hub", source)
             name, _, configuration = source.partition(":")

@@ -17,7 +17,7 @@ from gpt2_course.history import read_history
 from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
 from gpt2_course.pieces import SPLIT_PATTERN
-from gpt2_course.sources import SHIPPED
+from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
 from gpt2_course.tokenizer import Tokenizer
 
 MOST_LISTED = 2000  # most tokens sent to a lab, although all are counted
@@ -186,7 +186,7 @@ class Kernel:
 
     def history(self) -> Answer:
         """The training reports of the shipped model."""
-        folder = SHIPPED["tiny-world"]
+        folder = SHIPPED[DEFAULT_MODEL]
         reports = [
             {"step": e["step"], "loss": e["val_loss"], "floor": e["floor"], "sample": e["sample"]}
             for e in read_history(folder)

@@ -131,7 +131,7 @@ ADVICE = "check your internet connection and try again, or give the path of a lo
 def test_a_model_is_downloaded_once_and_then_comes_from_the_cache(
     server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    server.repository = sources.HUB.get(name, name)
+    server.repository = sources.HUB_NAMES.get(name, name)
     expected = story(str(tmp_path / "repository"))
     use(monkeypatch, address(server))
     assert story(name) == expected
