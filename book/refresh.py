@@ -26,7 +26,7 @@ NOTEBOOKS = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "book/labs.ipy
 
 
 def front_wall() -> str:
-    """The wall of the front page."""
+    """The HTML of the wall on the front page."""
     return f'<div class="hero" tabindex="0">{wall().svg}</div>\n'
 
 

@@ -102,7 +102,7 @@ def test_a_hundred_thousand_letters_without_a_space_are_encoded(engine: Page) ->
 
 
 @pytest.mark.parametrize("loop", ["model", "plainModel"])
-def test_all_scores_of_a_whole_context_equal_pytorchs(engine: Page, model: GPT2, loop: str) -> None:
+def test_all_logits_of_a_full_context_equal_pytorchs(engine: Page, model: GPT2, loop: str) -> None:
     ids = torch.randint(model.config.vocab_size, (model.n_positions,), generator=torch.manual_seed(0))
     got = engine.evaluate(f"(ids) => [...{loop}.forward(ids, {{ everywhere: true }})]", ids.tolist())
     with torch.no_grad():
@@ -113,7 +113,7 @@ def test_all_scores_of_a_whole_context_equal_pytorchs(engine: Page, model: GPT2,
 @pytest.mark.parametrize(
     ("rows", "n_in", "n_out"), [(1, 4, 4), (1, 192, 12), (15, 8, 4), (16, 4, 8), (17, 12, 16), (40, 16, 4)]
 )
-def test_vectors_give_the_same_sums_as_the_plain_loop(engine: Page, rows: int, n_in: int, n_out: int) -> None:
+def test_simd_gives_the_same_sums_as_the_plain_loop(engine: Page, rows: int, n_in: int, n_out: int) -> None:
     furthest = engine.evaluate(
         """async ([rows, nIn, nOut]) => {
           const numbers = (n) => Float32Array.from({ length: n }, () => Math.random() - 0.5);
@@ -128,7 +128,7 @@ def test_vectors_give_the_same_sums_as_the_plain_loop(engine: Page, rows: int, n
     assert furthest < 1e-5
 
 
-def test_without_vectors_or_with_an_odd_width_the_plain_loop_serves(engine: Page) -> None:
+def test_without_simd_or_with_an_odd_width_the_plain_loop_is_used(engine: Page) -> None:
     same = engine.evaluate(
         """async () => {
           const { config } = model;
@@ -139,7 +139,7 @@ def test_without_vectors_or_with_an_odd_width_the_plain_loop_serves(engine: Page
     assert same
 
 
-def test_the_webassembly_is_what_its_text_says(tmp_path: Path) -> None:
+def test_the_webassembly_is_assembled_from_its_source(tmp_path: Path) -> None:
     if shutil.which("npm") is None:
         pytest.skip("needs npm, to fetch wabt, which assembles linear.wat")
     made = tmp_path / "linear.wasm"
@@ -156,7 +156,7 @@ def test_the_webassembly_is_what_its_text_says(tmp_path: Path) -> None:
     assert made.read_bytes() == (STATIC / "linear.wasm").read_bytes()
 
 
-def test_with_the_cache_the_scores_are_the_same(engine: Page, model: GPT2) -> None:
+def test_with_the_cache_the_logits_are_the_same(engine: Page, model: GPT2) -> None:
     assert model.tokenizer is not None
     ids = model.tokenizer.encode("Once upon a time, a fox named Pip lost a red kite.")
     got = engine.evaluate(
@@ -224,7 +224,7 @@ def test_tokens_tied_with_the_kth_stay_in(engine: Page, logits: list[float], top
 
 
 @pytest.mark.parametrize("logits", [[1.0, 3.0, 3.0, 2.0], [0.0, 0.0], [-5.0], [-1.0, -2.0, -1.0]])
-def test_at_temperature_zero_the_first_of_the_largest_has_it_all(
+def test_at_temperature_zero_the_first_of_the_largest_is_certain(
     engine: Page, model: GPT2, logits: list[float]
 ) -> None:
     settings = {"temperature": 0, "top_k": 2, "top_p": 0.5}
@@ -241,7 +241,7 @@ def test_both_engines_draw_the_same_numbers(engine: Page) -> None:
     assert abs(counts - 10_000).max() < 400
 
 
-def test_the_same_seed_writes_the_same_text_in_both_homes(engine: Page, model: GPT2) -> None:
+def test_the_same_seed_gives_the_same_text_in_both_engines(engine: Page, model: GPT2) -> None:
     settings = {"temperature": 0.8, "top_k": None, "top_p": None}
     parts: list[Any] = []
     Kernel(model, "").generate("Once upon a time", settings, 3, 400, parts.append)  # longer than the context
@@ -266,7 +266,7 @@ def test_the_same_seed_writes_the_same_text_in_both_homes(engine: Page, model: G
     assert got == "".join(part["text"] for part in parts)
 
 
-def test_a_full_window_moves_on_as_in_the_package(engine: Page, model: GPT2) -> None:
+def test_a_full_window_moves_like_the_packages(engine: Page, model: GPT2) -> None:
     ids = torch.randint(model.config.vocab_size, (model.n_positions - 3,), generator=torch.manual_seed(2))
     wanted = model.generate(ids, max_new_tokens=20, temperature=0)[len(ids) :].tolist()
     got = engine.evaluate(
@@ -287,7 +287,7 @@ def test_a_full_window_moves_on_as_in_the_package(engine: Page, model: GPT2) -> 
     assert got[:stop] == wanted[:stop]
 
 
-def test_weights_in_float32_are_read_too(engine: Page, model: GPT2, tmp_path: Path) -> None:
+def test_float32_weights_are_read(engine: Page, model: GPT2, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)  # float32
     engine.route("**/in-float32", lambda route: route.fulfill(path=tmp_path / "model.safetensors"))
     same = engine.evaluate(
@@ -327,14 +327,14 @@ def small_model() -> GPT2:
     return small
 
 
-def test_weights_in_bfloat16_are_read_too(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
+def test_bfloat16_weights_are_read(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
     small_model.save_pretrained(tmp_path, torch.bfloat16)
     found = tensors_in_the_page(engine, tmp_path)
     wanted = small_model.token_embedding.weight.detach().bfloat16().float()
     assert found["wte.weight"] == wanted.flatten().tolist()
 
 
-def test_prefixes_masks_and_a_head_are_no_other_weights(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
+def test_prefixes_masks_and_a_tied_head_are_recognized(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
     small_model.save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
     wanted = tensors_in_the_page(engine, tmp_path)
@@ -350,7 +350,7 @@ def test_prefixes_masks_and_a_head_are_no_other_weights(engine: Page, small_mode
         tensors_in_the_page(engine, tmp_path)
 
 
-def test_rows_beyond_the_vocabulary_have_no_scores(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
+def test_rows_beyond_the_vocabulary_have_no_logits(engine: Page, small_model: GPT2, tmp_path: Path) -> None:
     small_model.save_pretrained(tmp_path)
     engine.route("**/padded", lambda route: route.fulfill(path=tmp_path / "model.safetensors"))
     config, ids = json.loads((tmp_path / "config.json").read_text()), [5, 9, 2]
@@ -372,7 +372,7 @@ def test_rows_beyond_the_vocabulary_have_no_scores(engine: Page, small_model: GP
         engine.evaluate("(config) => new GPT2(config, new Map(), plain, 999)", config)
 
 
-def test_the_config_is_read_by_the_names_that_transformers_reads(engine: Page) -> None:
+def test_the_config_may_use_transformers_other_names(engine: Page) -> None:
     read = "(config) => readConfig(JSON.stringify(config))"
     shape = {"vocab_size": 300, "n_positions": 16, "n_embd": 8, "n_layer": 1, "n_head": 2}
     for name, alias in {
@@ -396,7 +396,7 @@ def test_the_config_is_read_by_the_names_that_transformers_reads(engine: Page) -
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_merges_with_other_line_ends_and_a_mark_are_read(engine: Page, end: str, mark: str) -> None:
+def test_merges_with_other_line_ends_or_a_byte_order_mark_are_read(engine: Page, end: str, mark: str) -> None:
     ids = engine.evaluate(
         """async ([end, mark]) => {
           const merges = await (await fetch("/_static/tiny-world/merges.txt")).text();
@@ -411,7 +411,7 @@ def test_merges_with_other_line_ends_and_a_mark_are_read(engine: Page, end: str,
 
 
 @pytest.mark.parametrize("order", [[0.3, 0.1, 0.1, 0.5], [0.5, 0.3, 0.1, 0.1], [0.1, 0.5, 0.1, 0.3]])
-def test_top_p_is_reached_where_a_sum_is_rounded_as_in_the_package(engine: Page, order: list[float]) -> None:
+def test_top_p_is_reached_despite_rounding_as_in_the_package(engine: Page, order: list[float]) -> None:
     logits = torch.tensor(order).log()
     for top_p, kept in ((0.5, 1), (0.8, 2), (0.9, 3), (0.81, 3), (1e-320, 1)):
         asked = [logits.tolist(), {"temperature": 1, "top_k": None, "top_p": top_p}]
@@ -421,7 +421,7 @@ def test_top_p_is_reached_where_a_sum_is_rounded_as_in_the_package(engine: Page,
         torch.testing.assert_close(torch.tensor(p, dtype=torch.float32), wanted, atol=1e-6, rtol=0)
 
 
-def test_the_lowest_temperature_leaves_the_likeliest_token(engine: Page) -> None:
+def test_the_lowest_temperature_leaves_only_the_most_likely_token(engine: Page) -> None:
     for temperature in (5e-324, 1e-50):
         asked = [[1.0, 3.0, 2.0], {"temperature": temperature, "top_k": None, "top_p": None}]
         assert engine.evaluate("([logits, settings]) => [...probabilities(logits, settings)]", asked) == [0, 1, 0]
@@ -434,12 +434,12 @@ def test_the_lowest_temperature_leaves_the_likeliest_token(engine: Page) -> None
         ("weights.slice(0, 4)", "truncated"),
     ],
 )
-def test_a_broken_file_gives_a_sentence(engine: Page, spoil: str, message: str) -> None:
+def test_a_broken_file_is_refused(engine: Page, spoil: str, message: str) -> None:
     said = engine.evaluate(f"(() => {{ try {{ readSafetensors({spoil}); }} catch (e) {{ return e.message; }} }})()")
     assert message in said
 
 
-def test_weights_that_do_not_fit_the_shape_give_a_sentence(engine: Page) -> None:
+def test_weights_of_another_shape_are_refused(engine: Page) -> None:
     said = engine.evaluate(
         "(() => { try { new GPT2({ ...model.config, n_embd: 96 }, readSafetensors(weights)); }"
         " catch (e) { return e.message; } })()"
@@ -447,6 +447,6 @@ def test_weights_that_do_not_fit_the_shape_give_a_sentence(engine: Page) -> None
     assert "do not match config.json: wte.weight should have shape (3072, 96), but has (3072, 192)." in said
 
 
-def test_more_tokens_than_positions_give_a_sentence(engine: Page) -> None:
+def test_more_tokens_than_positions_are_refused(engine: Page) -> None:
     said = engine.evaluate("(() => { try { model.forward(Array(400).fill(0)); } catch (e) { return e.message; } })()")
     assert said == "Got 400 tokens, but this model has only 336 positions."

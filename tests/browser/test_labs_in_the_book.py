@@ -41,7 +41,7 @@ def wait_for_text(lab: Locator) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
-def test_all_labs_come_alive_fit_the_page_and_pass_axe(page: Page, served: str, width: int, scheme: Any) -> None:
+def test_all_labs_start_fit_the_page_and_pass_axe(page: Page, served: str, width: int, scheme: Any) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     asked: list[str] = []
@@ -59,7 +59,7 @@ def test_all_labs_come_alive_fit_the_page_and_pass_axe(page: Page, served: str, 
     assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
 
 
-def test_labs_of_a_site_built_on_windows_write(page: Page, windows_site: Path) -> None:
+def test_labs_of_a_site_built_on_windows_work(page: Page, windows_site: Path) -> None:
     merges = windows_site / "_static/tiny-world/merges.txt"
     as_built = merges.read_bytes()
     saved_by_an_editor = b"\xef\xbb\xbf" + as_built.replace(b"\n", b"\r\n")
@@ -74,7 +74,7 @@ def test_labs_of_a_site_built_on_windows_write(page: Page, windows_site: Path) -
     assert texts[0] == texts[1]
 
 
-def test_what_the_labs_load_is_at_most_ten_megabytes(page: Page, served: str, site: Path) -> None:
+def test_the_labs_load_at_most_ten_megabytes(page: Page, served: str, site: Path) -> None:
     paths: set[str] = set()
     page.on("response", lambda response: paths.add(response.url.removeprefix(served + "/").split("?")[0]))
     page.goto(f"{served}/book/labs.html")
@@ -115,7 +115,7 @@ def test_the_tokenizer_lab_shows_the_tokens_and_their_merges(page: Page, served:
     expect(lab.locator(".lab-detail")).to_contain_text(f"merge {steps[1]['rank'] + 1:,} in the list")
 
 
-def test_the_next_token_lab_tells_what_and_why(page: Page, served: str, kernel: Kernel) -> None:
+def test_the_next_token_lab_shows_which_token_is_chosen_and_why(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "next_token_lab")
     prompt = "Once upon a time, a"
     lab.get_by_label("Your prompt").fill(prompt)
@@ -141,7 +141,7 @@ def test_the_next_token_lab_tells_what_and_why(page: Page, served: str, kernel: 
     expect(lab.locator("mark")).to_have_text(best)
 
 
-def test_the_drawn_token_is_the_one_on_which_the_number_falls(page: Page, served: str) -> None:
+def test_the_random_number_falls_on_the_drawn_token(page: Page, served: str) -> None:
     lab = open_lab(page, served, "next_token_lab")
     for _ in range(10):
         told = lab.get_by_text("The random number is").text_content()
@@ -153,7 +153,7 @@ def test_the_drawn_token_is_the_one_on_which_the_number_falls(page: Page, served
         expect(lab.get_by_text("The random number is")).not_to_have_text(told or "")
 
 
-def test_the_attention_lab_shows_every_head_and_switches_it_off(page: Page, served: str, kernel: Kernel) -> None:
+def test_the_attention_lab_shows_every_head_and_turns_it_off(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "attention_lab")
     text = "Once upon a time, a fox named Pip"
     lab.get_by_label("Your sentence").fill(text)
@@ -227,7 +227,7 @@ def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str,
     assert samples.locator(".lab-sure").count() < 2 * 200
 
 
-def test_the_training_replay_shows_what_was_written(page: Page, served: str, kernel: Kernel) -> None:
+def test_the_training_replay_shows_each_reports_sample(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "training_replay")
     history: Any = kernel.history()
     reports = history["reports"]
@@ -251,7 +251,7 @@ def test_the_training_replay_shows_what_was_written(page: Page, served: str, ker
     ],
     ids=["markup", "emoji", "right to left", "one long word", "many words", "nothing"],
 )
-def test_whatever_is_typed_stays_text(page: Page, served: str, text: str) -> None:
+def test_all_input_stays_text(page: Page, served: str, text: str) -> None:
     page.goto(f"{served}/book/labs.html")
     for name, label in FIELD.items():
         lab = wake(page, name)
@@ -267,7 +267,7 @@ def test_whatever_is_typed_stays_text(page: Page, served: str, text: str) -> Non
     assert page.evaluate("window.hacked") is None
 
 
-def test_clicks_and_keys_at_random_break_nothing(page: Page, served: str) -> None:
+def test_random_clicks_and_keys_break_nothing(page: Page, served: str) -> None:
     page.goto(f"{served}/book/labs.html")
     for name in LABS:
         wake(page, name)
@@ -289,7 +289,7 @@ def test_clicks_and_keys_at_random_break_nothing(page: Page, served: str) -> Non
     expect(lab.locator("[aria-label=Tokens] button")).to_have_count(2)
 
 
-def test_a_picture_takes_on_the_colors_of_the_page(page: Page, served: str) -> None:
+def test_a_picture_takes_the_colors_of_the_pages_theme(page: Page, served: str) -> None:
     page.goto(f"{served}/book/labs.html")
     canvas = wake(page, "attention_lab").locator("canvas").first
     painted = "canvas => new Promise((go) => requestAnimationFrame(() => go(canvas.toDataURL())))"
@@ -301,7 +301,7 @@ def test_a_picture_takes_on_the_colors_of_the_page(page: Page, served: str) -> N
     assert canvas.evaluate(painted) == light
 
 
-def test_labs_that_nobody_has_seen_yet_come_alive_without_a_network(page: Page, served: str) -> None:
+def test_labs_start_offline_even_if_they_were_never_in_view(page: Page, served: str) -> None:
     with page.expect_event("requestfinished", lambda request: "history.jsonl" in request.url):  # the last of its files
         page.goto(f"{served}/book/labs.html")
     assert page.locator("[data-lab][data-alive]").count() < len(LABS)
@@ -318,7 +318,7 @@ def test_labs_that_nobody_has_seen_yet_come_alive_without_a_network(page: Page, 
     wait_for_text(lab)
 
 
-def test_who_saves_data_fetches_no_model_before_a_lab_is_in_view(page: Page, served: str) -> None:
+def test_in_data_saver_mode_no_model_is_fetched_before_a_lab_is_in_view(page: Page, served: str) -> None:
     page.add_init_script("Object.defineProperty(navigator, 'connection', { value: { saveData: true } })")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -354,7 +354,7 @@ def abort(route: Route) -> None:
     ],
     ids=["unreachable", "missing", "broken", "no workers", "no engine"],
 )
-def test_where_a_lab_cannot_run_a_sentence_says_so_and_the_drawing_stays(
+def test_a_lab_that_cannot_run_says_so_and_keeps_its_drawing(
     browser: Browser, served: str, prepare: Any, message: str
 ) -> None:
     page = opened(browser, f"{served}/book/labs.html", prepare)
@@ -366,13 +366,13 @@ def test_where_a_lab_cannot_run_a_sentence_says_so_and_the_drawing_stays(
     page.close()
 
 
-def test_a_page_opened_as_a_file_says_so(browser: Browser, site: Path) -> None:
+def test_a_page_opened_as_a_file_tells_how_to_serve_the_book(browser: Browser, site: Path) -> None:
     page = opened(browser, (site / "book/labs.html").as_uri(), lambda page: None)
     expect(page.locator('[data-lab="playground"] .lab-note')).to_contain_text("Run `make book` to serve the book")
     page.close()
 
 
-def test_memory_stays_level_over_a_thousand_texts(browser: Browser, served: str) -> None:
+def test_memory_does_not_grow_over_a_thousand_texts(browser: Browser, served: str) -> None:
     page = browser.new_page()
     page.goto(f"{served}/book/labs.html")
     page.evaluate(

@@ -27,7 +27,7 @@ while times:
 """
 
 
-def test_a_second_process_is_told_which_one_has_the_folder(
+def test_the_error_in_a_second_process_names_the_first(
     hold: Callable[[Path], subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     process = hold(tmp_path / "run")
