@@ -288,7 +288,7 @@ def test_an_option_without_a_value_points_to_the_commands_help(option: str, caps
         (["train", "--data", "text.txt", "--tokenizer", "nowhere"], "nowhere"),
         (["generate", "--model", "nowhere"], "There is no model folder 'nowhere'"),
         (["evaluate", "--model", "model", "--data", "nosuch"], "There is no text 'nosuch'"),
-        (["evaluate", "--model", "model", "--data", "text.txt", "--val-fraction", "7"], "val_fraction is the share"),
+        (["evaluate", "--model", "model", "--data", "text.txt", "--val-fraction", "7"], "val_fraction must be"),
         (["tokenize", "--data", "text.txt", "--out", "shards", "--tokenizer", "nowhere"], "nowhere"),
         (["export", "--model", "model", "--out", "."], "is not empty: choose another folder"),
     ],
