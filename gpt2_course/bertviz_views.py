@@ -1,7 +1,7 @@
 """BertViz (Jesse Vig, 2019, https://arxiv.org/abs/1906.05714) for our models, in a notebook and in the static book.
 
 BertViz draws the attention we pass to it. This module makes the resulting HTML safe to keep: it contains the numbers
-once, no token can end the script, d3 and jQuery are not loaded from a server, and every run gives the same bytes.
+only once, no token can end the script, d3 and jQuery are not loaded from a server, and every run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _repaired(page: str, kind: str, text: str) -> View:
     div = re.search(r'<div id="(bertviz-\w+)".*?(?=<script type="text/javascript">)', page, re.DOTALL)
     if not found or not div:
         raise RuntimeError(
-            "The installed version of bertviz writes HTML in a different form than version 1.4. Install bertviz 1.4."
+            "The installed version of bertviz writes HTML in a different form from version 1.4. Install bertviz 1.4."
         )
     params = json.loads(found["params"])
     for shown in params["attention"]:  # nobody can see 1/1000, and digits are most of the page
@@ -130,6 +130,6 @@ def _repaired(page: str, kind: str, text: str) -> View:
     )
     note = "<p>This picture is drawn by a script. In a notebook, run the cell to see it.</p>"
     body = div[0].strip().replace(div[1], name).replace(">", f">{note}", 1)
-    ground = f"<style>[id^={name}] svg {{ background: white }}</style>"  # its text is black, even in a dark page
+    ground = f"<style>[id^={name}] svg {{ background: white }}</style>"  # its text is black, even on a dark page
     script = LOADER % (json.dumps(name), code)
     return View(f"{ground}{body}<script>{script}</script>", f"BertViz’s {kind} of the attention in “{text}”.")

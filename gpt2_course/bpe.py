@@ -14,7 +14,7 @@ BYTES = [bytes([byte]) for byte in BYTE_OF_ID]  # the first 256 tokens
 
 
 def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes]]:
-    """The first `n_merges` merges for these pieces (with their counts), or all there are.
+    """The first `n_merges` merges learned from pieces and their counts, or fewer if no pairs are left.
 
     Each word is stored as a string with one character, chr(id), per token, so a pair is a string of two characters:
     `split` finds every occurrence of a pair in a word, and `join` puts the new token in its place.
@@ -28,7 +28,7 @@ def learn_merges(pieces: Counter[str], n_merges: int) -> list[tuple[bytes, bytes
             pair_counts[left + right] += counts[i]
             words_with[left + right].append(i)
 
-    # The top of the heap is the most frequent pair; strings compare like ids, so ties go to the smaller ids.
+    # The top of the heap is the most frequent pair; strings sort by id, so ties go to the smaller ids.
     heap = [(-count, pair) for pair, count in pair_counts.items()]
     heapify(heap)
     tokens = list(BYTES)
@@ -74,7 +74,7 @@ def unreachable_token(merges: list[tuple[bytes, bytes]]) -> bytes | None:
     halves = {256 + i: (ids[left], ids[right]) for i, (left, right) in enumerate(merges)}
     made = {pair: token for token, pair in halves.items()}
     for token, (left, right) in halves.items():
-        before = token  # a merge with a smaller id than this would come before the one that joins left and right
+        before = token  # a pair that makes a smaller id than this would be merged first
         while made.get((left, right), before) >= before and max(left, right) >= 256:
             # Undo the later of the merges that made left and right, and check whether a different pair would be joined.
             if left > right:

@@ -1,7 +1,7 @@
 """Reading and writing model folders in Hugging Face's GPT-2 layout: `config.json` and `model.safetensors`.
 
-This module knows tensors by name and shape, and no model class. It reads weights from safetensors only and never opens
-a pickle (`.bin`, `.pt`, `.ckpt`), because a pickle can run code.
+This module knows tensors by name and shape and depends on no model class. It reads weights from safetensors only and
+never opens a pickle (`.bin`, `.pt`, `.ckpt`), because a pickle can run code.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ALIASES = {
 }
 
 WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"  # which file contains which weight, if there are several
+INDEX = "model.safetensors.index.json"  # which file contains which weight, if there are several files
 
 
 def gpt2_name(name: str) -> str:
@@ -97,7 +97,7 @@ def weight_files(folder: Path) -> list[Path]:
 def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """The weights in a model folder, by our names, in float32, with exactly the given names and shapes.
 
-    Raises `FileNotFoundError` if a file is missing, `ValueError` if one is damaged or has other tensors than `shapes`.
+    Raises `FileNotFoundError` if a file is missing, `ValueError` if one is damaged or tensors do not match `shapes`.
     """
     stored: dict[str, Tensor] = {}
     files = weight_files(folder)
@@ -119,7 +119,7 @@ def read_weights(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
                     f"{folder} contains {name} twice, under different prefixes or in different files: remove one."
                 )
             if not tensor.is_floating_point():
-                raise ValueError(f"{file} contains {name} as {tensor.dtype}: only floating-point weights can be read.")
+                raise ValueError(f"{file} contains {name} as {tensor.dtype}: convert it to floating point.")
             stored[name] = tensor
     head = stored.pop("transformer.lm_head.weight", None)
     table = stored.get("transformer.wte.weight")
@@ -167,7 +167,7 @@ def _check_is_there(path: Path) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))  # with a byte order mark or without
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte order mark
     except (ValueError, RecursionError) as error:  # broken JSON, or not UTF-8
         raise ValueError(f"{path} is not valid JSON ({error}): download or save the model again.") from error
     if not isinstance(content, dict):

@@ -20,7 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # several processes may write the same file
     try:
         temporary.touch()
-        permissions = temporary.stat().st_mode  # the default ones, which some libraries restrict
+        permissions = temporary.stat().st_mode  # the defaults; some libraries set stricter ones
         yield temporary
         temporary.chmod(permissions)
         with temporary.open("rb+") as file:
@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of `replacing` whose process was killed, and keep those of running processes."""
+    """Remove temporary files of `replacing` left by killed processes, and keep those of running processes."""
     for path in folder.glob("*.tmp"):
         named = re.fullmatch(r".+\.([1-9][0-9]*)\.tmp", path.name, re.DOTALL)
         if named and path.is_file() and not _is_another_process(int(named[1])):

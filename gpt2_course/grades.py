@@ -1,4 +1,4 @@
-"""Grades for a model of Tiny World: let it write texts and answer questions, and have the judge count."""
+"""Grades for a model of Tiny World: it writes texts and answers questions, and the judge checks them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BEGINNINGS: dict[Kind, tuple[str, ...]] = {
 }
 GRADES = "grades.json"
 LONGEST, LONGEST_ANSWER = 400, 40  # limits for a document and an answer, in tokens
-BATCH = 100  # prompts
+BATCH = 100  # prompts per batch
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Grades:
     """Grades of a model's texts, as shares from 0 to 1."""
 
     n_samples: int  # texts of each kind, and questions of each kind
-    accepted: dict[Kind, float]  # texts that keep all rules of the world
+    accepted: dict[Kind, float]  # texts that keep all the rules of the world
     rhymes: float  # couplets that rhyme
     facts: float  # correct answers about the world
     reading: float  # correct answers about a story just told
     copied: float  # texts that occur word for word in the training text
-    mistakes: dict[Kind, dict[str, int]]  # what was wrong with the texts not accepted, and how often
+    mistakes: dict[Kind, dict[str, int]]  # what was wrong with the rejected texts, and how often
 
     def save(self, folder: Path) -> None:
         """Write the grades to a model folder."""
@@ -68,7 +68,7 @@ class Grades:
 def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8, seed: int = 0) -> Grades:
     """Grade a model by `n_samples` texts of each kind, and as many questions about the world and about stories.
 
-    `n_trained` is the number of Tiny World documents the model was trained on; copies are searched for among them.
+    `n_trained` is the number of Tiny World documents the model was trained on, which are searched for copies.
     """
 
     def write(prompts: list[str], answers: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""Models on the Hugging Face hub: downloaded once, then read from the local cache without a network.
+"""Models on the Hugging Face hub: downloaded once, then read from the local cache, even offline.
 
 A hub that cannot be reached is reported at once; one that accepts the connection but stays silent, after a minute.
 """
@@ -37,7 +37,7 @@ POLL_INTERVAL = 0.2  # seconds
 
 
 def download(repository: str) -> Path:
-    """The folder in the local cache with the files of a GPT-2; missing ones are downloaded first.
+    """The folder of a GPT-2 in the local cache; files it lacks are downloaded first.
 
     Raises `FileNotFoundError` if the hub has no such model, `ConnectionError` if it cannot be reached.
     """
@@ -55,7 +55,7 @@ def download(repository: str) -> Path:
         if isinstance(error, LocalEntryNotFoundError):
             raise _unreachable(repository, error) from error
         raise
-    except Exception as error:  # any error, because the library passes on those of the libraries below it
+    except Exception as error:  # any error: the errors of huggingface_hub's dependencies pass through
         raise _unreachable(repository, error) from error
 
 
@@ -70,8 +70,8 @@ def _unreachable(repository: str, error: Exception) -> ConnectionError:
 def wait_while_progressing(work: Callable[[], Path], progress: Callable[[], object], server: str) -> Path:
     """Run `work` for as long as `progress()` keeps changing; return its result or raise its error.
 
-    Without a change, print a notice that names the server after `NOTICE_AFTER` seconds, and raise `TimeoutError` after
-    `GIVE_UP_AFTER`.
+    After `NOTICE_AFTER` seconds without a change, print a notice that names the server; after `GIVE_UP_AFTER`, raise
+    `TimeoutError`.
     """
     result: Future[Path] = Future()
 
@@ -140,13 +140,13 @@ def _complete(repository: str) -> Path | None:
     if not isinstance(known["config.json"], str):
         return None
     folder = Path(known["config.json"]).parent
-    # a value that is neither a path nor None means: the hub has no such file
+    # a value that is neither a path nor None means that the hub has no such file
     tokenizer = isinstance(known[WHOLE], str) or (known[VOCAB] is not None and known[MERGES] is not None)
     return folder if tokenizer and all(path.is_file() for path in weight_files(folder)) else None
 
 
 def _check_reachable(repository: str) -> None:
-    """Raise an error if two requests fail to reach the hub. A download would retry for minutes."""
+    """Raise an error if two requests fail to reach the hub; a download would retry for minutes first."""
     url = hf_hub_url(repository, "config.json")
     for try_again in (True, False):
         try:
@@ -156,7 +156,7 @@ def _check_reachable(repository: str) -> None:
             return
         except (HfHubHTTPError, OfflineModeIsEnabled):
             raise
-        except Exception:  # any error of a failed connection
+        except Exception:  # any error that a failed connection can raise
             if not try_again:
                 raise
         sleep(0.5)

@@ -38,8 +38,8 @@ def activations(
             computed from the replacement. Use this to patch in activations from another text.
 
     Raises:
-        ValueError: there are no tokens or more than the model has positions, or `instead` names an activation that the
-            model does not have, or has another shape.
+        ValueError: there are no tokens or more than the model has positions, or a name in `instead` is not an
+            activation of the model or its tensor has a different shape.
     """
     config = model.config
     T, C, H = len(tokens), config.n_embd, config.n_head
@@ -108,13 +108,13 @@ def patch_heads(model: GPT2, tokens: Sequence[int], other: Sequence[int], score:
     For each head, run `tokens` with that head's output taken from `other`. The result is 0 if this does not change the
     score, and 1 if it gives the score of `other`. The method is from Vig et al. (2020) and Meng et al. (2022).
 
-    Raises `ValueError` if the texts differ in length, or have the same score.
+    Raises `ValueError` if the texts differ in length or have the same score.
     """
     here, there = _pair(model, tokens, other)
     D = model.config.n_embd // model.config.n_head
 
     def patched(layer: int, head: int) -> Tensor:
-        heads = here["heads", layer].clone()  # (T, C): head h has the channels from h·D on
+        heads = here["heads", layer].clone()  # (T, C): head h has the D channels starting at h·D
         heads[:, head * D : (head + 1) * D] = there["heads", layer][:, head * D : (head + 1) * D]
         return score(activations(model, tokens, instead={("heads", layer): heads})["logits", None])
 

@@ -15,7 +15,7 @@ else:
     import fcntl
 
 LOCK = ".lock"
-# On Windows, no other process can read the locked byte, so it lies far behind the text that names the process.
+# On Windows, no other process can read the locked byte, so it lies far past the text that names the process.
 LOCKED_BYTE = 2**30
 
 _locks: dict[Path, _Lock] = {}  # the locks of this process
@@ -61,7 +61,7 @@ class _Lock:
             if _is_same_file(self.file.fileno(), path):
                 break
             self.file.close()  # its previous owner has just removed it
-        with suppress(OSError):  # on a full disk, the folder is reserved but the process not named
+        with suppress(OSError):  # on a full disk, the folder is reserved without naming the process
             self.file.truncate(0)
             self.file.write(f"{os.getpid()} {socket.gethostname()}")
             self.file.flush()

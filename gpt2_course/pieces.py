@@ -1,7 +1,7 @@
 """Splitting text into pieces of about one word, the units of byte-pair encoding.
 
-Tokens are never merged across pieces. So a text of any length can be encoded in blocks, as long as each block ends at
-the certain end of a piece.
+Tokens are never merged across pieces. So a text of any length can be encoded in blocks, as long as each block ends
+where a piece is certain to end.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UP_TO_LAST_CUT = re.compile(
     re.DOTALL,
 )
 CHARACTERS_PER_BLOCK = 2**16  # of a long text, searched at once
-# Whitespace before a word, except its last character, if it is so long that tiktoken's regex engine might fail.
+# A run of whitespace before a word, without its last character, if long enough to make tiktoken's regex engine fail.
 LONG_SPACE = re.compile(rf"(?<!{_SPACE}){_SPACE}{{{CHARACTERS_PER_BLOCK},}}(?={_SPACE}[\S\x1c-\x1f])")
 
 

@@ -1,4 +1,4 @@
-"""Pictures in the style of the course, and the ones that are drawn in several places."""
+"""Pictures in the course's style, including those drawn in several places."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ STYLE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG that a notebook shows in the colors of the page, with a description of what it shows."""
+    """An SVG that takes on the colors of the page, with a description in words."""
 
     svg: str
     alt: str
@@ -92,7 +92,7 @@ def picture(axes: Axes, alt: str) -> Picture:
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     # Round to tenths of a point, which nobody can see: machines with slightly different arithmetic then give the same
-    # file. Round only inside tags, because between tags is text.
+    # file. Round only inside tags, because the rest is text.
     svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d\d+", lambda n: f"{float(n[0]):.1f}", tag[0]), svg)
     style = f"max-width:100%;min-width:{narrowest:.0f}px;height:auto"
     svg = re.sub(r'^<svg([^>]*?) width="[^"]*"', rf'<svg\1 style="{style}"', svg)
@@ -123,7 +123,7 @@ def draw_map(axes: Axes, groups: Mapping[str, Tensor], title: str) -> None:
     everything = torch.cat(list(groups.values()))
     center = everything.mean(0)
     directions = torch.linalg.svd(everything - center, full_matrices=False)[2][:2]  # (2, C)
-    # a direction and its opposite are equally good: choose the one whose largest number is positive
+    # a direction and its opposite are equally good: make the component of largest magnitude positive
     signs = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
     for name, vectors in groups.items():
         # round, because the last digits differ from machine to machine
@@ -133,7 +133,7 @@ def draw_map(axes: Axes, groups: Mapping[str, Tensor], title: str) -> None:
 
 
 def draw_loss_curve(history: Sequence[dict[str, Any]]) -> Axes:
-    """The loss curve of a training run (its history is from `read_history`), with samples of the model's writing."""
+    """The loss curve of a training run (`history` is from `read_history`), with samples of the model's writing."""
     train = [(e["step"], e["loss"]) for e in history if "val_loss" not in e]
     reports = [e for e in history if "val_loss" in e]
     axes: Axes = new_axes(width=8, height=4.5)
@@ -151,7 +151,7 @@ def draw_loss_curve(history: Sequence[dict[str, Any]]) -> Axes:
             label="the floor: no model can do better",
         )
     axes.annotate(f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (6, 4), textcoords="offset points")
-    # samples from four reports at the right, where a falling curve leaves room
+    # samples from up to four reports at the right, where a falling curve leaves room
     chosen = [reports[i] for i in sorted({0, 1, len(reports) // 2, len(reports) - 1}) if i < len(reports)]
     for i, report in enumerate(chosen):
         shown = one_line(report["sample"], 44)  # gibberish may contain control characters, which SVG forbids

@@ -12,14 +12,14 @@ HUB_NAMES = {
     "distilgpt2": "distilbert/distilgpt2",
 }
 DEFAULT_MODEL = "tiny-world"
-SHIPPED = {DEFAULT_MODEL: Path(__file__).parent / "pretrained" / "tiny-world"}  # comes with the package
+SHIPPED = {DEFAULT_MODEL: Path(__file__).parent / "pretrained" / "tiny-world"}  # ships with the package
 
 
 def find_model(name_or_folder: str | Path) -> Path:
     """The folder of a model, given the folder itself or a name.
 
-    `tiny-world` ships with the package. OpenAI's names and any OWNER/NAME mean a model on the hub, whose copy in the
-    local cache is downloaded if necessary.
+    `tiny-world` ships with the package. Names in `HUB_NAMES` and any OWNER/NAME mean a model on the hub, which is
+    downloaded unless it is in the local cache.
 
     Raises `FileNotFoundError` if there is no such model, `ConnectionError` if the hub cannot be reached.
     """
@@ -28,7 +28,7 @@ def find_model(name_or_folder: str | Path) -> Path:
         return folder
     if name in SHIPPED:
         return SHIPPED[name]
-    # runs/laptop is a folder, and so is any name whose first part is a local folder
+    # runs/laptop means a folder, as does any name whose first part is a local folder
     owner = re.fullmatch(r"(\w[\w.-]*)/[\w.-]+", name)
     if name in HUB_NAMES or (owner and owner[1] != "runs" and not Path(owner[1]).exists()):
         from gpt2_course.hub import download  # imported here because it is slow to import and rarely needed

@@ -64,13 +64,13 @@ class Tokenizer:
 
     Args:
         merges: pairs of tokens, as bytes, in the order in which they are merged.
-        special_tokens: their names, which get the ids after bytes and merges; or a dictionary with their ids, around
-            which bytes and merges are numbered.
-        words: special tokens that are recognized in every text, as transformers does for tokens from `add_tokens`.
+        special_tokens: their names, which get the ids after bytes and merges, or a dictionary of names and ids,
+            which leaves the other ids to bytes and merges.
+        words: special tokens to recognize in every text, as transformers does with tokens from `add_tokens`.
         end: the special token that ends a document.
 
-    Raises `ValueError` for merges that cannot be applied in this order, and for special tokens that are empty,
-    duplicate, have invalid ids, or could be mistaken for an ordinary token.
+    Raises `ValueError` for merges that cannot be applied in this order, and for special tokens that are empty
+    or duplicated, have invalid ids, or could be mistaken for an ordinary token.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Tokenizer:
         taken = {i: name for name, i in self.special_tokens.items()}
         if len(taken) < len(names) or not taken.keys() <= set(range(size)):
             raise ValueError(
-                f"special_tokens must have different ids from 0 to {size - 1}, but are {special_tokens!r:.60}."
+                f"special_tokens must have distinct ids, each from 0 to {size - 1}, but is {special_tokens!r:.60}."
             )
         self.words = frozenset(words)
         if unknown := self.words - self.special_tokens.keys():
@@ -122,10 +122,10 @@ class Tokenizer:
     ) -> Tokenizer:
         """Learn a vocabulary of `vocab_size` tokens from one text or any iterable of texts.
 
-        Ties between equally frequent pairs go to the smaller id of the left token, then of the right one, so the order
-        of the texts does not matter. Special tokens separate documents and are never part of a merge. If no pairs are
-        left, the vocabulary stays smaller than requested. Only the distinct pieces and their counts are kept in
-        memory, not the texts.
+        Of equally frequent pairs, the one with the smaller left id, then the smaller right id, is merged first, so the
+        order of the texts does not matter. Special tokens separate documents and are never part of a merge. If no
+        pairs are left, the vocabulary stays smaller than requested. Only the distinct pieces and their counts are kept
+        in memory, not the texts.
 
         Raises `ValueError` if `vocab_size` is too small for bytes and special tokens or a text is not valid Unicode,
         `TypeError` if a text is not a `str`.
@@ -153,8 +153,8 @@ class Tokenizer:
     def load(cls, folder: str | os.PathLike[str]) -> Tokenizer:
         """Load a tokenizer from a folder in Hugging Face's layout: `tokenizer.json`, or `vocab.json` and `merges.txt`.
 
-        Tokens that no merge makes are special tokens. All except `<|endoftext|>` must be listed as such in one of the
-        files; otherwise, the missing tokens of a truncated `merges.txt` would pass for special ones.
+        Tokens that are neither bytes nor made by a merge are special tokens. All except `<|endoftext|>` must be listed
+        as special in one of the files; otherwise, tokens missing from a truncated `merges.txt` would count as special.
 
         Raises `FileNotFoundError` for a missing file, `ValueError` for files that are damaged, do not match each other,
         or describe a tokenizer that works differently from GPT-2's.
@@ -171,7 +171,7 @@ class Tokenizer:
         """Write `vocab.json`, `merges.txt`, and `tokenizer_config.json` to a folder, which is created if necessary.
 
         `transformers.GPT2TokenizerFast.from_pretrained(folder)` can load them. Each file is replaced atomically. Other
-        tokenizer files in the folder are removed, because transformers would still prefer them.
+        tokenizer files in the folder are removed, because transformers would prefer them.
         """
         folder = Path(folder)
         if folder.is_file():
@@ -203,9 +203,9 @@ class Tokenizer:
     def encode(self, text: str, allow_special: bool = False) -> list[int]:
         """The ids of a text, in time proportional to its length.
 
-        Unless `allow_special` is set, special tokens in the text are encoded as ordinary text, so user input cannot
-        inject them. Raises `TypeError` for anything but a `str`, `ValueError` for a lone surrogate, which has no UTF-8
-        encoding.
+        Unless `allow_special` is set, special tokens in the text (except `words`) are encoded as ordinary text, so user
+        input cannot inject them. Raises `TypeError` for anything but a `str`, `ValueError` for a lone surrogate, which
+        has no UTF-8 encoding.
         """
         check_text(text)
         names = self._recognized(allow_special)
@@ -225,7 +225,7 @@ class Tokenizer:
     def encode_iterable(self, texts: Iterable[str], allow_special: bool = False) -> Iterator[int]:
         """Yield the ids of `encode("".join(texts), allow_special)`, for texts too long for memory, such as a file.
 
-        The text may be split anywhere; about a word is kept back until it is clear where the word ends. Raises the
+        The text may be split anywhere; the last word or so is held back until it is clear where it ends. Raises the
         errors of `encode`.
         """
         names = self._recognized(allow_special)

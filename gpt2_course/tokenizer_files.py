@@ -18,7 +18,7 @@ END_OF_TEXT = "<|endoftext|>"
 WHOLE, VOCAB, MERGES = "tokenizer.json", "vocab.json", "merges.txt"
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 
-# The values in a tokenizer.json with which a tokenizer works like GPT-2's. None: the setting is absent or null.
+# Settings in tokenizer.json, with the values that make a tokenizer work like GPT-2's. None: absent or null.
 _GPT2S: dict[str, tuple[Any, ...]] = {
     "model.type": ("BPE", None),
     "model.dropout": (None, 0),
@@ -63,11 +63,12 @@ def read(folder: Path) -> Vocabulary:
     for setting in ("add_prefix_space", "add_bos_token", "add_eos_token"):
         if config.get(setting):
             raise ValueError(
-                f"{folder / CONFIG} says {setting}=true, but GPT-2's tokenizer adds nothing to a text: use another one."
+                f"{folder / CONFIG} says {setting}=true, but GPT-2's tokenizer adds nothing to a text: use "
+                f"another tokenizer."
             )
     added = [{"id": int(i), **token} for i, token in config.pop("added_tokens_decoder", {}).items()]
     settings = {**_read_json_if_there(folder / SPECIAL), **config}
-    named = _strings_in(settings)  # includes all special tokens
+    named = _strings_in(settings)  # includes the names of all special tokens
     if (folder / WHOLE).exists():
         vocab_file, maker = folder / WHOLE, f"The order of merges in {folder / WHOLE}"
         vocab, merges, more = _read_whole(vocab_file)
@@ -91,10 +92,10 @@ def read(folder: Path) -> Vocabulary:
             words.add(name)
     special_tokens = _special_tokens(vocab_file, vocab, maker, merges)
     if unknown := special_tokens.keys() - named - {token["content"] for token in added} - {END_OF_TEXT}:
-        by = MERGES if vocab_file.name == VOCAB else "a merge"
+        by = MERGES if vocab_file.name == VOCAB else "its merge list"
         raise ValueError(
-            f"{vocab_file} contains the token {min(unknown)!r}, which neither {by} makes nor {CONFIG} lists as "
-            f"special: get a new copy of all files."
+            f"{vocab_file} contains the token {min(unknown)!r}, which {by} does not make and {CONFIG} does not "
+            f"list as special: get a new copy of all files."
         )
     end = settings.get("eos_token")
     end = end.get("content") if isinstance(end, dict) else end
@@ -119,8 +120,8 @@ def _special_tokens(vocab_file: Path, vocab: dict[str, Any], maker: str, merges:
         if token not in vocab or (complete and vocab[token] != i):
             has = f"gives it {vocab[token]}" if token in vocab else "lacks it"
             raise ValueError(
-                f"{maker} gives {token!r} the id {i}, but {vocab_file.name} {has}: get both from one tokenizer, with "
-                "bytes before merges in GPT-2's order."
+                f"{maker} gives {token!r} the id {i}, but {vocab_file.name} {has}: get both from the same tokenizer, "
+                "with bytes before merges in GPT-2's order."
             )
     return {token: vocab[token] for token in special}
 
@@ -175,7 +176,7 @@ def _read_whole(file: Path) -> tuple[dict[str, Any], Merges, list[dict[str, Any]
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text("utf-8-sig")  # with a byte order mark or without
+        return file.read_text("utf-8-sig")  # with or without a byte order mark
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"{file} is missing: give a folder that contains a saved tokenizer.") from None
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""The wall of bricks that GPT-2 is built of, one brick per chapter.
+"""The wall of bricks that GPT-2 is built from, one brick per chapter.
 
 `PARTS` is the course's only table of chapters; a test compares it with `_toc.yml`. A brick's place depends only on the
 bricks before it, so adding a chapter at the end changes no other notebook.
@@ -71,7 +71,7 @@ class Wall:
 
     @property
     def svg(self) -> str:
-        """The drawing: the same bytes for the same bricks. Everything uncolored takes the color of the text around."""
+        """The drawing: the same bytes for the same bricks. Anything uncolored has the color of the surrounding text."""
         rows = self._rows()
         height = STUD + ROW * len(rows) + PLATE
         drawing = [

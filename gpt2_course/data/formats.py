@@ -1,6 +1,6 @@
 """Files as streams of documents: plain text, JSON Lines, and CSV, each optionally compressed with gzip.
 
-No file is ever loaded whole. Positions count bytes of the uncompressed content.
+No file is ever loaded whole. Positions are byte offsets in the uncompressed content.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BORDER = re.compile(rb"\n[ \t]*" + re.escape(SEPARATOR) + rb"[ \t]*\r?\n\s*")
 
 @dataclass(frozen=True)
 class Text:
-    """A document that is still being read: an iterator over its pieces, which can be consumed once."""
+    """A document that is still being read: an iterator over its pieces, which can be consumed only once."""
 
     _pieces: Iterator[str]
 
@@ -52,7 +52,10 @@ class Span:
     column: str = "text"  # for JSON Lines and CSV
 
     def __iter__(self) -> Iterator[Text]:
-        """Raise `ValueError`, with the position or the line, if the content does not have the format of the name."""
+        """The documents.
+
+        Raises `ValueError`, with the position or line number, if the content does not match the file name's suffix.
+        """
         if format_of(self.path) not in ROWS:
             for _, pieces in groupby(self._plain(), itemgetter(0)):
                 yield Text(piece for _, piece in pieces)
@@ -65,17 +68,17 @@ class Span:
                 yield Text(iter([text]))
 
     def _plain(self) -> Iterator[tuple[int, str]]:
-        """Pieces of plain text, about a megabyte each, with the number of the document they belong to."""
+        """Pieces of about a megabyte of plain text, each with the number of its document."""
         decoder = _Decoder(self.path)
         document, position = 0, self.start
         block: list[bytes] = []  # lines not decoded yet, starting at `position`
         size = 0
-        line_begins = True  # False within a long line that comes in parts
+        line_begins = True  # False in the middle of a line that comes in parts
         for at, line in _lines(self.path, BYTES_PER_READ, self.start, self.stop):
             word = line.strip()
             separates = line_begins and word == SEPARATOR
             line_begins = line.endswith(b"\n")
-            # Decode a full block only once more text follows: before a separator, trailing whitespace must be stripped.
+            # A full block waits for the next nonblank line: before a separator, trailing whitespace is stripped.
             if separates or (size >= BYTES_PER_BLOCK and word):
                 data = b"".join(block)
                 if piece := decoder.decode(data.rstrip() if separates else data, position):
@@ -101,14 +104,14 @@ def content_size(path: Path) -> int:
     if path.suffix.lower() != ".gz":
         return path.stat().st_size
     with _opened(path) as file:
-        return file.seek(0, io.SEEK_END)  # decompresses all of it: the size that gzip stores is wrong above 4 GB
+        return file.seek(0, io.SEEK_END)  # decompress the whole file: the size that gzip stores is wrong above 4 GB
 
 
 def find_cut(path: Path, at: int, size: int) -> tuple[int, bool]:
-    """A position, at `at` or soon after, to cut a file of `size` bytes, and whether that splits a document.
+    """A position at or soon after `at` at which to cut a file of `size` bytes, and whether that splits a document.
 
-    The cut falls between two documents if one ends within half of the rest (at most a megabyte), otherwise at the end
-    of a line, or else between two characters. Rows may be cut anywhere; see `Span`.
+    The cut falls between two documents if one ends in the first half of what remains (at most a megabyte); otherwise,
+    at the end of a line; otherwise, between two characters. Rows may be cut anywhere; see `Span`.
     """
     if format_of(path) in ROWS:
         return at, False
@@ -221,13 +224,12 @@ class _Decoder:
 def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     for at, line in _lines(path, LONGEST_ROW):
         if len(line) == LONGEST_ROW:
-            raise ValueError(f"{path} has a line of more than {LONGEST_ROW} bytes at position {at}: split it.")
+            raise ValueError(f"{path} has a line of {LONGEST_ROW} bytes or more at position {at}: split it.")
         yield at, line
 
 
 def _lines(path: Path, longest: int, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Lines from `start` to `stop` (or the end of the file), with their positions; those over `longest` bytes come in
-    parts."""
+    """Lines from `start` to `stop` (default: the end) with positions; those over `longest` bytes come in parts."""
     with _opened(path) as file:
         position = start
         if start == 0 and file.read(3) == codecs.BOM_UTF8:

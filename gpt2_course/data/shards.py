@@ -62,7 +62,7 @@ class TokenStream:
         return int(self.ends[-1]) if self.arrays else 0
 
     def windows(self, starts: Iterable[int], length: int) -> Tensor:
-        """The `length` ids from each of B starts on, int64 (B, length); a window may span several shards.
+        """The `length` ids from each of B starts, int64 (B, length); a window may span several shards.
 
         Raises `ValueError` for an id outside the vocabulary.
         """
@@ -75,10 +75,10 @@ class TokenStream:
         return torch.from_numpy(rows.astype(np.int64))
 
     def random_windows(self, count: int, length: int, random: torch.Generator, share: slice = slice(None)) -> Tensor:
-        """`count` windows at random positions, int64 (count, length); only the rows in `share` are read and returned.
+        """`count` windows at random positions, int64 (count, length). With `share`, read and return only those rows.
 
-        If every document fits into a window, each window begins with a whole document, about half of them with the
-        `end_of_text` before it. So a model never has to guess at a beginning that it cannot see.
+        If every document fits into a window, each window starts at the beginning of a document, about half of them with
+        the `end_of_text` before it. So a model never has to continue a document whose beginning it cannot see.
         """
         n = self._documents_before(len(self) - length) if self.fits(length - 1) else 0
         if n == 0:
@@ -117,7 +117,7 @@ class TokenStream:
     def _document_end(self, number: int) -> int:
         """The position of the `end_of_text` of document `number`, counted from 0."""
         block = int(np.searchsorted(self._ended_by, number, side="right"))
-        return int(self._ends_in(block)[number - self._ended_by[block]])  # a negative index, from the block's last end
+        return int(self._ends_in(block)[number - self._ended_by[block]])  # negative: counts from the block's last end
 
     def documents(self, count: int | None = None) -> list[Tensor]:
         """The first `count` documents (default: all), int64 (T,), each with `end_of_text` before and after it."""
@@ -142,7 +142,7 @@ class TokenStream:
 def write_shards(
     corpus: Corpus, tokenizer: Tokenizer, folder: Path, shard_tokens: int = SHARD_TOKENS
 ) -> dict[str, int]:
-    """Tokenize a corpus into a folder of shards; return the numbers of tokens in `train` and `val`, and of `documents`.
+    """Tokenize a corpus into a folder of shards; return the number of `train` tokens, `val` tokens, and `documents`.
 
     Only one shard is in memory at a time. Each document ends with `<|endoftext|>` if the tokenizer has it. Raises
     `ValueError` for a vocabulary that does not fit in 16 bits.
@@ -152,10 +152,10 @@ def write_shards(
     (folder / INDEX).unlink(missing_ok=True)  # the shards it lists are about to be replaced
     remove_leftovers(folder)
     for part in ("train", "val"):
-        for shard in folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].npy"):  # left by a run that was killed
+        for shard in folder.glob(f"{part}-[0-9][0-9][0-9][0-9][0-9].npy"):  # left by an earlier run
             shard.unlink()
     index: dict[str, Any] = {"vocab_size": tokenizer.vocab_size}
-    counts = {"documents": -corpus.cut_documents}  # these are counted in both parts
+    counts = {"documents": -corpus.cut_documents}  # a document cut in two is counted in both parts
     with tqdm(desc="tokenizing", unit="B", unit_scale=True, leave=False, disable=None) as bar:
         for part, documents in (("train", corpus.train), ("val", corpus.val)):
             reader = _Reader(documents, tokenizer, bar)
@@ -163,7 +163,7 @@ def write_shards(
             shards: list[dict[str, str | int]] = []
             while len(tokens := np.fromiter(islice(ids, shard_tokens), dtype=np.uint16)):
                 shards.append(write_shard(folder, part, len(shards), tokens))
-            # the floor is computed for validation documents only, so the index lists only theirs
+            # the floor is computed only for validation documents, so only their nats are stored
             index[part] = {
                 "shards": shards,
                 "longest_document": reader.longest_document,
@@ -202,7 +202,7 @@ def write_shard(folder: Path, part: str, number: int, tokens: Tokens) -> dict[st
 
 
 class _Reader:
-    """The ids of several documents, one by one; counts and measures the documents on the way."""
+    """The ids of several documents, one by one; counts and measures the documents along the way."""
 
     def __init__(self, documents: Iterable[Text | Document], tokenizer: Tokenizer, bar: tqdm) -> None:  # type: ignore[type-arg]
         self.documents = documents

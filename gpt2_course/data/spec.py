@@ -1,4 +1,4 @@
-"""What the name of a text means: the only place where `--data` is parsed."""
+"""What the name of a text means: the only place that parses `--data`."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class DataSpec:
 
     @classmethod
     def parse(cls, data: str) -> DataSpec:
-        """`tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), and `hf:` a dataset.
+        """Parse a data name.
 
+        `tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), and `hf:` means a dataset.
         Any other value is `files`. Raises `ValueError` if N is not a positive integer.
         """
         if data.startswith(HUB_PREFIX):
@@ -63,16 +64,16 @@ class DataSpec:
 
     @property
     def folder_name(self) -> str:
-        """A name for a folder made from this text, from the last part of its name and in safe characters only.
+        """A name for an output folder of this text: the last part of its name, with only safe characters.
 
         >>> [DataSpec.parse(data).folder_name for data in ("texts/my diary.txt", "tiny-world:500", "hf:A/fineweb:B")]
         ['my-diary', 'tiny-world', 'fineweb']
         """
-        path = DataSpec(self.kind, self.name.partition("*")[0]).path  # of texts/*.md, the part before the pattern
+        path = DataSpec(self.kind, self.name.partition("*")[0]).path  # for texts/*.md, the part before the pattern
         for name in (path.name, path.resolve().name):  # `.` has no name, but the folder it stands for has one
             name = name.partition(":")[0]
             while Path(name).suffix.lower() in (*PLAIN, *ROWS, ".gz"):
                 name = Path(name).stem
             if safe := re.sub(r"[^\w.-]+", "-", name).strip(".-"):
-                return safe[:60]  # a file system allows 255 bytes
+                return safe[:60]  # at most 240 bytes; file systems allow 255
         return "text"

@@ -56,13 +56,13 @@ def stream_shards(
     """Tokenize `hf:OWNER/NAME`, `hf:OWNER/NAME:CONFIG`, or `hf:FOLDER`; return the number of tokens in each part.
 
     The documents are read from `column` of the split `train`, in stored order, up to the one that reaches `tokens`.
-    The length of a stream is unknown, so validation documents cannot be its last ones. Instead, a document goes to the
-    validation part whenever that has less than `val_fraction` of the tokens so far, up to `shard_tokens` in total.
+    The length of a stream is unknown, so validation documents cannot be its last ones. Instead, a document goes to
+    `val` whenever `val` has less than `val_fraction` of the tokens so far and fewer than `shard_tokens`.
 
     About one shard is in memory at a time. A call with the same arguments resumes after the last shard written, and
-    the result is the same, byte for byte, as without the interruption.
+    the result is byte for byte the same as without the interruption.
 
-    Raises `ValueError` if the arguments differ from those the folder was started with or the dataset has no text,
+    Raises `ValueError` if the arguments differ from those the folder was started with, or if the dataset has no text,
     `ConnectionError` if the dataset cannot be read, `ImportError` without the library `datasets`, 5.2 or newer.
     """
     if not 0 < val_fraction < 1:
@@ -175,7 +175,7 @@ def _open(data: str, column: str, progress: dict[str, Any]) -> Any:
             name, spec.configuration or None, split="train", streaming=True, revision=progress["revision"]
         )
         row = next(iter(dataset), None)
-    except Exception as error:  # any error, because each file format has its own library
+    except Exception as error:  # any error: each file format has its own library with its own errors
         raise ConnectionError(
             f"{data} could not be opened ({_reason(error)}): give hf:OWNER/NAME, hf:OWNER/NAME:CONFIG, or hf:FOLDER, "
             f"and check your internet connection."
@@ -202,7 +202,8 @@ def _read(dataset: Any, data: str, column: str) -> Iterator[tuple[str, Any]]:
             return
         except Exception as error:
             raise ConnectionError(
-                f"Reading {data} failed ({_reason(error)}): the same command resumes after the last shard written."
+                f"Reading {data} failed ({_reason(error)}): run the same command to resume after the last shard "
+                f"written."
             ) from error
         if text := _text_in(row, column, data):
             yield text, position

@@ -37,7 +37,7 @@ DOWNLOADS = {
 }
 MANUAL = "python-manual"
 CORPORA = (TINY_WORLD, MANUAL, *DOWNLOADS)
-"""The names of all texts that need no file of the user's."""
+"""The names of the texts that need no file from the user."""
 VAL_DOCUMENTS = 2_000  # of Tiny World: about 1.5 MB
 VAL_FRACTION = 0.1  # the fraction of a text, at its end, to validate on
 COLUMN = "text"  # the column to read from a .jsonl or .csv file or a dataset
@@ -45,7 +45,7 @@ COLUMN = "text"  # the column to read from a .jsonl or .csv file or a dataset
 
 @dataclass(frozen=True)
 class Texts:
-    """The documents in files."""
+    """The documents in the given parts of files."""
 
     spans: list[Span]
 
@@ -75,7 +75,7 @@ class Corpus:
 
 
 def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COLUMN) -> Corpus:
-    """The text named by `data`: a name in `CORPORA`, a file, a folder (read in order of name), or a pattern (`*.md`).
+    """The text named by `data`: a name in `CORPORA`, a file, a folder (read in name order), or a pattern (`*.md`).
 
     Each row of JSON Lines or CSV is a document, read from `column`. The text is cut at the end of a document or line
     near `1 - val_fraction` of its bytes; the first part is for training, the rest for validation. Tiny World has
@@ -123,8 +123,8 @@ def _files(data: str) -> tuple[list[Path], str]:
         return [_download(data, DOWNLOADS[data])], ""
     if not found:
         raise FileNotFoundError(
-            f"There is no text {data!r}: give a .txt file (or {', '.join(PLAIN[1:] + ROWS)}), a folder of them, a "
-            f"folder of token shards, or one of {', '.join(CORPORA)}."
+            f"There is no text {data!r}: give a .txt file (or {', '.join(PLAIN[1:] + ROWS)}), a folder of such "
+            f"files, a folder of token shards, or one of {', '.join(CORPORA)}."
         )
     texts: dict[Path, str] = {}  # the name to show for each
     skipped: dict[str, list[str]] = defaultdict(list)  # names by reason
@@ -183,7 +183,7 @@ def _reason_to_skip(path: Path) -> str:
         if path.name.startswith("."):
             return "hidden"
         if path.is_dir():
-            if path.resolve() != path.parent.resolve() / path.name:  # a link might lead in a circle
+            if path.resolve() != path.parent.resolve() / path.name:  # a link might form a loop
                 return "linked folder"
             return "model folder" if has_tokenizer(path) else ""
         if format_of(path) not in PLAIN + ROWS or not path.is_file():
@@ -203,7 +203,7 @@ def _first_names(names: list[str]) -> str:
 
 def _cache() -> Path:
     """The operating system's cache folder for this user, which keeps texts between runs."""
-    import pooch  # imported only where needed: it is slow to import, and few runs download
+    import pooch  # imported here because it is slow to import and rarely needed
 
     return Path(pooch.os_cache("gpt2-course"))
 

@@ -86,7 +86,7 @@ class Playground(Lab):
         return drawn.sample(self.prompt, self.kernel, self.seed, self.length)
 
     def write(self) -> None:
-        """Press the lab's button, where it is shown; once the model has finished, `texts` contains the result."""
+        """Press the button of the displayed lab; once the model has finished, `texts` contains the result."""
         self.send({"write": True})
 
 

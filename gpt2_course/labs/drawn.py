@@ -1,6 +1,6 @@
 """Static examples of the labs, for GitHub, print, pages without scripts, and the time before a lab has loaded.
 
-They are drawn from the kernel's answers, rounded far enough that every computer draws the same.
+They are drawn from the kernel's answers, rounded coarsely enough that every computer draws the same picture.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _quoted(text: str) -> str:
 
 
 def tokens(answer: dict[str, Any]) -> str:
-    """Colored tokens with their ids."""
+    """Colored tokens with their IDs."""
     shown = " ".join(
         f'<span class="lab-token lab-color-{i % 6}">{_visible(token["text"])}<small>{token["id"]}</small></span>'
         for i, token in enumerate(answer["tokens"])
@@ -59,7 +59,8 @@ def attention(answer: dict[str, Any], layer: int, head: int) -> str:
     )
     labels = "".join(f'<text x="0" y="{t * size + 14}">{_visible(name)}</text>' for t, name in enumerate(names))
     return (
-        f"<p>Layer {layer}, head {head}. Each row is a token. The darker a square, the more it looks at that token.</p>"
+        f"<p>Layer {layer}, head {head}. Rows and columns are the tokens in order. The darker a square, the more its "
+        f"row’s token looks at its column’s.</p>"
         f'<svg viewBox="0 0 {left + n * size} {n * size}" role="img" style="max-width:{left + n * size}px" '
         f'aria-label="Attention of layer {layer}, head {head}: one row per token, darker where it looks.">'
         f"{labels}{squares}</svg>"
@@ -67,13 +68,13 @@ def attention(answer: dict[str, Any], layer: int, head: int) -> str:
 
 
 def way(text: str, kernel: Kernel) -> str:
-    """The stations on the way through the model, in words."""
+    """The steps from text to prediction, in words."""
     shape: Any = kernel.describe()
     ids = kernel.ids_of(text)
     n, c, layers, heads = len(ids), shape["n_embd"], shape["n_layer"], shape["n_head"]
     stations = [
         f"{_quoted(text)} is split into {n} tokens: {', '.join(map(str, ids))}.",
-        f"Each becomes a row of {c} numbers: its token’s embedding plus its position’s. The shape is ({n}, {c}).",
+        f"Each becomes a row of {c} numbers: the token’s embedding plus the position’s. The shape is ({n}, {c}).",
         f"{layers} blocks follow. In each, {heads} attention heads let tokens look back, then an MLP processes each"
         " token on its own. Both add their outputs to the residual stream.",
         f"The last row is compared with the embeddings of all {shape['vocab_size']:,} tokens.",

@@ -1,4 +1,4 @@
-"""Answers the labs' calls with a model in Python. In the book, `static/worker.mjs` answers the same calls."""
+"""Answer the labs' calls with a model in Python. In the book, `static/worker.mjs` answers the same calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gpt2_course.pieces import SPLIT_PATTERN
 from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
 from gpt2_course.tokenizer import Tokenizer
 
-MOST_LISTED = 2000  # most tokens sent to a lab, although all are counted
+MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
 Answer = dict[str, Any]
 
 

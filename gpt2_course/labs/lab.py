@@ -30,7 +30,7 @@ IMPORT = re.compile(r'^import\s*\{\s*\w+(?:\s*,\s*\w+)*\s*,?\s*\}\s*from\s*"\./(
 def bundle(name: str) -> str:
     """Join a lab's module with the modules it imports, because a widget's code has to be one file.
 
-    Imports become top-level names of that file, so only lists of plain names can be joined.
+    Only imports of plain names can be joined, because they become top-level names of that file.
     """
     modules: dict[str, str] = {}
 
@@ -42,7 +42,7 @@ def bundle(name: str) -> str:
             take(imported)
         text = IMPORT.sub("", text)
         if other := re.search(r"^import\b.*", text, re.MULTILINE):
-            raise ValueError(f'{file} must import by lists of names, import {{ a, b }} from "./c.mjs"; got {other[0]}')
+            raise ValueError(f'{file} must import lists of names (import {{ a, b }} from "./c.mjs"); got {other[0]}')
         modules[file] = re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
 
     take(f"{name}.mjs")
@@ -61,7 +61,7 @@ _QUEUE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab")
 
 
 class Lab(anywidget.AnyWidget):
-    """The base class of the labs in `gpt2_course.labs`. `model` is a GPT-2 with a tokenizer, if not the shipped one."""
+    """Base class of the labs in `gpt2_course.labs`; `model` is a GPT-2 with a tokenizer (default: the shipped one)."""
 
     module: ClassVar[str]  # its code is static/{module}.mjs; a page finds it as <div data-lab={module}>
     _css = CSS

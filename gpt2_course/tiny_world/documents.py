@@ -21,7 +21,7 @@ Kind = Literal["story", "reading", "song", "facts", "musing"]
 Split = Literal["train", "val"]
 VAL_SHARE = 8  # one document in 8 is for validation
 
-# How many of 16 documents are of each kind. A "reading" is a story followed by questions about it.
+# How many of every 16 documents are of each kind, on average. A "reading" is a story followed by questions about it.
 WEIGHTS: dict[Kind, int] = {"story": 8, "reading": 2, "song": 2, "facts": 2, "musing": 2}
 READING = "Listen well."  # the first words of a reading
 
@@ -69,7 +69,7 @@ def _song(mood: str, language: Language) -> Node:
 
 
 def _fact(i: int, language: Language) -> Node:
-    """The i-th question about the world's facts. Its variables are numbered, so each is about someone else."""
+    """Question i about the world's facts. Its variables are numbered, so no two questions draw the same entry."""
     lines = [re.sub(r"(?<=[{:])([xpfgX])\b", rf"\g<1>{i}", line) for line in QUESTIONS.strip().splitlines()]
     return _questions("drawn questions", lines, 1, language)[0]
 

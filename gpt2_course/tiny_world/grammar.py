@@ -1,14 +1,14 @@
-"""A probabilistic grammar that works both ways: it samples texts, and it parses them.
+"""A probabilistic grammar that works both ways: it samples texts and parses them.
 
 Everything Tiny World says is defined by templates in a small language:
 
     [a|b|3×c]        one of a, b, and c; c is three times as likely as either of the others
-    {thing:treasure} draw an entry of the list `treasure` and name it `thing`; two names never share an entry
+    {thing:treasure} draw an entry from the list `treasure` and name it `thing`; two names never share an entry
     {thing}          the same thing again; {Thing} is capitalized; {thing.a} is its form with an article
-    {why=[x|y]}      say it and remember the words; {why} repeats them
+    {why=[x|y]}      choose x or y and remember it as `why`; {why} repeats it
     <about>          a passage that several templates share
 
-Sampling draws a random number at every choice. Reading recovers the choices that lead to a text. Each text has exactly
+Sampling draws a random number at every choice. Parsing recovers the choices that lead to a text. Each text has exactly
 one derivation, so its probability is the product of the probabilities of its choices.
 """
 
@@ -45,13 +45,15 @@ def form(value: Entity | str, path: Sequence[str]) -> str:
 
 
 def article(noun: str) -> str:
-    """A noun with its article: `an umbrella`, `a kite`, `an hourglass`. The spelling decides, which suffices for the
-    world's nouns."""
+    """A noun with its article: `an umbrella`, `a kite`, `an hourglass`.
+
+    It goes by spelling, which is enough for the world's nouns.
+    """
     return f"{'an' if re.match('[aeiou]|hour', noun) else 'a'} {noun}"
 
 
 class Draft:
-    """A text being sampled: the random numbers, what is established so far, and the log-probability of the choices."""
+    """A text being sampled: its random numbers, what it has established, and the log-probability of its choices."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -59,7 +61,10 @@ class Draft:
         self.log_prob = 0.0
 
     def choose(self, n: int) -> int:
-        """A uniform integer below n. Of all methods, only `random()` gives the same numbers in every Python version."""
+        """A uniform integer below n.
+
+        It uses `random()`, the only method that gives the same numbers in every Python version.
+        """
         self.log_prob -= math.log(n)
         return int(self.random.random() * n)
 
@@ -70,7 +75,7 @@ class Reading:
     def __init__(self, text: str) -> None:
         self.text = text
         self.furthest = 0
-        self.expected: list[tuple[str, str]] = []  # (what it is, its words)
+        self.expected: list[tuple[str, str]] = []  # (a value's name or "sentence", the words)
 
     def says(self, words: str, at: int, what: str) -> bool:
         """Whether the text continues with these words at position `at`; if not, note how far they match."""
@@ -88,7 +93,7 @@ class Reading:
         return False
 
 
-# A partial derivation: where it ends in the text, what is established by then, the log-probability of its choices.
+# A partial derivation: where it ends in the text, what it has established, and the log-probability of its choices.
 Way = tuple[int, Memory, float]
 
 
@@ -96,15 +101,15 @@ class Node:
     """A part of the grammar."""
 
     def sample(self, draft: Draft) -> str:
-        """Draw one of this node's texts, and record its choices in the draft."""
+        """Draw one of this node's texts and record its choices in the draft."""
         raise NotImplementedError
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        """Every way in which this node can produce the text from position `at` on."""
+        """Every way this node can produce the text that starts at position `at`."""
         raise NotImplementedError
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
-        """Every text this node can produce, with its log-probability. Feasible for small nodes only."""
+        """Every text this node can produce, with its log-probability. Feasible only for small nodes."""
         raise NotImplementedError
 
 
@@ -135,7 +140,7 @@ class Row(Node):
         return "".join([part.sample(draft) for part in self.parts])
 
     def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        # An explicit stack, because recursion over the many parts of a story would exceed Python's limit.
+        # An explicit stack, because recursion over the many parts of a story would exceed Python's recursion limit.
         if not self.parts:
             yield at, memory, 0.0
             return
@@ -193,10 +198,10 @@ class Choice(Node):
 
 @dataclass(frozen=True, eq=False)
 class Slot(Node):
-    """A value by name; a name that is new is drawn first.
+    """A value by name, drawn at its first use; a value without a name is drawn every time.
 
-    `source` returns the list to draw from, given the memory: it may depend on what is established, such as the things
-    found in *this* place. A draw excludes values that already have a name, and their friends.
+    `source` returns the list to draw from. It takes the memory, because the list may depend on what is established:
+    the things found in *this* place, for example. Values that already have a name, and their friends, are excluded.
     """
 
     name: str
@@ -276,7 +281,7 @@ class Keep(Node):
 
 @dataclass(frozen=True, eq=False)
 class Fresh(Node):
-    """One of several nodes, each drawn at most once per pool: no line, rhyme, or question comes twice."""
+    """One of several nodes, each drawn at most once per pool, so no line, rhyme, or question repeats."""
 
     pool: str
     options: tuple[Node, ...]
@@ -314,7 +319,7 @@ SHORT = {"he": ("hero", "he"), "him": ("hero", "him"), "his": ("hero", "his"), "
 
 
 class Language:
-    """Parses templates into nodes.
+    """A parser that turns templates into nodes.
 
     Args:
         lists: the lists to draw from, by name.
@@ -326,7 +331,7 @@ class Language:
         self.passages = passages
 
     def parse(self, template: str) -> Node:
-        """The node for a template, in which a line break is a space, ⏎ a new line, and an empty line a new paragraph.
+        """The node for a template: a line break stands for a space, ⏎ for a new line, a blank line for a new paragraph.
 
         Raises `ValueError` for unmatched brackets and for unknown lists or passages.
         """
@@ -335,7 +340,7 @@ class Language:
         text = "\n\n".join(paragraphs).replace("⏎", "\n")
         node, end = self._row(text, 0, "")
         if end != len(text):
-            raise ValueError(f"Unmatched {text[end]!r} in the template {text!r}: remove it or open its bracket.")
+            raise ValueError(f"Unmatched {text[end]!r} in the template {text!r}: remove it or add its opening bracket.")
         return node
 
     def _row(self, text: str, at: int, stop: str) -> tuple[Node, int]:

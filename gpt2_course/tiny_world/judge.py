@@ -19,7 +19,7 @@ class Verdict:
     """The judge's decision on a text."""
 
     accepted: bool
-    kind: Kind  # of a rejected text, the kind it follows longest
+    kind: Kind  # for a rejected text, the kind whose grammar it follows furthest
     mistake: Mistake | None = None
     reason: str = ""  # what is wrong, in one sentence
     log_prob: float | None = None  # ln p of this exact text under the grammar, in nats; None if rejected
@@ -30,8 +30,8 @@ def judge(text: str) -> Verdict:
     """Judge a complete document.
 
     The mistake is reported at the furthest position that any derivation reaches. It is a contradiction (of a name, a
-    pronoun, a fact of the world, a rhyme, or the chorus), a sentence that Tiny World never says, or an end that comes
-    too early or too late.
+    pronoun, a fact of the world, a rhyme, or the chorus), a sentence that Tiny World never says, or an ending that
+    comes too early or too late.
     """
     kind_of_best: Kind = "story"
     best = Reading(text)
@@ -48,9 +48,9 @@ def judge(text: str) -> Verdict:
 
 
 def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
-    """The kind of mistake at which reading stopped, and a sentence about it."""
+    """The kind of mistake that stopped the parse, and a sentence that describes it."""
     text, at = reading.text, reading.furthest
-    # Contradicting an established fact explains more than any of the sentences that could also have followed.
+    # Prefer a contradicted fact: it explains more than the sentences that could have followed instead.
     what, words = max(reading.expected, key=lambda e: ("." in e[0], e[0] != "sentence"), default=("sentence", ""))
     path = what.partition(".")[2]
     if at == len(text):
@@ -69,20 +69,20 @@ def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
     found = text[at : at + 20].split("\n")[0]
     if mistake == "end":
         return mistake, f"The text should end after “{text[start:at]}”, but continues with “{found}”."
-    # Quote the whole words, not only the part after the first difference.
+    # Quote from the start of the expected words, not from the first difference.
     begin = next((at - n for n in range(min(at, len(words)), -1, -1) if text[at - n : at] == words[:n]), at)
     return mistake, f"After “{text[start:begin]}” comes “{text[begin : at + 20]}”, but Tiny World says “{words}”."
 
 
 def answers_right(text: str) -> bool:
-    """Whether a text is one question about the world's facts followed by the right answer."""
+    """Whether a text is one question about the world's facts followed by the correct answer."""
     return any(end == len(text) for end, _, _ in FACT.read(Reading(text), 0, {}))
 
 
 def rhymes(song: str) -> tuple[int, int]:
     """How many couplets in a song's verses rhyme, and how many should: 4.
 
-    Two words rhyme if Tiny World lists them under one rhyme. A word does not rhyme with itself.
+    Two words rhyme if Tiny World lists them under the same rhyme. A word does not rhyme with itself.
     """
     verses = [verse.split("\n") for verse in song.split("\n\n")]
     couplets = [pair for lines in verses if len(lines) == 4 for pair in (lines[:2], lines[2:])]

@@ -1,4 +1,7 @@
-"""Questions about the facts of the world, with their answers; x is a member of the cast, p is a place."""
+"""Questions about the facts of the world, with their answers.
+
+x is a member of the cast, p is a place, and f is what can be found there.
+"""
 
 from __future__ import annotations
 

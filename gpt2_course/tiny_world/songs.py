@@ -1,8 +1,8 @@
-"""The songs: rhyming couplets, lines of four beats, and a repeated chorus."""
+"""The songs: rhyming couplets in lines of four beats, and a repeated chorus."""
 
 from __future__ import annotations
 
-# mood → rhyme → lines; any two lines of a rhyme make a couplet, and no two end in the same word
+# mood → rhyme → lines; any two lines of one rhyme make a couplet, and no two end in the same word
 COUPLETS: dict[str, dict[str, str]] = {
     "lullaby": {
         "night": """The moon has lit her silver light / The owls come out to see the night /

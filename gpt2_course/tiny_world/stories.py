@@ -1,6 +1,6 @@
 """The stories: each plot is a template, plus questions that the story answers.
 
-What the first sentences establish (who, what, where, how many, why) returns in the last ones.
+The last sentences return to what the first ones establish (who, what, where, how many, why).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ PASSAGES = {
     "about": """[{hero} lived {hero.home} and liked to {hero.likes}.|Nobody could {hero.likes} as well as {hero}.|
         {hero}, who loved {hero.food}, lived {hero.home}.|{His} favourite colour was {hero.colour}, and
         {his} favourite food was {hero.food}.|{His} best friend was {hero.friend.the}.] <detail>""",
-    # Details without consequences for the plot.
+    # Details that do not affect the plot.
     "detail": """[2×All {his} [uncles|aunts|cousins] were [hatters|sailors|singers|bakers|twins|tall].|{His} {:kin} was a {:job}, and {he} was proud of it.|{He} wore {:material} {:garment} every {:month}.|{He} was born in {:month}, under a {:tree} tree, and could play the {:instrument}.|In {his} garden grew {:flower}, [radishes|onions|carrots|turnips|potatoes] and a {:tree} tree.|In {:month} {he} had won some {:flower} at {:game}.]""",
     "feast": """[The {:job} and the whole village came by with {:dish}, a basket of {:fruit} and some {:flower}.|They celebrated
         until {:when} with {hero.food}, {:fruit} and {:dish}, and the {:job} {:did}.|The next night {hero} slept {hero.home} and dreamed of a {:material} moon and a {:job}.|The next day {hero} told it all to a {:job}, who {:did}.|Everyone got {:dish}, some {:fruit} and {:material} {:garment}.]""",
@@ -19,8 +19,8 @@ PASSAGES = {
 
 # plot → (the story, its questions)
 #
-# All plots share a few parts: a hero, a friend or another character, a thing and its color, a place. These are drawn early
-# and recur until the last sentence. Whatever is drawn without a name is said only once.
+# Every plot has a hero, a friend or another character, a thing and its color, and a place. These are drawn early and
+# recur until the last sentence. Anything drawn without a name is mentioned only once.
 PLOTS: dict[str, tuple[str, str]] = {
     "lost and found": (
         """

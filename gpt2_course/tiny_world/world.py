@@ -1,4 +1,4 @@
-"""The facts of Tiny World: its cast, places, and things, as tables that are easy to read and to change."""
+"""The facts of Tiny World: its cast, places, and things, as tables that are easy to read and change."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _noun(name: str) -> Entity:
 
 
 def _list(words: str) -> tuple[Entity, ...]:
-    """Nouns, separated by commas if there are any, otherwise by spaces."""
+    """Entities for words separated by commas or, if there are no commas, by spaces."""
     parts = words.split(",") if "," in words else words.split()
     return tuple(_noun(" ".join(part.split())) for part in parts)
 
@@ -225,7 +225,7 @@ def _cast() -> tuple[Entity, ...]:
 
 
 def _places() -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
-    """The places, and all things found in any of them."""
+    """The places, and everything found in them."""
     places: list[Entity] = []
     all_finds: list[Entity] = []
     for name, preposition, words in _rows(PLACE_TABLE):

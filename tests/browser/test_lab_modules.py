@@ -126,12 +126,12 @@ def test_imports_may_span_several_lines(browser: Browser, modules: Callable[...,
     page = browser.new_page()
     assert page.evaluate(RUN, bundle("lab")) == ["function", True, []]
     page.close()
-    with pytest.raises(ValueError, match=r"a\.mjs must import by lists of names.*two as second"):
+    with pytest.raises(ValueError, match=r"a\.mjs must import lists of names.*two as second"):
         bundle("a")
 
 
 @pytest.mark.parametrize("other", ['import * as b from "./b.mjs";', 'import b from "./b.mjs";', 'import "./b.mjs";'])
 def test_imports_that_cannot_be_joined_are_refused(modules: Callable[..., None], other: str) -> None:
     modules(a=f"{other}\nexport default 0;\n", b="export const two = 2;\n")
-    with pytest.raises(ValueError, match=r"a\.mjs must import by lists of names"):
+    with pytest.raises(ValueError, match=r"a\.mjs must import lists of names"):
         bundle("a")

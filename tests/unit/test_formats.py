@@ -178,7 +178,7 @@ def test_a_bad_row_is_reported_with_file_and_line(name: str, content: str | byte
 def test_an_overlong_row_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "LONGEST_ROW", 50)
     for name, content in (("a.jsonl", json.dumps({"text": "a" * 60})), ("a.csv", "text\n" + "a" * 60)):
-        with pytest.raises(ValueError, match=f"{name} has a line of more than 50 bytes at position "):
+        with pytest.raises(ValueError, match=f"{name} has a line of 50 bytes or more at position "):
             documents_of(make_file(name, content))
     with pytest.raises(ValueError, match=r"Line 4 of a\.csv is not valid CSV"):
         documents_of(make_file("a.csv", 'text\n"' + "a b c d e f g h i j\n" * 9))

@@ -501,7 +501,7 @@ def test_a_failed_stream_resumes_with_the_revision_it_started_with(hub: Hub) -> 
     hub.unavailable = "part-2.parquet"
     broken = tokenize_from(hub, "hf:owner/world", "streamed").stdout
     assert broken.startswith("ConnectionError Reading hf:owner/world failed (")
-    assert broken.endswith("): the same command resumes after the last shard written.\n")
+    assert broken.endswith("): run the same command to resume after the last shard written.\n")
     assert broken.count("\n") == 1
     assert Path("streamed/progress.json").exists()
     hub.unavailable = ""

@@ -892,9 +892,9 @@ def test_repr_shows_the_size_and_the_special_tokens(gpt2: Tokenizer) -> None:
         (
             lambda: Tokenizer([], {"<a>": 5, "<b>": 5}),
             ValueError,
-            r"^special_tokens must have different ids from 0 to 257, but are .*\.$",
+            r"^special_tokens must have distinct ids, each from 0 to 257, but is .*\.$",
         ),
-        (lambda: Tokenizer([], {"<a>": 257}), ValueError, r"different ids from 0 to 256, but are \{'<a>': 257\}\.$"),
+        (lambda: Tokenizer([], {"<a>": 257}), ValueError, r"ids, each from 0 to 256, but is \{'<a>': 257\}\.$"),
         (lambda: Tokenizer([], words=["x"]), ValueError, r"^The word 'x' is not a special token: .*\.$"),
         (
             lambda: Tokenizer([]).encode("ab\udc00c"),
@@ -1000,7 +1000,7 @@ def with_vocab(change: Callable[[dict[str, Any]], object]) -> Callable[[str], st
         (
             "merges.txt",
             lambda text: text.replace("Ġ hop\n", ""),
-            r"vocab\.json contains the token 'Ġhop', which neither merges\.txt makes nor .*\.$",
+            r"vocab\.json contains the token 'Ġhop', which merges\.txt does not make and .*\.$",
         ),
         (
             "merges.txt",
@@ -1010,7 +1010,7 @@ def with_vocab(change: Callable[[dict[str, Any]], object]) -> Callable[[str], st
         (
             "tokenizer_config.json",
             lambda text: "{}",
-            r"contains the token '<b>', which neither .* nor tokenizer_config\.json lists as special: .*\.$",
+            r"contains the token '<b>', which .* does not make and .* does not list as special: .*\.$",
         ),
         (
             "tokenizer_config.json",
