@@ -146,7 +146,7 @@ def lint(*arguments: str) -> None:
 
 
 def lint_scripts() -> None:
-    """Check the lines, types and format of JavaScript and CSS.
+    """Check the lines, types, and format of JavaScript and CSS.
 
     Without npm, or without a network to fetch its packages, types and format go unchecked, unless
     GPT2_COURSE_NO_SKIPS is set, as in CI.
@@ -196,7 +196,7 @@ def skip(reason: str) -> None:
 
 
 def bench(*arguments: str) -> None:
-    """Measure the package side by side with others; writes benchmarks/results.md."""
+    """Compare the package with other libraries in speed and memory; writes benchmarks/results.md."""
     install()
     run(PYTHON, "-m", "pip", "install", "--quiet", "onnx==1.23.2", "onnxscript==0.7.2")
     run(PYTHON, "-m", "benchmarks", *arguments)
@@ -265,7 +265,7 @@ def wasm(*arguments: str) -> None:
 
 
 def repository(*arguments: str) -> None:
-    """Move the course to another address, such as https://github.com/you/your-copy, and that of its book."""
+    """Move the course and its book to other addresses, such as https://github.com/you/your-copy."""
     install()
     run(PYTHON, "-m", "book.repository", *arguments)
 

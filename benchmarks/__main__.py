@@ -28,7 +28,7 @@ def table_line(row: Row) -> str:
 def main(names: list[str]) -> int:
     for name in names:
         if name not in GROUPS:
-            print(f"There is no group of benchmarks {name!r}: choose from {', '.join(GROUPS)}.", file=sys.stderr)
+            print(f"There is no benchmark group {name!r}: choose from {', '.join(GROUPS)}.", file=sys.stderr)
             return 2
     if not SHAKESPEARE.exists():
         print(

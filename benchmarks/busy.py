@@ -1,7 +1,8 @@
 """How long training takes while other programs keep cores busy: `python -m benchmarks.busy [STEPS]`.
 
 Runs the first steps of `python train.py` alone, alongside one busy program, and alongside two. Prints the seconds of
-training and their ratio to the run alone. Run nothing else meanwhile. 300 steps take about five minutes on two cores.
+training and their ratio to the first run's. Run nothing else in the meantime. 300 steps take about five minutes on
+two cores.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ STEPS = 300
 
 @contextmanager
 def busy_programs(count: int) -> Iterator[None]:
-    """Run programs that keep one core busy each."""
+    """Run programs that each keep one core busy."""
     programs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -33,7 +34,7 @@ def busy_programs(count: int) -> Iterator[None]:
 
 
 def seconds_of_training(steps: int) -> float:
-    """The seconds in the run's history, which exclude the reading of the text and the samples at the end."""
+    """The seconds in the run's history, which exclude reading the text and the samples at the end."""
     threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # unset, so training chooses the number of threads itself
     environment = {name: value for name, value in os.environ.items() if name not in threads}
     with TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ def pair(config: GPT2Config) -> tuple[GPT2, GPT2LMHeadModel]:
 
 
 def compare(config: GPT2Config, sampled: bool, rounds: int) -> tuple[float, float, float]:
-    """Tokens per second of ours and of theirs, and the ratio, for 200 tokens after a prompt of 8."""
+    """Tokens per second of ours and theirs, and the ratio, for 200 tokens after a prompt of 8."""
     ours, theirs = pair(config)
     prompt = torch.arange(1, 9)[None]
     mask = torch.ones_like(prompt)

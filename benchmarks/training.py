@@ -1,4 +1,4 @@
-"""Training: single steps compared with `transformers` and PyTorch's AdamW, and a whole run with a plain loop."""
+"""Training: single steps against `transformers` with PyTorch's AdamW, and a whole run against a plain loop."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _playground(lab: Locator) -> Iterator[str]:
     def wait_for_texts() -> None:
         expect(lab.locator(".lab-samples")).to_have_attribute("aria-busy", "false", timeout=patience(120) * 1000)
 
-    wait_for_texts()  # the first is written without a press
+    wait_for_texts()  # the lab writes the first one on its own
     yield "a first text"
     for label, value in (("Samples", 4), ("Maximum length", 40), ("Temperature", 2)):
         drag(lab, label, value)
@@ -138,7 +138,7 @@ def _tokenizer_lab(lab: Locator) -> Iterator[str]:
 def _next_token_lab(lab: Locator) -> Iterator[str]:
     why, new = lab.get_by_text("can be drawn"), lab.locator("mark")
     expect(why).to_be_visible()
-    yield "the beginning"
+    yield "the start"
     for n in range(1, 4):
         press(lab, "Take")
         expect(new).to_have_count(n)
@@ -161,7 +161,7 @@ def _next_token_lab(lab: Locator) -> Iterator[str]:
     yield "greedy"
     lab.get_by_label("Your prompt").fill("")
     expect(new).to_have_count(0)
-    yield "no beginning"
+    yield "no prompt"
 
 
 def _attention_lab(lab: Locator) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _training_replay(lab: Locator) -> Iterator[str]:
         yield slider.get_attribute("aria-valuetext") or ""
 
 
-# By lab name: a walk that brings the lab, on a fresh page, into each of its states and yields the state's name.
+# By lab name: a walk that puts the lab, on a fresh page, into each of its states and yields the state's name.
 LABS: dict[str, Callable[[Locator], Iterator[str]]] = {
     "playground": _playground,
     "tokenizer_lab": _tokenizer_lab,

@@ -36,7 +36,7 @@ def front_page() -> dict[str, str]:
 
 
 def sources_hash(notebook: Any) -> str:
-    """A hash of the notebook's code, without outputs and the setup cell, which contains the repository's address."""
+    """A hash of the notebook's code, without the setup cell, which contains the repository's address."""
     cells = [(cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells if cell.cell_type == "code"]
     cells = [cell for cell in cells if "setup" not in cell[1]]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
 /*
  * Two fixes for the theme's menus on narrow screens. The theme takes the focus from a menu's button, so a closing menu
- * cannot give it back. And a menu stays open after a link to a section of the same page was followed.
+ * cannot give it back. And a menu stays open after a click on a link to a section of the same page.
  */
 document.addEventListener("DOMContentLoaded", () => {
   for (const side of ["primary", "secondary"]) {

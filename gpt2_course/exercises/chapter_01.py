@@ -36,7 +36,7 @@ def count_pairs(answer: Callable[[list[str]], Any]) -> str | None:
     if got == dict.fromkeys(PAIRS, 1):
         return f"You counted each pair only once, but {('the', 'cat')} occurs three times. Add 1 for every occurrence."
     wrong = next(pair for pair in [*PAIRS, *got] if got.get(pair, 0) != PAIRS[pair])
-    return f"In {' '.join(WORDS)!r}, the pair {wrong} occurs {PAIRS[wrong]} times, but you counted {got.get(wrong, 0)}."
+    return f"In {' '.join(WORDS)!r}, the count of {wrong} must be {PAIRS[wrong]}, but yours is {got.get(wrong, 0)}."
 
 
 @exercise("1.2", "From counts to probabilities")

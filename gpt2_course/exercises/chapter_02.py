@@ -32,7 +32,7 @@ def most_frequent_pair(answer: Callable[[list[int]], Any]) -> str | None:
         return f"{found} is the rarest pair, not the most frequent one."
     if found == tuple(n for n, _ in Counter(IDS).most_common(2)):
         return f"{found} are the two most frequent IDs, but they are rarely neighbors. Count pairs, not IDs."
-    return f"In {IDS}, the pair {found} occurs {counts[found]} times, but (1, 2) occurs {counts[1, 2]} times."
+    return f"In {IDS}, the count of {found} is {counts[found]}, but (1, 2) occurs {counts[1, 2]} times."
 
 
 @exercise("2.2", "Decode with merges")

@@ -38,7 +38,7 @@ def average_so_far(answer: Callable[[Tensor], Any]) -> str | None:
         return "You divided row t by t. It is the mean of t + 1 rows, because counting starts at 0."
     before = torch.cat([torch.zeros(1, 3), right[:-1]])
     if same(found[1:], before[1:]):
-        return "Row t stops at row t − 1. Include the token itself."
+        return "Your row t is the mean of rows 0 to t − 1. Include row t itself."
     if same(found, right.flip(0)) or same(found, x.flip(0).cumsum(0).flip(0) / torch.arange(T, 0, -1)[:, None]):
         return "These are means of what comes later. Look back, not ahead: use tril, not triu."
     return first_difference(found, right)

@@ -33,7 +33,7 @@ def layer_norm(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         "Gain and bias are missing. Multiply by the gain and add the bias.": normed,
         "The bias is missing.": normed * gain,
         "The gain is missing.": normed + bias,
-        "You took mean and variance over the tokens (dimension 0). Normalize each token on its own (dimension −1).": (
+        "You normalized over the tokens (dimension 0). Normalize each token on its own (dimension −1).": (
             over_tokens * gain + bias
         ),
         "You divided by the variance. Divide by its square root, the standard deviation.": centered

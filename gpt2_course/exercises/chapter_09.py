@@ -88,7 +88,7 @@ def top_k(answer: Callable[[Tensor, int], Any]) -> str | None:
 
 
 def _top_k_of_ties(answer: Callable[[Tensor, int], Any]) -> str | None:
-    """The mistake in a top 2 of these logits, whose second place is shared by three tokens."""
+    """The mistake in the top 2 of logits in which three tokens tie for second place."""
     logits = torch.tensor([2.0, 1.0, 3.0, 2.0, 2.0])
     found = answer(logits.clone(), 2)
     if wrong := not_a_tensor(found, (5,)):
@@ -132,7 +132,7 @@ def top_p(answer: Callable[[Tensor, float], Any]) -> str | None:
         return named(found, usual) or "At p_min = 0.8, keep tokens 1, 3, and 5, in their proportions."
     sure = answer(LOGITS.clone(), 0.1)
     if not isinstance(sure, Tensor) or not torch.allclose(sure, kept([1]), atol=1e-5):
-        return "At p_min = 0.1, keep exactly one token, the most likely one. One always stays in."
+        return "At p_min = 0.1, keep exactly one token, the most likely one. At least one always stays in."
     return None
 
 

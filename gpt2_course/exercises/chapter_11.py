@@ -116,7 +116,7 @@ def should_look(answer: Callable[[list[int], int], Any]) -> str | None:
         "The token occurs several times before t, and you used the first. Use the last one.": lambda t: (
             earlier(t)[0] + 1 if earlier(t) else -1
         ),
-        "You look one position before the earlier one. Look one after it.": lambda t: (
+        "You looked one position before the earlier one. Look one after it.": lambda t: (
             earlier(t)[-1] - 1 if earlier(t) else -1
         ),
         "You found position t itself. Search only before it.": lambda t: t + 1,

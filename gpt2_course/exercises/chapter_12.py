@@ -27,7 +27,7 @@ def targets_of(answer: Callable[[list[int], list[int]], Any]) -> str | None:
         return (
             None
             if other == [-100, 7]
-            else f"For 2 tokens of question and 1 of answer, the targets are [-100, 7], not {other}."
+            else f"For a question of 2 tokens and an answer of 1, the targets are [-100, 7], not {other}."
         )
     usual = {
         "There is one −100 too many. The last token of the question has a target: the first token of the answer.": [
@@ -37,7 +37,7 @@ def targets_of(answer: Callable[[list[int], list[int]], Any]) -> str | None:
         + reply,
         "The first token of the answer is missing. It is the target of the last token of the question.": [-100] * 4
         + reply[1:],
-        "The question counts, too. Replace the targets that belong to it with −100.": [*question[1:], *reply],
+        "You also graded the question. Replace the targets that belong to it with −100.": [*question[1:], *reply],
         "These are the tokens themselves. The target of each token is the next token.": question + reply,
         "The targets are not shifted. The target of each token is the next token.": [-100] * 3 + [14, *reply],
         "0 is the ID of a token. Use −100 for targets to ignore.": [0] * 3 + reply,
@@ -67,8 +67,7 @@ def with_detour(answer: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Any])
         "The bias is missing.": x @ weight.T + x @ down.T @ up.T,
         "You subtracted the detour. Add it.": x @ weight.T + bias - x @ down.T @ up.T,
         "You added the bias twice. The detour has none.": right + bias,
-        "You multiplied the two. Add the detour to the output of the layer.": (x @ weight.T + bias)
-        * (x @ down.T @ up.T),
+        "You multiplied by the detour. Add it to the output of the layer.": (x @ weight.T + bias) * (x @ down.T @ up.T),
     }
     for message, values in usual.items():
         if same(found, values):

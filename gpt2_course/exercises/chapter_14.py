@@ -68,14 +68,14 @@ def forecast_loss(answer: Callable[[float, float, float, float, float, float], A
     if agrees(line):
         return None
     usual: dict[str, Callable[[float, float, float, float, float, float], float]] = {
-        "You left out the floor. The line is that of loss − floor.": (
+        "You left out the floor. Fit the line to loss − floor.": (
             lambda n1, l1, n2, l2, n3, floor: line(n1, l1, n2, l2, n3, 0.0)
         ),
         "This is loss − floor. Add the floor back.": lambda *case: line(*case) - case[5],
         "You drew a straight line of the loss over N. Take the logarithms of both.": (
             lambda n1, l1, n2, l2, n3, floor: l2 + (l2 - l1) / (n2 - n1) * (n3 - n2)
         ),
-        "Only your N is on a logarithmic axis. Put loss − floor on one, too.": (
+        "Only N is on a logarithmic axis. Put loss − floor on one, too.": (
             lambda n1, l1, n2, l2, n3, floor: l2 + (l2 - l1) / math.log(n2 / n1) * math.log(n3 / n2)
         ),
         "Your line goes up. Check the sign of the slope.": lambda n1, l1, n2, l2, n3, floor: (

@@ -27,9 +27,9 @@ def merge(answer: Callable[[list[str], dict[tuple[str, str], int]], Any]) -> str
         ("b", "an", "an", "a"): "You merged every occurrence. Merge only the first.",
         ("b", "a", "n", "an", "a"): "You merged the last occurrence. Merge the first.",
         ("b", "a", "na", "n", "a"): "You merged the pair that was learned last. The lowest rank was learned first.",
-        ("ban", "a", "n", "a"): "That is two merges. Do one.",
-        ("b", "an", "ana"): "That is all merges. Do one.",
-        ("b", "anana"): "That is all merges. Do one.",
+        ("ban", "a", "n", "a"): "You did two merges. Do one.",
+        ("b", "an", "ana"): "You did every merge. Do one.",
+        ("b", "anana"): "You did every merge. Do one.",
         tuple("banana"): "Nothing was merged: ('a', 'n') has rank 0.",
     }
     return (
@@ -90,7 +90,7 @@ def turned(answer: Callable[[str, list[int]], Any]) -> str | None:
             return f"{name} has only one dimension, so there is nothing to transpose."
         if shape[0] == shape[1]:
             return (
-                f"{name} is square, so its shape tells nothing. But it belongs to a linear layer, so it is transposed."
+                f"{name} is square, so its shape does not help. But it belongs to a linear layer, so it is transposed."
             )
         return f"{name} belongs to a linear layer, whose matrix is transposed in the file."
     return None

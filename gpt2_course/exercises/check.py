@@ -43,7 +43,7 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
 
     Args:
         number: the exercise, such as "1.2".
-        answer: the value that the exercise asks for, or a function, which is tried with inputs of its own.
+        answer: the value that the exercise asks for, or a function, which is called with test inputs.
         remember: count a correct answer in `progress()`.
 
     Returns:

@@ -27,7 +27,7 @@ def solved() -> list[str]:
 
 
 def remember_solved(number: str) -> None:
-    """Mark an exercise as solved. A disk that cannot be written to is ignored: it must not stop the lesson."""
+    """Mark an exercise as solved. Ignore a disk that cannot be written to, so that it does not stop the lesson."""
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)
         with replacing(_file()) as path:

@@ -2,7 +2,7 @@
 
 >>> from gpt2_course.labs import Playground
 >>> lab = Playground(prompt="Once upon a time")      # to show it, end a cell with `lab`
->>> lab.temperature = 1.2                            # whatever you see, Python can read and set
+>>> lab.temperature = 1.2                            # everything you see can be read and set from Python
 """
 
 from __future__ import annotations

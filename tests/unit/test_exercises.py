@@ -309,7 +309,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "no later ones": lambda x: x.mean(0).expand(len(x), -1),
             "These are sums": lambda x: x.cumsum(0),
             "You divided row t by t": lambda x: x.cumsum(0) / (count(x) - 1),
-            "stops at row t − 1": lambda x: torch.cat([x[:1] * 0, (x.cumsum(0) / count(x))[:-1]]),
+            "rows 0 to t − 1. Include": lambda x: torch.cat([x[:1] * 0, (x.cumsum(0) / count(x))[:-1]]),
             "Look back, not ahead": lambda x: x.flip(0).cumsum(0).flip(0) / count(x).flip(0),
             "must have shape (5, 3)": lambda x: x.mean(0),
             "The vector at 1 must be": lambda x: x,
@@ -665,7 +665,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You kept the smallest": lambda logits, p: one(logits, [0, 2, 3, 4, 5]),
             "unsorted probabilities": lambda logits, p: one(logits, [0, 1, 2, 3]),
             "Nothing was cut": lambda logits, p: logits.softmax(-1),
-            "One always stays in": lambda logits, p: one(logits, nucleus(logits, max(p, 0.8))),
+            "At least one always stays in": lambda logits, p: one(logits, nucleus(logits, max(p, 0.8))),
             "in their proportions": lambda logits, p: one(0 * logits, nucleus(logits, p)),
         },
     ),
@@ -806,12 +806,12 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         {
             "one −100 too many": lambda q, a: [-100] * len(q) + a,
             "first token of the answer is missing": lambda q, a: [-100] * len(q) + a[1:],
-            "The question counts, too": lambda q, a: q[1:] + a,
+            "You also graded the question": lambda q, a: q[1:] + a,
             "the tokens themselves": lambda q, a: q + a,
             "not shifted": lambda q, a: [-100] * (len(q) - 1) + q[-1:] + a,
             "0 is the ID of a token": lambda q, a: [0] * (len(q) - 1) + a,
             "only the targets in the answer": lambda q, a: a,
-            "For 2 tokens of question": lambda q, a: [-100] * 3 + a,
+            "For a question of 2 tokens": lambda q, a: [-100] * 3 + a,
             "has type str": lambda q, a: "?",
             "but you returned": lambda q, a: [],
         },
@@ -824,7 +824,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The bias is missing": lambda x, w, b, down, up: x @ (w + up @ down).T,
             "You subtracted the detour": lambda x, w, b, down, up: x @ (w - up @ down).T + b,
             "added the bias twice": lambda x, w, b, down, up: x @ (w + up @ down).T + 2 * b,
-            "You multiplied the two": lambda x, w, b, down, up: (x @ w.T + b) * (x @ (up @ down).T),
+            "You multiplied by the detour": lambda x, w, b, down, up: (x @ w.T + b) * (x @ (up @ down).T),
         },
     ),
     "12.3": (
@@ -927,7 +927,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You left out the floor": lambda n1, l1, n2, l2, n3, f: line(n1, l1, n2, l2, n3),
             "Add the floor back": lambda n1, l1, n2, l2, n3, f: line(n1, l1 - f, n2, l2 - f, n3),
             "straight line of the loss over N": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / (n2 - n1) * (n3 - n2),
-            "Only your N is on": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / math.log(n2 / n1) * math.log(n3 / n2),
+            "Only N is on": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / math.log(n2 / n1) * math.log(n3 / n2),
             "Your line goes up": lambda n1, l1, n2, l2, n3, f: f + line(n1, l1 - f, n2, l2 - f, n2 * n2 / n3),
             "started at the first": lambda n1, l1, n2, l2, n3, f: (
                 f + line(n1, l1 - f, n2, l2 - f, n3) * (l1 - f) / (l2 - f)
@@ -958,8 +958,8 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "merged every occurrence": lambda parts, rank: ["b", "an", "an", "a"],
             "the last occurrence": lambda parts, rank: ["b", "a", "n", "an", "a"],
             "learned last": lambda parts, rank: ["b", "a", "na", "n", "a"],
-            "That is two merges": lambda parts, rank: ["ban", "a", "n", "a"],
-            "That is all merges": lambda parts, rank: ["b", "an", "ana"],
+            "You did two merges": lambda parts, rank: ["ban", "a", "n", "a"],
+            "You did every merge": lambda parts, rank: ["b", "an", "ana"],
             "Nothing was merged": lambda parts, rank: parts,
             "only for banana": lambda parts, rank: (
                 merged_once(parts, rank) if "n" in parts or len(parts) < 3 else ["ab", "c", "a", "b"]

@@ -52,10 +52,10 @@ const READERS = {
 
 // Prefixes that PyTorch adds to the names of compiled or distributed models, and of models with a head.
 const WRAPPERS = ["_orig_mod", "module", "transformer"];
-const NOT_WEIGHTS = /\.attn\.(bias|masked_bias)$/; // the causal mask, which older folders store too
+const NOT_WEIGHTS = /\.attn\.(bias|masked_bias)$/; // the causal mask, which older folders store, too
 
 /**
- * The tensors in a safetensors file: a JSON header with the type, shape and location of each, then the numbers.
+ * The tensors in a safetensors file: a JSON header with the type, shape, and location of each, then the numbers.
  * @param {ArrayBuffer} file
  * @returns {Tensors}
  */

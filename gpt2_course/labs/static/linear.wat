@@ -4,7 +4,7 @@
   (memory (import "js" "memory") 1)
 
   ;; y (T, nOut) = x (T, nIn) times the transpose of w (nOut, nIn), plus b (nOut). nIn and nOut are multiples of 4.
-  ;; x, w, b and y are byte offsets into memory. A float32 takes 4 bytes.
+  ;; x, w, b, and y are byte offsets into memory. A float32 takes 4 bytes.
   (func (export "linear")
     (param $x i32) (param $w i32) (param $b i32) (param $y i32) (param $T i32) (param $nIn i32) (param $nOut i32)
     (local $row i32)   ;; bytes per row of x and of w

@@ -35,8 +35,8 @@ export function softmax(logits, temperature = 1) {
 }
 
 /**
- * Token ids by probability (V), highest first; of equals, the smaller id comes first. Most callers need only the first
- * few, so unlikely tokens are sorted separately, and only if a caller gets that far.
+ * Token ids by probability (V), highest first; if two are equal, the smaller id comes first. Most callers need only the
+ * first few, so unlikely tokens are sorted separately, and only if a caller gets that far.
  * @param {Float64Array | number[]} p
  */
 export function* mostLikelyFirst(p) {
@@ -52,8 +52,8 @@ export function* mostLikelyFirst(p) {
 }
 
 /**
- * Probabilities (V) after temperature, top-k and top-p, in this order. They add up to 1. Tokens tied with the k-th stay
- * in. At temperature 0 the first of the largest logits has probability 1.
+ * Probabilities (V) after temperature, top-k, and top-p, in this order. They add up to 1. Tokens tied with the k-th
+ * stay in. At temperature 0, the first of the largest logits has probability 1.
  * @param {Float32Array | number[]} logits
  * @param {Settings} settings
  */

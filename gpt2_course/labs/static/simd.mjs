@@ -11,8 +11,8 @@ const ROWS = 16; // rows of x per call, which limits the memory for x and y
  * The fastest inner loop available, which is the plain one if the browser has no vector instructions or a width is not
  * divisible by 4.
  * @param {Uint8Array<ArrayBuffer>} wasm  the contents of linear.wasm
- * @param {Pick<Config, "n_embd" | "n_layer" | "vocab_size">} config  of the only model it will serve, because its
- *   memory is sized for that model's weights
+ * @param {Pick<Config, "n_embd" | "n_layer" | "vocab_size">} config  of the only model the loop will serve, because
+ *   its memory is sized for that model's weights
  * @returns {Promise<InnerLoop>}
  */
 export async function simd(wasm, { n_embd: C, n_layer, vocab_size: V }) {

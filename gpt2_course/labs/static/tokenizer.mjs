@@ -39,7 +39,7 @@ export class Tokenizer {
   constructor(merges) {
     this.bytes = BYTE_OF_ID.map((byte) => [byte]); // of each token, by id
     /** @type {Map<number, number>} */
-    this.ranks = new Map(); // two ids, as pairOf gives them → the rank of their merge
+    this.ranks = new Map(); // pairOf(two ids) → the rank of their merge
     const ids = new Map(ID_OF_SPELLING);
     const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // without the byte order mark
     for (const [number, line] of lines.entries()) {
@@ -76,8 +76,8 @@ export class Tokenizer {
 
   /**
    * The ids of a word: its bytes, merged in the order in which the merges were learned. Each round applies the earliest
-   * learned merge wherever it fits. All at once is the same as one by one, because the merged token can only take part
-   * in later merges. Keeping the ranks between rounds makes a word of 100,000 letters take seconds instead of hours.
+   * learned merge wherever it fits. All at once gives the same ids as one by one: the merged token can only take
+   * part in later merges. Keeping the ranks between rounds makes a word of 100,000 letters take seconds, not hours.
    * @param {string} piece
    */
   encodePiece(piece) {

@@ -36,7 +36,7 @@ function show(model, el, reports) {
     class: "lab-curve",
     height: HEIGHT,
     role: "img",
-    "aria-label": "The loss on unseen text falls toward the floor as training goes on.",
+    "aria-label": "The loss on unseen text falls toward the floor during training.",
   });
 
   /** Draw the axes and both curves in the available width. */

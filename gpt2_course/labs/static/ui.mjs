@@ -323,7 +323,7 @@ export function percent(p) {
 }
 
 /**
- * Redraws a heat map.
+ * Functions that redraw the heat maps.
  * @type {WeakMap<HTMLCanvasElement, () => void>}
  */
 const paints = new WeakMap();
@@ -352,7 +352,7 @@ export function heatMap(rows, columns, number, attributes = {}) {
       }
   };
   paints.set(canvas, paint);
-  requestAnimationFrame(paint); // only in the page does the canvas inherit the page's colors
+  requestAnimationFrame(paint); // the canvas inherits the page's colors only once it is in the page
   return canvas;
 }
 

@@ -67,7 +67,7 @@ const IN_A_BLOCK = [
     6,
   ],
   ["mlp_out", "MLP output", "Back to the model’s usual width.", 6],
-  ["after_mlp", "Added to the stream", "The result leaves this block and enters the next.", 6],
+  ["after_mlp", "Added to the stream", "The output is added, and the stream leaves this block.", 6],
 ];
 
 /** @type {typeof BEFORE_BLOCKS} */
@@ -176,7 +176,7 @@ function render({ model, el }) {
     numbers.textContent = `Shape: (${T},).${note}`;
   }
 
-  // The square root, because next to a few large numbers all others would look white.
+  // Use the square root, because next to a few large numbers, all others would look white.
   /** @param {number} x */
   const shade = (x) => Math.sign(x) * Math.sqrt(Math.abs(x));
 

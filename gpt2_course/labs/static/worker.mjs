@@ -91,7 +91,7 @@ const idsOf = (tokenizer, prompt) => {
   return ids.length ? ids : [tokenizer.endOfText];
 };
 
-// Between tokens, let waiting messages in. A message to oneself is the fastest way; a timer would wait milliseconds.
+// Handle waiting messages between tokens. The fastest way is to post one to this worker; a timer would take longer.
 const { port1, port2 } = new MessageChannel();
 /** @type {(() => void)[]} */
 const waiting = []; // one per text being written
@@ -104,7 +104,7 @@ const breathe = () =>
   });
 
 /**
- * The most likely tokens, with their probabilities after temperature, top-k and top-p.
+ * The most likely tokens, with their probabilities after temperature, top-k, and top-p.
  * @param {Tokenizer} tokenizer
  * @param {Float32Array} logits
  * @param {Settings} settings
@@ -207,7 +207,7 @@ const calls = {
     return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, values };
   },
 
-  /** Continue the prompt. Parts have each token's text and its probability before temperature, top-k and top-p. */
+  /** Continue the prompt. Parts have each token's text and its probability before temperature, top-k, and top-p. */
   async generate({ prompt, settings, seed, length }, part, cancelled) {
     const { tokenizer, model } = await load();
     const began = performance.now();
@@ -250,9 +250,9 @@ onmessage = async ({ data }) => {
   cancelled.set(id, false);
   try {
     if (!Object.hasOwn(calls, call)) {
-      throw new Error(`There is no call '${call}'; there are ${Object.keys(calls).join(", ")}.`);
+      throw new Error(`There is no call '${call}'. Choose from ${Object.keys(calls).join(", ")}.`);
     }
-    // A message's arguments are the ones of its call, which TypeScript cannot follow across calls.
+    // A message's arguments always fit its call, but TypeScript cannot tell.
     const answer = /** @type {(...given: unknown[]) => Promise<unknown>} */ (calls[call]);
     const part = (/** @type {unknown} */ part) => send({ id, part });
     send({ id, done: await answer(asked, part, () => cancelled.get(id)) });
