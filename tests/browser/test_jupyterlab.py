@@ -93,7 +93,7 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_nothing_but_the_kernel(browser
     expect(page.locator(".jp-OutputArea .lab textarea")).to_have_count(5)
     expect(page.locator(".jp-OutputArea .lab")).to_have_count(6)
 
-    playground = page.locator(".lab", has=page.get_by_label("Your prompt"))
+    playground = page.locator(".lab", has=page.get_by_role("button", name="Write"))
     playground.get_by_label("Your prompt").fill("A rain song for")
     playground.get_by_role("button", name="Write").click()
     expect(playground).to_contain_text("tokens in")
