@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow  # each test starts other Pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ["book", "chapters", "gpt2_course", "tests", "_config.yml", "_toc.yml", "conftest.py", "pyproject.toml"]
-COPIED += ["README.md"]
+COPIED += ["README.md", "tasks.py"]
 
 
 class Course:
@@ -212,7 +212,7 @@ def list_lab(course: Course) -> None:
 
 def add_walk(course: Course) -> None:
     walk = 'def _counter_lab(lab: Locator) -> Iterator[str]:\n    yield "all of it"\n\n\n'
-    course.replace("book/look.py", "\n# A lab's name -> ", f"\n{walk}# A lab's name -> ")
+    course.replace("book/look.py", "\nLABS: ", f"\n{walk}LABS: ")
     course.replace(
         "book/look.py",
         '    "playground": _playground,\n',
