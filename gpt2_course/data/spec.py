@@ -64,7 +64,7 @@ class DataSpec:
 
     @property
     def folder_name(self) -> str:
-        """A name for an output folder of this text: the last part of its name, with only safe characters.
+        """A name for an output folder of this text, made from the last part of its own name in safe characters.
 
         >>> [DataSpec.parse(data).folder_name for data in ("texts/my diary.txt", "tiny-world:500", "hf:A/fineweb:B")]
         ['my-diary', 'tiny-world', 'fineweb']

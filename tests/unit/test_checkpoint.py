@@ -266,7 +266,7 @@ def test_padding_rows_of_the_embedding_are_never_sampled(tmp_path: Path) -> None
         assert ids.shape == (2, 42)
         assert int(ids.max()) < len(tokenizer)
     assert len(model.generate("The fox", max_new_tokens=9)) > len("The fox")
-    with pytest.raises(ValueError, match=f"Token ids run from 0 to {len(tokenizer) - 1}"):
+    with pytest.raises(ValueError, match=f"Token ids must be from 0 to {len(tokenizer) - 1}"):
         model.generate(torch.tensor([303]))
     kernel = Kernel(model, "padded")
     assert len(kernel.attention("The fox", [], 9)["next"]) == 10
@@ -280,7 +280,7 @@ def test_padding_rows_of_the_embedding_are_never_sampled(tmp_path: Path) -> None
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_rejected(folder: Path) -> None:
     Tokenizer(Tokenizer.load(folder).merges, [END_OF_TEXT, "<a>", "<b>"]).save(folder)
-    assert "do not belong together" in error_message(folder, ValueError)
+    assert "restore the tokenizer that the model was trained with" in error_message(folder, ValueError)
 
 
 def rewrite(folder: Path, changed: Callable[[dict[str, Any]], object]) -> None:

@@ -198,7 +198,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "only once": lambda words: dict.fromkeys(pairwise(words), 1),
             "must be a pair": lambda words: Counter(words),
             "has type list": lambda words: list(pairwise(words)),
-            "you counted 6": lambda words: Counter([*pairwise(words), *pairwise(words)]),
+            "but yours is 6": lambda words: Counter([*pairwise(words), *pairwise(words)]),
         },
     ),
     "1.2": (
@@ -234,7 +234,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "keep their order": lambda ids: (2, 1),
             "the rarest": lambda ids: min(pairwise(ids), key=Counter(pairwise(ids)).__getitem__),
             "You returned 3": lambda ids: 3,
-            "occurs 2 times": lambda ids: (2, 4),
+            "the count of (2, 4) is 2": lambda ids: (2, 4),
             "works for one list": lambda ids: tuple(ids[:2]),
         },
     ),

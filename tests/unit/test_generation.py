@@ -333,7 +333,7 @@ def test_meaningless_settings_are_refused(model: GPT2, options: dict[str, object
 
 @pytest.mark.parametrize("prompt", [None, 5, b"The fox", [None], [5]])
 def test_a_prompt_that_is_not_text_is_refused(model: GPT2, prompt: object) -> None:
-    with pytest.raises(TypeError, match=r"^A text must be a str, but got .*\.$"):
+    with pytest.raises(TypeError, match=r"^A text must be a str, but is .*\.$"):
         model.generate(prompt)
 
 
