@@ -195,9 +195,13 @@ class Sampler:
         if config.temperature == 0:
             return logits.argmax(dim=-1)
         candidates = None
-        if config.top_k is not None:  # drop the other tokens early to save work
-            kth = logits.topk(min(config.top_k, logits.shape[-1])).values[:, -1:]  # (B, 1)
-            logits, candidates = logits.topk(int((logits >= kth).sum(dim=-1).max()))  # (B, k or more if tied)
+        if config.top_k is not None:  # drop the other tokens early, so that there is less to compute
+            k = min(config.top_k, logits.shape[-1])
+            largest, candidates = logits.topk(k)  # (B, k)
+            with_ties = int((logits >= largest[:, -1:]).sum(dim=-1).max())
+            if with_ties > k:
+                largest, candidates = logits.topk(with_ties)
+            logits = largest
         probabilities = next_token_probabilities(logits, config.temperature, config.top_k, config.top_p)
         # Lay the probabilities end to end and see where a random number falls. Float64 keeps rounding from overshooting
         # the end or choosing a token of probability 0. The CPU is used because Apple's GPUs lack float64, and so that
