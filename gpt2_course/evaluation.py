@@ -188,7 +188,9 @@ def evaluate(
             f"The text has {len(stream)} tokens, but at least 2 are needed to measure a prediction: give a longer one."
         )
     if by_rule and not stream.document_nats:
-        raise ValueError("Only the loss on Tiny World can be split by rule, but this is another text: choose Tiny World.")
+        raise ValueError(
+            "Only the loss on Tiny World can be split by rule, but this is another text: choose Tiny World."
+        )
     if stream.fits(context):
         return _of_documents(model, tokenizer, stream, by_rule)
     if by_rule:

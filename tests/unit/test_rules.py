@@ -11,7 +11,7 @@ import pytest
 
 from gpt2_course.tiny_world import Document, documents
 from gpt2_course.tiny_world.grammar import Language, Reading, Way
-from gpt2_course.tiny_world.rules import CARRIED, RULES, Rule, token_rules
+from gpt2_course.tiny_world.rules import RULES, Rule, token_rules
 from gpt2_course.tiny_world.stories import PASSAGES
 from gpt2_course.tiny_world.world import CAST, LISTS
 
@@ -25,7 +25,9 @@ def words_of(text: str) -> list[tuple[str, Rule, float]]:
     """Each word or punctuation mark, with its rule and its cost; the first white space before it belongs to it."""
     found = list(re.finditer(r"\s?[\w'-]+|\s?[^\w\s]|\s", text))
     tokens = token_rules(text, [match.end() for match in found])
-    return [(match[0].strip(), *token) for match, token in zip([*found, re.match("", "")], tokens, strict=True) if match]
+    return [
+        (match[0].strip(), *token) for match, token in zip([*found, re.match("", "")], tokens, strict=True) if match
+    ]
 
 
 # ---- costs -------------------------------------------------------------------------------------------------
@@ -62,13 +64,12 @@ def test_the_costs_of_any_tokens_add_up_to_the_documents(some: list[Document]) -
 
 
 def test_a_draw_costs_what_its_options_say() -> None:
-    costs = {word: nats for word, rule, nats in words_of("Listen well.") if rule} if False else {}
-    assert costs == {}
     story = next(d for d in documents(0, "val") if d.kind == "story" and d.text.startswith("Once upon a time, an owl"))
-    words = words_of(story.text)
-    assert words[5:8] == [
-        ("an", "the odds of a draw", pytest.approx(math.log(len(CAST) / sum(c.forms["a"].startswith("an ") for c in CAST)))),  # type: ignore[union-attr]
-        ("owl", "the odds of a draw", pytest.approx(math.log(sum(c.forms["a"].startswith("an ") for c in CAST)))),  # type: ignore[union-attr]
+    kinds = [str(person.forms["a"]) for person in CAST]
+    an = [kind for kind in kinds if kind.startswith("an ")]
+    assert words_of(story.text)[5:8] == [
+        ("an", "the odds of a draw", pytest.approx(math.log(len(kinds) / len(an)))),
+        ("owl", "the odds of a draw", pytest.approx(math.log(len(an)))),
         ("named", "a fact of the world", 0),
     ]
 
@@ -84,50 +85,45 @@ def test_a_text_of_another_world_is_refused(some: list[Document]) -> None:
 
 
 def test_what_a_story_says_again_is_carried_on(some: list[Document]) -> None:
-    of_list: dict[str, Rule] = {"hero": CARRIED["cast"], "n": CARRIED["number"], "thing": "a thing carried on"}
-    of_list |= {"c": "a color carried on", "other": CARRIED["cast"]}
-    seen = dict.fromkeys(of_list, 0)
-    for document in some:
-        if document.kind not in ("story", "reading"):
-            continue
+    rule_of: dict[str, Rule] = {"hero": "a name carried on", "other": "a name carried on"}
+    rule_of |= {"c": "a color carried on", "thing": "a thing carried on", "n": "a number carried on"}
+    found: dict[str, list[Rule]] = {name: [] for name in rule_of}
+    for document in (d for d in some if d.kind in ("story", "reading")):
         words = words_of(document.text)
-        for name, rule in of_list.items():
-            value = document.facts.get(name)
-            first, *others = [found for word, found, _ in words if word == value] or [None]
-            if name != "hero":
-                assert first in (None, "the odds of a draw", "nothing drawn twice")
-            else:
-                assert first == "a fact of the world"  # after "a fox named"
-            # the hero's own favorite color may be the color of the thing, and be said first
-            assert set(others) <= {rule, *(["a fact of the world", "the odds of a draw"] if name == "c" else [])}
-            seen[name] += len(others)
-    assert min(seen.values()) > 100
+        for name, again in found.items():
+            rules = [rule for word, rule, _ in words if word == document.facts.get(name)]
+            assert name != "hero" or rules[0] == "a fact of the world"  # after "a fox named"
+            again += rules[1:]
+    for name, again in found.items():  # a few of these words also stand elsewhere, as in "the bell tower"
+        assert again.count(rule_of[name]) > max(100, 0.95 * len(again)), name
 
 
-def test_pronouns_facts_and_endings_are_recognized(some: list[Document]) -> None:
+def test_pronouns_and_endings_are_recognized(some: list[Document]) -> None:
     for document in some:
         *words, end = words_of(document.text)
         assert end[:2] == ("", "an ending")
-        if document.kind == "story":
-            found = {rule for word, rule, _ in words if word in ("he", "she", "his")}
-            assert found <= {"a pronoun"} or "their" in document.text
-        if document.kind == "facts":
-            for answer in document.text.split("Answer: ")[1:]:
-                answer_rules = words_of(document.text)
-                assert answer_rules
+        if document.kind == "musing":
+            assert {rule for word, rule, _ in words if word in ("he", "she", "his")} <= {"a pronoun"}
 
 
-def test_in_a_song_lines_rhyme_the_chorus_returns_and_no_rhyme_does(some: list[Document]) -> None:
+def test_answers_about_the_world_are_facts(some: list[Document]) -> None:
+    answers = [(d.text, m) for d in some for m in re.finditer(r"Answer: \w+ (?:loves|likes to) (\w+)", d.text)]
+    of_facts = [(text, match) for text, match in answers if text.startswith("Question")]
+    assert len(of_facts) > 50
+    for text, match in of_facts:
+        assert token_rules(text, [match.start(1), match.end(1), len(text)])[1].rule == "a fact of the world"
+
+
+def test_a_song_rhymes_without_repeating_a_rhyme_and_repeats_its_chorus(some: list[Document]) -> None:
     for song in (d for d in some if d.kind == "song"):
         tokens = token_rules(song.text, list(range(1, len(song.text) + 1)))
         starts = [0, *(m.end() for m in re.finditer("\n", song.text))]
-        lines = [(song.text[at:].split("\n")[0], [token.rule for token in tokens[at:]]) for at in starts]
-        rule_of_line = [rules[0] for line, rules in lines if line]
-        title, first, rhyme1, second, rhyme2, *_ = rule_of_line
-        assert (rhyme1, second, rhyme2) == ("a rhyme", "nothing drawn twice", "a rhyme")
-        assert title == first == "the odds of a draw"
-        assert rule_of_line[-1] == rule_of_line[-2] == "the chorus"
-        assert rule_of_line[7:11] == ["nothing drawn twice", "a rhyme"] * 2
+        lines = [set(token.rule for token in tokens[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        rules = [sorted(line - {"spelling and grammar"}) for line in lines]
+        assert rules[2] == ["the odds of a draw"]
+        assert rules[4] == rules[10] == rules[12] == ["nothing drawn twice"]
+        assert rules[3] == rules[5] == rules[11] == rules[13] == ["a rhyme"]
+        assert rules[15] == ["the chorus"]
 
 
 def test_the_rest_of_a_word_is_spelling() -> None:
@@ -135,7 +131,7 @@ def test_the_rest_of_a_word_is_spelling() -> None:
     tokens = token_rules(text, list(range(1, len(text) + 1)))
     last = text.rindex("Barnaby")
     rules = [token.rule for token in tokens[last : last + 7]]
-    assert rules == ["a name carried on"] * 3 + ["spelling and grammar"] * 4  # after "Bar", it could be no other name
+    assert rules == ["a name carried on"] * 2 + ["spelling and grammar"] * 5  # no other name starts with "Ba"
 
 
 def test_every_rule_occurs(some: list[Document]) -> None:
