@@ -106,7 +106,7 @@ def document_token_losses(model: GPT2, documents: Sequence[Tensor], batch_size: 
             real = targets >= 0
             hidden = model.hidden(rows[:, :-1].clamp(min=0))[real]  # (N, C)
             cost = token_losses(hidden, model.token_embedding.weight, targets[real]).cpu()  # (N,)
-            for j, part in zip(chosen, cost.split([len(documents[j]) - 1 for j in chosen]), strict=True):
+            for j, part in zip(chosen, torch.split(cost, [len(documents[j]) - 1 for j in chosen]), strict=True):
                 losses[j] = part
     return losses
 

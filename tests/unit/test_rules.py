@@ -56,7 +56,7 @@ def test_the_costs_of_any_tokens_add_up_to_the_documents(some: list[Document]) -
     random = Random(0)
     for document in some:
         length = len(document.text)
-        ends = sorted(random.sample(range(1, length), random.randrange(length))) + [length]
+        ends = [*sorted(random.sample(range(1, length), random.randrange(length))), length]
         tokens = token_rules(document.text, ends)
         assert len(tokens) == len(ends) + 1
         assert math.fsum(token.nats for token in tokens) == pytest.approx(-document.log_prob, abs=1e-9)
@@ -118,7 +118,7 @@ def test_a_song_rhymes_without_repeating_a_rhyme_and_repeats_its_chorus(some: li
     for song in (d for d in some if d.kind == "song"):
         tokens = token_rules(song.text, list(range(1, len(song.text) + 1)))
         starts = [0, *(m.end() for m in re.finditer("\n", song.text))]
-        lines = [set(token.rule for token in tokens[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        lines = [{token.rule for token in tokens[a:b]} for a, b in zip(starts, [*starts[1:], None], strict=True)]
         rules = [sorted(line - {"spelling and grammar"}) for line in lines]
         assert rules[2] == ["the odds of a draw"]
         assert rules[4] == rules[10] == rules[12] == ["nothing drawn twice"]
