@@ -122,7 +122,8 @@ function show(model, el, reports) {
       `${ratio} times the floor of ${floor.toFixed(3)}.`;
     if (bars.length) {
       const [worst, cost] = Object.entries(costs).reduce((a, b) => (b[1] > a[1] ? b : a));
-      words.textContent += ` The rule that costs it most: ${worst}, ${percent(cost / (loss - floor))} of the rest.`;
+      const share = percent(cost / (loss - floor));
+      words.textContent += ` The rule that costs it most: ${worst}, ${share} of the loss above the floor.`;
       bars.forEach(({ rule, fill, value, bar }) => {
         const left = Math.max(0, costs[rule] / reports[0].rules[rule]); // a few tokens may cost less than they should
         fill.style.setProperty("--share", String(Math.min(1, left)));
