@@ -174,7 +174,9 @@ def test_the_replay_shows_what_is_left_to_learn_of_each_rule(browser: Browser, t
     slider.focus()
     page.keyboard.press("ArrowRight")
     assert shown() == close(("10%", 0.1), ("75%", 0.75), ("10%", 0.1), ("100%", 1))
-    assert "The rule that costs it most: a name carried on, 60% of" in (page.get_by_role("status").last.text_content() or "")
+    assert "The rule that costs it most: a name carried on, 60% of" in (
+        page.get_by_role("status").last.text_content() or ""
+    )
     assert page.locator(".lab-drawn .lab-name").all_text_contents() == ["a name carried on"]
     page.keyboard.press("End")
     assert [text for text, _ in shown()] == ["0.07%", "0.05%", "0%", "0%"]

@@ -114,6 +114,24 @@ def test_answers_about_the_world_are_facts(some: list[Document]) -> None:
         assert token_rules(text, [match.start(1), match.end(1), len(text)])[1].rule == "a fact of the world"
 
 
+@pytest.mark.parametrize(
+    ("question", "rule"),
+    [
+        (r"^Question: Who is the best friend of [^?]+\?\nAnswer: It is ", "a fact of the world"),
+        (r"^Listen(?s:.)*\n\nQuestion: Who [^?]+\?\nAnswer: ", "a name carried on"),
+    ],
+)
+def test_a_name_is_a_fact_until_it_has_been_said(some: list[Document], question: str, rule: Rule) -> None:
+    found = []
+    for text in (document.text for document in some):
+        match = re.match(question, text)
+        name = match and re.match(r"\w+", text[match.end() :])
+        if match and name and name[0] in {str(person) for person in CAST}:
+            found.append(token_rules(text, [match.end(), match.end() + 1, len(text)])[1].rule)
+    assert len(found) >= 5
+    assert set(found) == {rule}
+
+
 def test_a_song_rhymes_without_repeating_a_rhyme_and_repeats_its_chorus(some: list[Document]) -> None:
     for song in (d for d in some if d.kind == "song"):
         tokens = token_rules(song.text, list(range(1, len(song.text) + 1)))

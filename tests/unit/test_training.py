@@ -524,6 +524,7 @@ def test_a_truncated_history_is_read_up_to_its_last_whole_line(tmp_path: Path, t
     [
         *["5", "null", "[]", "{}", '"step"', "half", '{"step": "1", "loss": 2.5}', '{"step": 1, "loss": "small"}'],
         *['{"step": 1, "val_loss": 2.5}', '{"step": 1, "loss": null, "val_loss": null, "sample": ""}'],
+        *['{"step": 1, "val_loss": 2.5, "sample": "", "rules": ' + rules for rules in ("[1]}", '{"a": "b"}}', "null}")],
     ],
 )
 def test_an_invalid_line_in_the_history_is_reported_by_number(tmp_path: Path, line: str) -> None:
@@ -683,18 +684,20 @@ def test_short_documents_without_end_tokens_are_read_as_one_text(config: TrainCo
 
 @pytest.mark.parametrize("old", [False, True], ids=["this version", "another version"])
 def test_reports_on_tiny_world_say_what_each_rule_costs(config: TrainConfig, old: bool) -> None:
+    folder = Path(config.out)
+    shards = folder.parent / "shards"
     world = [document.text for document in islice(documents(0, "val"), 40)]
     tokenizer = Tokenizer.train(world, 300)
     shape = replace(SMALL, vocab_size=300, n_positions=1200)
     config = replace(config, model=shape, context=1000, batch_size=1, steps=3, report_every=3, report_sequences=9)
-    write_shards(find_corpus("tiny-world:20"), tokenizer, Path("shards"))
-    _, train, val = read_shards(Path("shards"))
+    write_shards(find_corpus("tiny-world:20"), tokenizer, shards)
+    _, train, val = read_shards(shards)
     if old:  # of another world: a document that is not in this one
         val.arrays[0] = val.arrays[0].copy()
         val.arrays[0][5:8] = val.arrays[0][5]
-    trainer = Trainer(GPT2(shape, tokenizer), train, val, config, Path("run"))
+    trainer = Trainer(GPT2(shape, tokenizer), train, val, config, folder)
     trainer.train(verbose=False)
-    for report in [entry for entry in read_history(Path("run")) if "val_loss" in entry]:
+    for report in [entry for entry in read_history(folder) if "val_loss" in entry]:
         assert ("rules" in report) is not old
         if not old:
             assert "a name carried on" in report["rules"]
