@@ -154,11 +154,16 @@ def _mentions(text: str, entity: Entity) -> bool:
 
 
 def _confusable(slot: Slot, value: Entity, said: str) -> bool:
-    """Whether what has been said of a slot's words would also begin those of another entry in the value's list."""
-    return any(words.startswith(said) for words in _words_of(slot, LIST_OF[value]) if words != slot.say(value))
+    """Whether what has been said of a slot's words would also begin those of another entry in the value's list.
+
+    Only what follows the last comma counts, since each item of an enumeration is a fact of its own.
+    """
+    item = said.rpartition(", ")[2]
+    right = slot.say(value)[len(said) - len(item) :].split(", ")[0]
+    return any(other.startswith(item) for other in _items_of(slot, LIST_OF[value]) if other != right)
 
 
 @cache
-def _words_of(slot: Slot, name: str) -> frozenset[str]:
-    """A slot's words for each entry of a list."""
-    return frozenset(slot.say(entity) for entity in LISTS[name])
+def _items_of(slot: Slot, name: str) -> frozenset[str]:
+    """A slot's words for each entry of a list, split at commas."""
+    return frozenset(item for entity in LISTS[name] for item in slot.say(entity).split(", "))
