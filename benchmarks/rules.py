@@ -7,6 +7,7 @@ how much the excess changes by chance.
 
 On a GPU, run the cases at once, as processes of their own, and join their results:
 
+    export OMP_NUM_THREADS=1
     for n in $(python -m benchmarks.rules --list); do python -m benchmarks.rules --case $n --out cases & done; wait
     python -m benchmarks.rules --report cases
 """
