@@ -219,7 +219,10 @@ class Trainer:
         scale_learning_rates(self.optimizers, learning_rate_factor(self.step, config))
         loss = torch.zeros((), device=self.model.device)
         for part in range(1, config.accumulation + 1):
-            rows = self._rows(random).to(self.model.device)
+            rows = self._rows(random)
+            if self.model.device.type == "cuda":  # copied while the GPU still computes
+                rows = rows.pin_memory()
+            rows = rows.to(self.model.device, non_blocking=True)
             with nullcontext() if part == config.accumulation else self.distributed.no_sync(self._loss):
                 loss += self._backward(rows)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
