@@ -184,7 +184,7 @@ Written by `python -m benchmarks.reward --report FOLDER` (device: {devices}). Ev
             "",
             f"The world's own {NAMES[kind]} have {world:.1f} nats each.",
             "",
-            "| learning by | steps | accepted | reward | KL | loss, these | loss, other kinds | nats | distinct | tokens |",
+            "| learning by | steps | accepted | reward | KL | loss, these | loss, others | nats | distinct | tokens |",
             "|---|---|---|---|---|---|---|---|---|---|",
             *(_row(VARIANTS[name].what, results) for name, results in of_kind.items()),
         ]

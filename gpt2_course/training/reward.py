@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from gpt2_course.data import DataSpec, TokenStream
 from gpt2_course.data.text import TinyWorld
 from gpt2_course.devices import working_device
+from gpt2_course.evaluation import evaluate
 from gpt2_course.grades import BEGINNINGS
 from gpt2_course.lock import reserving
 from gpt2_course.model import GPT2
@@ -245,8 +246,9 @@ class RewardTrainer(Trainer):
 
     def _check_knowledge(self) -> None:
         """Raise `ValueError` for a model that does not know Tiny World: with no accepted text, nothing is learned."""
-        loss, floor = self._validate()
-        if floor is not None and loss > LOST * floor:
+        loss = evaluate(self.model, self.model.require_tokenizer(), self.val_data).loss
+        floor = sum(self.val_data.document_nats) / len(self.val_data)
+        if loss > LOST * floor:
             raise ValueError(
                 f"{self.config.start} does not know Tiny World (its loss is {loss:.2f}, and {floor:.2f} is possible), "
                 f"so the judge would reject all of its texts: start from tiny-world or from a run such as runs/laptop."
