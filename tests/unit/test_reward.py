@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,7 @@ def test_the_kl_term_keeps_the_model_near_its_start(model: GPT2) -> None:
     assert kl[3.0] < 0.5 * kl[0.0]
 
 
-def test_the_steps_go_through_the_prompts_and_measure_the_start(model: GPT2, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_steps_go_through_the_prompts_and_measure_the_start(model: GPT2) -> None:
     prompts = []
 
     def reward(text: str) -> float:
@@ -180,6 +181,24 @@ def test_the_steps_go_through_the_prompts_and_measure_the_start(model: GPT2, mon
     assert loss > 3
 
 
+def test_a_step_has_the_mean_gradient_of_its_groups_and_records_means_per_token(model: GPT2) -> None:
+    trainer = RewardTrainer(model, ["to", "or"], share_of_letters, replace(CONFIG, accumulation=2, context=10))
+    measured = trainer._gradients()
+    found = model.token_embedding.weight.grad
+    assert found is not None
+    found = found.clone()
+    expected, losses = torch.zeros_like(found), []
+    for number, prompt in enumerate(["to", "or"]):
+        samples = Samples.draw(model, prompt, 8, 10, trainer._seed_of(number))
+        rewards = torch.tensor([share_of_letters(text) for text in samples.texts])
+        log_probs = written_log_probs(model, samples)
+        loss = policy_gradient(log_probs, log_probs.detach(), rewards, samples.written, 0.1)
+        expected += torch.autograd.grad(loss, model.token_embedding.weight, retain_graph=True)[0] / 2
+        losses.append(float(-log_probs.detach().sum() / samples.written.sum()))
+    torch.testing.assert_close(found, expected)
+    assert float(measured[0]) == pytest.approx(sum(losses) / 2)
+
+
 def without_time(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in entry.items() if name != "seconds"} for entry in read_history(folder)]
 
@@ -187,7 +206,9 @@ def without_time(folder: Path) -> list[dict[str, Any]]:
 def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = replace(CONFIG, start="tiny-world", kinds="musing,facts", batch_size=3, steps=4, context=40)
+    start = tmp_path / "model"
+    GPT2.from_pretrained("tiny-world").save_pretrained(start)
+    config = replace(CONFIG, start=str(start), kinds="musing,facts", batch_size=3, steps=4, context=40)
     config = replace(config, checkpoint_every=2, log_every=2, learning_rate=1e-3)
     undisturbed, killed = (replace(config, out=str(tmp_path / name)) for name in ("undisturbed", "killed"))
     monkeypatch.setitem(REWARDS, "judge", lambda text: len(text) / 100)
@@ -205,8 +226,8 @@ def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(
     with pytest.raises(SystemExit):
         RewardTrainer.from_config(killed).train(verbose=False)
     monkeypatch.setitem(REWARDS, "judge", lambda text: len(text) / 100)
-    settings = TrainConfig.load(killed.folder)
-    trainer = RewardTrainer.from_config(replace(settings, start="tiny-world"), resume=True)
+    shutil.rmtree(start)  # the run's folder has a copy
+    trainer = RewardTrainer.from_config(TrainConfig.load(killed.folder), resume=True)
     assert trainer.step == 2
     trainer.train(verbose=False)
     for name in ("model.safetensors", "start/model.safetensors"):
