@@ -197,7 +197,7 @@ def wrong_thing(random: Random, d: Document) -> str | None:
 
 def wrong_color(random: Random, d: Document) -> str | None:
     color = d.facts.get("c")
-    return _replace_one(random, d.text, color, _other(random, "colour", color)) if color else None
+    return _replace_one(random, d.text, color, _other(random, "color", color)) if color else None
 
 
 def wrong_number(random: Random, d: Document) -> str | None:
