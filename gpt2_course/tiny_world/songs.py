@@ -47,13 +47,13 @@ COUPLETS: dict[str, dict[str, str]] = {
             It smells too good for us to wait / I had just seven, you had eight""",
     },
     "rain song": {
-        "rain": """I hear the whisper of the rain / The drops are racing down the pane / It trickles down into the drain /
-            There is a river in the lane / It waters gardens, trees, and grain""",
+        "rain": """I hear the whisper of the rain / The drops are racing down the pane / The puddles trickle down the drain /
+            There is a river in the lane / Good morning, gardens, trees, and grain""",
         "drop": """The raindrops drum and never stop / My hat is wet from brim to top / The gutter gurgles, drop by drop /
             Into the puddles now we hop / The frogs are singing, plip and plop""",
         "sound": """The thunder makes a rolling sound / The leaves are dancing round and round / The worms come up out of the ground /
             The sun is nowhere to be found / The snails are sailing, homeward bound""",
-        "blue": """Tomorrow's sky will all be blue / There is a hole in my left shoe / The clouds have quite a lot to do /
+        "blue": """Tomorrow's sky will be so blue / There is a hole in my left shoe / The clouds have quite a lot to do /
             The garden smells of grass and dew / I share my dry old coat with you""",
         "pool": """The garden is a swimming pool / The air is fresh and clear and cool / We splash along our way to school /
             The cat sits dry upon her stool / We all jump in, for that's the rule""",
@@ -64,19 +64,19 @@ COUPLETS: dict[str, dict[str, str]] = {
 
 CHORUSES: dict[str, str] = {
     "lullaby": """[Sleep, {hero}, sleep, the day is through,⏎And {hero.friend} will dream a dream of you.|
-        Hush, {hero}, beneath your {hero.color} sheet,⏎All warm from your head to your little feet.|
+        Hush now, {hero}, under your {hero.color} sheet,⏎Warm from your head right down to your feet.|
         Good night, dear {hero}, good night, good night,⏎Your {:color} lamp is burning bright.|
         Dream, {hero}, of {hero.food} tonight,⏎Tomorrow brings another bite.]""",
     "walking song": """[Hey ho, {hero}, away we go⏎To {p:place}, come rain or snow.|
-        Left foot, right foot, come along⏎With {hero} and {hero.friend} and a song.|
+        Left foot, right foot, come along⏎With {hero} and {hero.friend} and a happy song.|
         Step by step in {:color} shoes,⏎{hero} has no time to lose.|
         Over the hills, {hero}, over the land,⏎With {:dish} close at hand.]""",
-    "kitchen song": """[Stir it, {hero}, one, two, three,⏎Some for {hero.friend} and some for me.|
+    "kitchen song": """[Stir it, {hero}, with a one, two, three,⏎Some for {hero.friend} and some for me.|
         {Hero.food}, {hero.food}, what a treat,⏎That is what {hero} loves to eat.|
         Clatter the pans and clap the lid,⏎{hero} burned it all and hid.|
         Knead it, {hero}, and roll it thin,⏎Knock, knock, {hero.friend}, come on in.]""",
     "rain song": """[Drip, drop, {hero}, hear it fall⏎On {p:place} and the garden wall.|
         Splish, splash, {hero}, in we go,⏎{hero.friend} is wet from head to toe.|
-        Rain, rain, {hero}, rain all day,⏎Wash the {c:color} paint away.|
+        Rain, rain, rain the whole long day,⏎Wash {hero}'s {c:color} paint away.|
         Pitter, patter, hear {hero} hum,⏎{hero.friend} is dancing to the drum.]""",
 }

@@ -17,11 +17,15 @@ PASSAGES = {
     "detail": """[2×All of {his} [uncles|aunts|cousins] were [farmers|sailors|singers|bakers|twins|tall].|{His} {:kin} was a {:job},
         and {he} was very proud of that.|Every {:month}, {he} wore {:material} {:garment}.|{He} was born in {:month} under a {:tree}
         tree and could play the {:instrument}.|{His} garden had {:flower}, [radishes|onions|carrots|turnips|potatoes], and a {:tree}
-        tree.|One {:month}, {he} had won a bunch of {:flower} at {:game}.]""",
-    "feast": """[The whole village came by, even the {:job}, with {:dish}, a basket of {:fruit}, and some {:flower}.|They celebrated
-        until {:when} with {hero.food}, {:fruit}, and {:dish}, and even the {:job} {:did}.|The next night, {hero} slept {hero.home} and
-        dreamed of a {:color} moon and a {:job}.|The next day, {hero} told the whole story to a {:job}, who {:did}.|Everyone went home
-        with {:dish}, some {:fruit}, and new {:material} {:garment}.]""",
+        tree.|Last {:month}, {he} had won a bunch of {:flower} at {:game}.]""",
+    "feast": """[The whole village came to celebrate, even the {:job}, with {:dish}, a basket of {:fruit}, and some {:flower}.|They celebrated
+        until {:when} with {hero.food}, {:fruit}, and {:dish}, and even the {:job} {:did}.|Then they had a party, and everyone got {:dish}, some {:fruit}, and new {:material} {:garment}.|
+        The next night, {hero} slept {hero.home} and dreamed of a {:color} moon and a {:job}.|The next day, {hero} told the whole story
+        to a {:job}, who {:did}.]""",
+    # The same after a night.
+    "later": """[The next day, {hero} told the whole story to a {:job}, who {:did}.|The next night, {hero} slept {hero.home} and
+        dreamed of a {:color} moon and a {:job}.|The next day, they had a picnic with {hero.food}, {:fruit}, and {:dish}, and even the
+        {:job} {:did}.]""",
 }
 
 # plot → (the story, its questions)
@@ -35,7 +39,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         {hero.friend}.|{He} had bought the {thing} with {his} own money.|{He} had won the {c} {thing} at the fair.]
 
         "{hero.cry}" cried {hero}. "[Where can it be?|A {thing} can't just walk away!|I had it only yesterday!]" {He} looked
-        [under the bed|in the soup pot|behind the door] and found {n:number} {f:fruit}. {He} looked {:place.at} and found
+        [under the bed|in the soup pot|behind the door] and found {n:number} {f:fruit}. {He} looked {q:place.at} and found
         [nothing|a {:animal}|only dust and {:flower}].
 
         Then {he} met {other:cast.the}. "[I saw a {thing}|Someone found a {thing}|Go look for your {thing}] {p:place.at}," said
@@ -50,7 +54,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         Who lost the {thing}? {hero}.
         What did {hero} lose? A {c} {thing}.
         What color was the {thing}? It was {c}.
-        Where was the {thing} in the end? {p.at}.
+        Where did {hero} find the {thing}? {p.at}.
         Who knew where the {thing} was? {other}.
         How many {f} did {hero} find? {hero} found {n}.
         """,
@@ -59,15 +63,15 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         <ago> {hero:cast.intro} had a {c:color} {thing:treasure} and was afraid of {hero.fear}. <about>
 
-        One {:season} {:day}, news came from {p:place}: {other:cast.the} [had twisted an ankle|had one foot stuck in a
-        bucket|could not get down from a wall]. "Someone has to [go|help]," [everyone said|said the whole village], looking [at the
+        One {:day} in {:season}, news came from {p:place}: {other:cast.the} [had twisted an ankle|had one foot stuck in a
+        bucket|was all tangled up in string]. "Someone has to [go|help]," [everyone said|said the whole village], looking [at the
         floor|out the window|the other way].
 
         {hero} tucked the {c} {thing} [into {his} bag|under {his} arm|under {his} hat]. "But what about {hero.fear}?" {he} whispered.
         "{hero.cry}" Then {he} counted {n:number} slow breaths, held the {thing} tight, and ran to {p}. {other} {:paused}.
         "Weren't you afraid?"
 
-        "Very," said {hero} {:how}. "But I counted {n} breaths, and [you were more important|I came anyway|being brave was quicker
+        "Very," said {hero} {:shy}. "But I counted {n} breaths, and [you were more important|I came anyway|being brave was quicker
         than worrying]." <feast> {hero} is still afraid of {hero.fear}, but [not as much|a little less|not nearly so much] after {n}
         slow breaths, and the {c} {thing} [goes everywhere with {him}|has a place of honor|is always close by].
         """,
@@ -77,7 +81,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         Where was {other}? {p.at}.
         What did {hero} take along? A {c} {thing}.
         How many breaths did {hero} count? {hero} counted {n}.
-        Who counted {n} breaths? {hero}.
+        What color was the {thing}? It was {c}.
         """,
     ),
     "a promise kept": (
@@ -88,13 +92,12 @@ PLOTS: dict[str, tuple[str, str]] = {
         On the way, someone called, "Stay and have {:dish} with us!" {hero} {:paused} and looked at the {c} {thing}. "[Another
         time|Maybe tomorrow|Save me some]!" {he} called, and walked on.
 
-        Then [the path ended|a bridge was out|a stream had risen] near {p:outdoors}, and {hero} had to [stumble|creep|wander] among
+        Then [the path ended|the road was washed out|the fog rolled in] near {p:outdoors}, and {hero} had to [stumble|creep|wander] among
         the {:p.finds} for {n:number} hours, with the {thing} [balanced on {his} head|held to {his} chest|tucked under {his} coat].
         When {he} knocked at last, it was [almost midnight|dark|late], but not too late. "{other.cry}" said {other}. "You came!"
 
-        "It took me {n} hours," said {hero} {:how}, "but I promised," and {he} put down the {c} {thing}. "Who else would have walked
-        for {n} hours?" asked {other}. <feast> [A promise is a small thing to give and a big thing to keep.|{other} has never lent
-        the {c} {thing} to anyone.|It was the best {thing} {other} ever had.]
+        "It took me {n} hours," said {hero} {:how}, "but I promised." And {he} put down the {c} {thing}. "Who else would have done that?" asked {other}. <feast> [A promise is a small thing to give and a big thing to keep.|{other} has never lent
+        the {c} {thing} to anyone.|It was the best {thing} {other} had ever had.]
         """,
         """
         What did {hero} promise to bring? A {c} {thing}.
@@ -121,7 +124,7 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         {other} looked at the {c} {thing} for a while. "I was {n} {k} ahead," said {other} {:how}, "but [this is yours|you won the
         day|yours was the better race]," and {other.he} held it out to {hero}. <feast> Now {hero} and {other} share the {c} {thing}.
-        [They take turns, week by week.|The one who stops can still come in first.|And neither of them runs past anyone in need.]
+        [They take turns, week by week.|Sometimes the last one in wins the most.|And neither of them runs past anyone in need.]
         """,
         """
         Where did the race end? {p.at}.
@@ -143,8 +146,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         is gone!"
 
         They [hammered|worked|climbed and carried] until [the stars came out|the rooster crowed|sunrise]. Twice the wind tore the
-        {thing} out of {hero}'s hands, and twice {hero} caught it again. In the morning, there was a new roof, [a little crooked|blue as
-        the sky|made of doors].
+        {thing} out of {hero}'s hands, and twice {hero} caught it again. In the morning, there was a new roof, [a little crooked|as blue as the sky|made of doors].
 
         <feast> "[The wind can have one roof," said {hero} {:how}, "but not two|Let it blow," said {hero} {:how}, "as long as we have
         {k}|It may come back," said {hero} {:how}, "but next time it should knock]." And the {c} {thing} is still {p.at}, [just in
@@ -164,16 +166,16 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} made a {c:color} {thing:treasure} for {hero.friend}'s birthday. It was a secret, so {he} hid it
         {p:place.at}, [among|behind|underneath] the {:p.finds}. <about>
 
-        "Where do you go every [morning|evening|afternoon]?" asked {hero.friend}. "Nowhere," said {hero} {:how}. "And why is there {c}
+        "Where do you go every [morning|evening|afternoon]?" asked {hero.friend}. "Nowhere," said {hero} {:shy}. "And why is there {c}
         paint on your [nose|ear|elbow]?" "It's [a rash|the latest fashion|jam]." {hero.friend} [looked hurt|walked away sadly|did not
         say another word].
 
         On {:day}, {hero.friend} tiptoed after {him}, past {n:number} {f:flower}, all the way to {p}. "{hero.friend.cry}" There stood
-        {hero}, [with a brush in one hand|with glue up to {his} elbows|humming softly], and held up the {c} {thing}.
+        {hero}, [with a brush in one hand|with glue up to {his} elbows|with bright red cheeks], holding up the {c} {thing}.
 
-        "Now it isn't a surprise anymore," said {hero} {:how}. "Yes, it is," said {hero.friend}. "[I was sure I was right|I thought you
-        had forgotten me|Nobody ever made me a {thing}]." <feast> When the birthday came, there were {n} {f} on the table, and
-        {hero.friend} unwrapped the {c} {thing} [as if for the first time|very slowly|with closed eyes].
+        "Now it isn't a surprise anymore," said {hero} {:how}. "Yes, it is," said {hero.friend}. "[I was sure you were up to no good|I thought you
+        had forgotten me|Nobody ever made me a {thing}]." When the birthday came, there were {n} {f} on the table, and
+        {hero.friend} unwrapped the {c} {thing} [as if for the first time|very slowly|with closed eyes]. <feast>
         """,
         """
         What was the secret? A {c} {thing}.
@@ -190,9 +192,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         {he} [said|thought|told everyone].
 
         [By the well|At the gate|On the bridge], {he} met {other:cast.the}. "I'll give you {n:number} {f:fruit} for your {c} {thing}!"
-        said {other} {:how}. It was a deal. But the {f} [were bruised|smelled funny|had worms], so {hero} traded them for a {:tool},
-        and that for some {:garment}, and those for a {a:animal}. And the {a} [slipped away without a word|bit {him} on the
-        thumb and ran off|vanished into the crowd].
+        said {other} {:how}. It was a deal, but the {f} [were moldy|smelled funny|had worms], so {hero} traded them for a {:tool},
+        and that for some {:garment}, and those for a {a:animal}. And the {a} [slipped away without a word|hid and was never found|vanished into the crowd].
 
         "{hero.cry}" said {hero}. "I had a {thing}, and now I have nothing." {other} [felt sorry for {him}|had been watching|happened to
         come by]. "[This {thing} doesn't suit me|I have no use for a {thing}|I have a {thing} at home]," said {other}. "Meet me
@@ -224,8 +225,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         {thing} to someone you don't know?" "Now I know someone new," said {hero} {:how}.
 
         A [week|month|year] later, everyone ran to {p}. There stood a [golden coach|silver carriage|very long sleigh], and out climbed
-        {who=[the queen|the king|the mayor]} with the {c} {thing}. "I was the stranger," said {who}. "I have traveled for {n} {k}
-        again, but this time I came to thank {hero}." <feast> [Kindness always finds its way home.|{hero} says that anyone would have
+        {who=[the queen|the king|the mayor]} with the {c} {thing}. "I was the stranger," said {who}. "I traveled for {n} {k} again, but this time to thank {hero}." <feast> [Kindness always finds its way home.|{hero} says that anyone would have
         done the same.|And {hero.friend} has greeted every stranger since.]
         """,
         """
@@ -234,21 +234,20 @@ PLOTS: dict[str, tuple[str, str]] = {
         What did the stranger get to eat? Some {hero.food}.
         Who was the stranger? It was {who}.
         Where did the stranger sit? {p.at}.
-        How many {k} did the stranger travel? It was {n} {k}.
+        How many {k} did the stranger travel? The stranger traveled for {n} {k}.
         """,
     ),
     "a mistake owned up to": (
         """
         <once> {hero:cast.intro} ruined a {c:color} {thing:treasure}. It belonged to {other:cast.the}. It happened [while {hero} was
-        showing off|on a {:day} at breakfast|while {hero} was trying to {hero.likes}]: [rip|snap|oops]! There were {n:number} pieces,
-        and when {hero} counted again, there were still {n}. <about>
+        showing off|on a {:day} at breakfast|while {hero} was trying to {hero.likes}]: [rip|snap|oops]! There were {n:number} pieces. <about>
 
         "{hero.cry}" whispered {hero}. Nobody had seen it but a small {a:animal}. {hero} [swept up|gathered|picked up] what was left of
         the {c} {thing} and hid it {p:place.at}, among the {:p.finds}. [That night, {he} could not sleep.|Even {hero.food} did not
         help.|Every knock at the door made {him} jump.] "Have you seen my {thing}?" asked {other} {:how}. "[No|Not today|Not since
         {:day}]," said {hero}.
 
-        It was the [worst|biggest|silliest] lie of {his} life[, and it grew and grew|, and it weighed on {him}]. At noon, {hero} ran to
+        It was the [worst|biggest|silliest] lie of {his} life[, and it grew and grew|, and it weighed on {him}]. At last, {hero} ran to
         {p}, dug out all {n} pieces of the {c} {thing}, and carried them to {other}. "I did it. I [was afraid to say so|am so
         sorry|should have told you]."
 
@@ -268,27 +267,27 @@ PLOTS: dict[str, tuple[str, str]] = {
     ),
     "building something": (
         """
-        <ago> {hero:cast.intro} had a {c:color} {thing:treasure}, {n:number} {k=[boards|barrels|bedsheets]}, and [plenty of string|no
+        <ago> {hero:cast.intro} had a {c:color} {thing:treasure}, {n:number} {k=[boards|logs|beams]}, and [plenty of string|no
         plan at all|a drawing on a napkin]. <about> {Other:cast.the} came along, and they decided to build {b:build.a} {p:outdoors.at}.
 
         On the first try, everything fell down, and the {c} {thing} landed on {hero}'s [foot|hat|lunch]. "{hero.cry}" On the second
         try, everything [stood for a whole minute|leaned like a tired horse|was upside down]. "{other.cry}" said {other}. "That's no way
-        to build {b.a}. [Let's ask for help.|Who is holding the plan?|We forgot the middle.]"
+        to build {b.a}. [Let's ask for help.|Which way is up?|We forgot the middle.]"
 
         So they asked {hero.friend}, who {:paused}. "You put the {thing} [in the middle|at the bottom|on the wrong side]," said
         {hero.friend}. "The pretty part goes on top." [After that, it went fast.|From then on, they worked as a team.|They started
         over.]
 
-        When the last of the {n} {k} was in place, {hero} said, "Three of us can build {b.a}!" And now they could {b.use}, and so
+        When the last of the {n} {k} was in place, {hero} said, "So three of us can build {b.a}!" Now they could {b.use}, and so
         could [all their friends|half the village|anyone who asked]. <feast> And at the very top sat the {c} {thing}. [What three can
-        build, no wind can topple.|The first two tries made very good firewood.|You can see it from far away.]
+        build, no wind can topple.|The first two tries are forgotten.|You can see it from far away.]
         """,
         """
         What did they build? They built {b.a}.
         Who came along first? {other}.
         What sat at the very top? A {c} {thing}.
         Who did they ask for help? {hero.friend}.
-        Where did they build? {p.at}.
+        Where did they build it? {p.at}.
         How many {k} did {hero} have? {hero} had {n}.
         """,
     ),
@@ -300,12 +299,11 @@ PLOTS: dict[str, tuple[str, str]] = {
         {hero} did not [think long|ask what it was|listen to the end]. "I wish for a {thing} {n:number} times as big as a house!"
         [Poof|Ping|Whoosh]! There stood the {c} {thing}, exactly {n} times as big as a house. {hero} {:paused}. But when {he}
         wanted to {hero.likes}, {he} no longer knew how. {He} tried {hero.food}, but everything tasted like [paper|dust|cold water]. And
-        when {hero.friend} came by, {hero} [asked who that was|did not wave|had forgotten the name].
+        when {hero.friend} came by, {hero} [asked who {hero.friend.he} was|did not even wave|could not recall {hero.friend.his} name].
 
         "{hero.cry} So that's the price," said {hero}, and ran back to {p}. "Fish, fish, take the {thing} back!"
 
-        [Poof|Ping|Whoosh]! The {c} {thing}, {n} times as big as a house, was gone. At home sat {hero.friend}, with {hero.food} on the
-        table. <feast> {hero} never wished for a {c} {thing} again. [Some wishes are best left as wishes.|The golden fish is still
+        [Poof|Ping|Whoosh]! The {c} {thing}, {n} times as big as a house, was gone. At home, {hero.friend} was waiting with {hero.food}. <feast> {hero} never wished for a {c} {thing} again. [Some wishes are best left as wishes.|The golden fish is still
         there, but nobody asks it for anything.|It is wise to wish for what you already have.]
         """,
         """
@@ -322,16 +320,14 @@ PLOTS: dict[str, tuple[str, str]] = {
         <ago> {hero:cast.intro} kept a {c:color} {thing:treasure} beside the bed. <about> On a {:rough} {:season} night, a noise woke
         {him} up. "{:sound}," it went.
 
-        "{hero.cry}" said {hero} and pulled the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It's a
-        [ghost|burglar|monster] with {:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|in both hands|and a deep
-        breath] and [crept|tiptoed|marched] outside, as far as {p:outdoors}.
+        "{hero.cry}" said {hero}, pulling the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It must be a [ghost|burglar|monster] with {:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|in both hands|and a deep
+        breath] and [crept|tiptoed|marched] outside, all the way to {p:outdoors}.
 
         Among the {:p.finds}, something moved. {hero} lifted the {thing}. "Come out, whoever you are!" "[Not so loud!|Who's
         there?|Watch my nose!]" said a voice, and out came {hero.friend.the}.
 
         "What are you doing here?" "[I couldn't sleep|It's the only quiet hour], so I came to {hero.friend.likes}," said {hero.friend}
-        {:how}. "And what is the {c} {thing} for?" "[For courage|That's a long story|I forget]," said {hero}. <feast> The {c} {thing} is
-        beside the bed again. [Most monsters are just friends in the dark.|But the window stays open.|And some nights, {hero} and
+        {:how}. "And what is the {c} {thing} for?" "[For courage|That's a long story|I forget]," said {hero}. <later> The {c} {thing} is beside the bed again. [Most monsters are just friends in the dark.|But the window stays open.|And some nights, {hero} and
         {hero.friend} go out together.]
         """,
         """
@@ -347,7 +343,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         <once> {hero:cast.intro} packed a {c:color} {thing:treasure}. <about> Then {he} went to stay with {other:cast.the}, who lived
         {other.home}. For supper they had {:dish}, and for dessert they had {n:number} {k=[jokes|songs|riddles]}. But at midnight, {hero}
-        was still awake. "[I can't sleep|My eyes won't stay closed|I have counted all the sheep]," said {hero} {:how}.
+        was still awake. "[I can't sleep|My eyes won't stay closed|I have counted all the sheep]," said {hero} {:shy}.
 
         {other} brought {hero} the {c} {thing} to hold. It did not help. {other} [sang|hummed|snored loudly, to show how]. The {thing}
         fell on the floor. "{hero.cry}" said {hero}. "[Now I'm wide awake|That was very loud|Thank you, but no]."
@@ -356,14 +352,14 @@ PLOTS: dict[str, tuple[str, str]] = {
         yawn|]. And {hero.friend} tells me, '[Good night|Sweet dreams|See you tomorrow].'" "[Is that all?|Then let's do that!|Why didn't
         you say so?]" said {other} {:how}, and picked up the {thing}.
 
-        So they did it together in the middle of the night, and {other} said the words {hero.friend} says. [Before the last word,|At
-        once,|A minute later,] {hero} was asleep, with the {c} {thing} in {his} arms. <feast> [Home is something you can do
+        So they did it together in the middle of the night, and {other} said what {hero.friend} always says. [Before the last word,|At
+        once,|A minute later,] {hero} was asleep, with the {c} {thing} in {his} arms. <later> [Home is something you can do
         anywhere.|In the morning, it was {other} who would not get up.|The best pillow is a friend who listens.]
         """,
         """
         Who couldn't sleep? {hero}.
         Who did {hero} stay with? {other}.
-        What does {hero} do at home before bed? {hero} likes to {hero.likes}.
+        What does {hero} like to do at home before bed? {hero} likes to {hero.likes}.
         Who says good night to {hero} at home? {hero.friend}.
         What was {hero} holding in the end? A {c} {thing}.
         How many {k} did they have for dessert? They had {n}.
@@ -375,9 +371,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         {n:number} steps from {p:place} and dig." "{hero.cry}" said {hero}. "[I always wanted a {thing}!|Who doesn't want a {thing}?|A
         {thing} of my own!]"
 
-        {He} asked {hero.friend} to come along, because [digging is hard|treasure is heavy|two see more than one]. They ran to {p},
-        [over|past|around] the {:p.finds}, walked {n} steps, and dug with a {:digger} until {:when}. All they found was [mud|a worm|an
-        empty hole]. "[Deeper|Try again|Don't give up]," said {hero.friend} {:how}. "We did count {n} steps."
+        {He} asked {hero.friend} to come along, because [digging is hard|treasure is heavy|four eyes see more than two]. They ran to {p},
+        [jumped over|hurried past|went around] the {:p.finds}, walked {n} steps, and dug with a {:digger} until {:when}. All they found was [mud|a worm|an old boot]. "[Deeper|Try again|Don't give up]," said {hero.friend} {:how}. "We did count {n} steps."
 
         At last, they hit a [box|chest|tin]. There lay the {c} {thing}, and with it a note: "[Friends who dig together have already found
         it|The real treasure is standing next to you|Put something in for the next person]."
@@ -401,11 +396,10 @@ PLOTS: dict[str, tuple[str, str]] = {
         nothing|I won it in a fight]," {he} said. <about>
 
         {Other:cast.the} came running. "Thank goodness you're here! The monster is {p:place.at}, and it wants its {thing} back!" {hero}
-        turned [pale|as white as milk|green]. "I have [a cold|to wash my hair|an appointment]," {he} said {:how}. But [someone pushed
+        turned [pale|as white as milk|green]. "I have [a cold|to wash my hair|an appointment]," {he} said {:shy}. But [someone pushed
         {him} out the door|everyone was looking at {him}|{other} was already holding {his} coat].
 
-        So {he} ran to {p} to get it over with and held up the {c} {thing}. Something rustled among the {:p.finds}. "Dear monster,"
-        said {hero} {:how}, "I must tell the truth: I [bought|found|borrowed] the {thing}, and I am afraid of {hero.fear}." Then {he} saw
+        So {he} ran to {p} to get it over with and held up the {c} {thing}. Something rustled among the {:p.finds}. "Dear monster," said {hero} {:shy}, "I must tell the truth: I [bought|found|borrowed] the {thing}, and I am afraid of {hero.fear}." Then {he} saw
         who it was: [only|just|nothing but] a {a:animal}.
 
         "[You told the truth at last|That was brave|Well said]," said {hero.friend}, who had followed {him} and was petting the monster.
@@ -431,10 +425,10 @@ PLOTS: dict[str, tuple[str, str]] = {
         knows that {thing}]. It comes from {p:outdoors}." [The sun was already low.|{w:weather.scene}] {hero} walked {n:number} miles,
         sang to the little one, and carried the {c} {thing} [on {his} back|in {his} bag|under {his} hat].
 
-        "That was {n} miles," said {hero}, and there was {p}. Among the {:p.finds}, a mother {a} was counting her little ones [again
+        "That was {n} miles," said {hero} when they came to {p}. Among the {:p.finds}, the little one's mother was counting her children [again
         and again|in tears|out loud]. "One is missing," she said. "[Not anymore|Here it is|Count again]," said {hero} {:how}.
 
-        [What a dance that was!|How they all talked at once!|They would not let {him} go.] "{hero} walked {n} miles for us," they sang.
+        [How they all danced!|How they all talked at once!|They would not let {him} go.] "{hero} walked {n} miles for us," they sang.
         <feast> Ever since, when {hero} passes {p}, someone small [waves|runs along with|shows {him}] a {c} {thing}.
         """,
         """
@@ -451,8 +445,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} was missing a {c:color} {thing:treasure}. <about> {Other:cast.the} came to help, [being very nosy|with a
         magnifying glass|as always].
 
-        "[Nobody leave|Stand back|Everything is a clue]," said {other} {:how}. They looked {p:place.at}, but there were only {:p.finds}
-        and no {c} {thing}. "I was [asleep|sound asleep|in bed with a cold] all {:day}," said {hero} {:how}, "and when I woke up, the
+        "[Nobody move|Stand back|Everything is a clue]," said {other} {:how}. They looked {p:place.at}, but there were only {:p.finds}
+        and no {c} {thing}. "I was [asleep|sound asleep|in bed with a cold] all {:day}," said {hero} {:shy}, "and when I woke up, the
         {thing} was gone."
 
         {other} [measured the footprints|sniffed the air|followed some crumbs] and walked {n:number} steps to the left, around a corner,

@@ -11,7 +11,7 @@ Pip      | fox              | he  | in the hollow oak            | Hazel   | plu
 Hazel    | squirrel         | she | at the top of a pine tree    | Pip     | roasted chestnuts | brown  | hide acorns           | the long winter     | Nuts and needles!
 Bruno    | bear             | he  | in a cave behind the waterfall | Mina  | honey toast       | gold   | lick honey spoons     | bees                | Oh, my paws!
 Mina     | mouse            | she | in a teapot                  | Bruno   | yellow cheese     | yellow | write tiny letters    | mousetraps          | Squeak and crumbs!
-Olive    | owl              | she | in the bell tower            | Otto    | blackberry jam    | purple | read by moonlight     | bright lamps        | Who would have thought!
+Olive    | owl              | she | in the bell tower            | Otto    | blackberry jam    | purple | read by moonlight     | bright lamps        | Hoot and holler!
 Otto     | otter            | he  | on a raft of reeds           | Olive   | fish soup         | blue   | slide down wet rocks  | dry summers         | Splash my tail!
 Tuck     | tortoise         | he  | under the stone bridge       | Zip     | green salad       | green  | tell long stories     | being flipped over  | Well, well, not so fast!
 Zip      | hare             | she | in the clover field          | Tuck    | carrot cake       | white  | race the wind         | standing still      | Quick as a wink!
@@ -99,7 +99,7 @@ chilly | Even the scarecrow wished for a scarf.
 cloudy | The clouds hung low and gray like wet laundry.
 """
 
-COLORS = "red gray yellow green blue purple pink brown black white silver gold"
+COLORS = "red gray yellow green blue purple pink brown black white silver gold orange"
 NUMBERS = "three four five six seven eight nine ten eleven twelve"
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 
@@ -107,7 +107,8 @@ DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 TREASURES = """
 kite, lantern, drum, whistle, teapot, parasol, compass, spyglass, button, scarf, ribbon, bell, marble, doll, puppet,
 mitten, key, hat, clock, ring, feather, notebook, paintbrush, cup, spoon, basket, flute, ball, candlestick, mirror, magnet,
-comb, brooch, slipper, satchel, cushion, blanket, jar, medal, crown, mask, flag, trumpet, sock, purse, sundial, vase
+comb, brooch, slipper, satchel, cushion, blanket, jar, medal, crown, mask, flag, trumpet, sock, purse, sundial, vase,
+harmonica, snow globe, music box, locket
 """
 # tools that people work with
 TOOLS = """
@@ -122,30 +123,40 @@ tap, crunch, boom, squeak, hum, plop, scratch, clank, rattle, hiss, thump, hoot,
 # sold by the dozen at the market
 FRUITS = """
 plums, apples, pears, turnips, cherries, carrots, pumpkins, onions, walnuts, lemons, peaches, potatoes, radishes,
-figs, tomatoes, apricots
+figs, tomatoes, apricots, blueberries, cucumbers
 """
 # food to cook, share, and dream of
 DISHES = """
 noodle soup, gingerbread, bean stew, waffles, baked apples, garlic toast, blueberry muffins, cheese pizza, cornbread,
 fried eggs, rice pudding, hot pretzels, pear tart, cinnamon rolls, leek soup, butter cookies, mashed turnips,
-zucchini fritters, spinach dumplings, poppy seed cake
+zucchini fritters, spinach dumplings, poppy seed cake, maple fudge, popcorn, lemon bars, tomato salad
 """
-FLOWERS = "daisies, poppies, tulips, bluebells, violets, snowdrops, marigolds, lilies, cornflowers, primroses"
+FLOWERS = "daisies, poppies, tulips, bluebells, violets, snowdrops, marigolds, lilies, cornflowers, primroses, pansies, roses"
 ANIMALS = """
 wren, beetle, duckling, snail, lamb, ladybug, chick, cricket, sparrow, chipmunk, bee, gosling, caterpillar, weasel, moth,
 robin, lizard, frog, woodpecker, rabbit
 """
-# how people say things and how they boast, what they do when they hear a story and when they think, and times of day
-HOW = "softly quietly slowly calmly politely gently firmly quickly kindly thoughtfully seriously earnestly"
+# how people say things, how they do when they are shy or boast, what they do when they hear a story and when they think, and times of day
+HOW = """
+softly quietly slowly calmly politely gently firmly quickly kindly thoughtfully seriously earnestly warmly
+brightly cheerfully solemnly
+"""
+SHY = "softly quietly slowly meekly shyly glumly timidly sheepishly nervously weakly seriously politely"
 GRAND = "proudly loudly boldly grandly cheerfully merrily smugly happily"
-DID = "laughed nodded smiled gasped grinned clapped whistled chuckled winked cheered beamed blinked"
-PAUSED = "sighed smiled blushed blinked swallowed hesitated paused frowned gulped grinned nodded shrugged"
+DID = """
+laughed nodded smiled giggled grinned clapped whistled chuckled winked cheered beamed bowed applauded sniffled whooped
+sighed
+"""
+PAUSED = """
+sighed smiled blushed blinked swallowed hesitated paused frowned gulped grinned nodded chuckled whistled shivered sniffled
+laughed
+"""
 WHEN = "noon, dusk, midnight, sunrise, bedtime, breakfast, suppertime, nightfall"
 # lists for details about a character
 KIN = "uncle aunt cousin grandmother grandfather brother sister godmother"
 JOBS = """
 plumber, juggler, dentist, pirate, poet, beekeeper, spy, barber, tailor, wizard, acrobat, judge, banker, diver, clown,
-glassblower
+glassblower, firefighter, librarian, carpenter, conductor
 """
 MATERIALS = "woolen velvet leather silk cotton felt denim satin linen flannel"
 GARMENTS = "shoes hats gloves pants socks slippers scarves vests"
@@ -166,7 +177,7 @@ birdhouse       | hear singing at breakfast
 pizza oven      | bake twelve pizzas at once
 seesaw          | take turns touching the sky
 wishing well    | drop in a coin and make a wish
-hot-air balloon | see the village from above
+lookout tower   | see the village from above
 footbridge      | cross the stream with dry feet
 giant drum      | wake the whole valley
 """
@@ -265,6 +276,7 @@ LISTS: dict[str, tuple[Entity, ...]] = {
     "sound": tuple(Entity(f"{x.name.capitalize()}, {x.name}, {x.name}") for x in _list(SOUNDS)),
     "how": _list(HOW),
     "grand": _list(GRAND),
+    "shy": _list(SHY),
     "did": _list(DID),
     "paused": _list(PAUSED),
     "when": _list(WHEN),
