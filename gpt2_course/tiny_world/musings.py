@@ -30,8 +30,7 @@ MUSINGS: dict[str, str] = {
         sees the crack in the cup and drinks from it anyway.]""",
     "courage": """
         Courage is [not the same as having no fear|a small, quiet voice|something you find along the way|a muscle that grows with use].
-        {Who:cast.the} is afraid of {who.fear}, and yet {who.he} [went out on a {:rough} night|walked alone to {p:place}|set out at midnight] to [help {who.friend}|bring back a lost {:treasure}|tell the truth]. {Who.his} [knees|hands|ears]
-        [shook|trembled], but {who.he} [did it anyway|kept going|did not turn back]. [Afterward, {who.he} had {who.food} and slept for
+        {Who:cast.the} is afraid of {who.fear}, and yet {who.he} [went out on a {:rough} night|walked alone to {p:place}|set out at midnight] to [help {who.friend}|bring back a lost {:treasure}|tell the truth]. {Who.his} [knees|legs|voice] [shook|trembled], but {who.he} [did it anyway|kept going|did not turn back]. [Afterward, {who.he} had {who.food} and slept for
         {n:number} hours, and then for {n} more.|"{who.cry}" was all {who.he} said.|{who.friend} was very proud of {who.him}.] [The
         brave are afraid, too; they just walk a little farther.|Nobody is brave all day long.|Fear asks, "What if?" Courage answers,
         "Let's find out."]""",
@@ -64,7 +63,7 @@ MUSINGS: dict[str, str] = {
         out [{who.food}|tea and {who.food}|the good plates]. [It is not the walls that make a home.|Everyone should have a place like that.|You can
         carry most of it with you.]""",
     "music": """
-        Music is [what the silence was waiting for|a language without spelling mistakes|older than the hills]. A good fiddler can [make
+        Music is [what the silence was waiting for|a language without spelling mistakes|older than the hills]. A good piano player can [make
         a chair dance|learn {n:number} songs and remember all {n}|make even {who:cast.the} hum]. [A tune costs nothing, and nobody can
         steal it.|You can share a tune and still have all of it.] On {:day} evenings, when [the fiddle starts|the {:season} stars come out|the lamps are lit], {other:cast.the} [taps one foot|forgets all about {other.fear}|dances with a {:treasure}], and [the
         {:animal}s fall silent|the moon comes closer|nobody goes home]. [A wrong note is just a note that came too early.|Sing, and the

@@ -69,7 +69,7 @@ CHORUSES: dict[str, str] = {
         Dream, {hero}, of {hero.food} tonight,⏎Tomorrow brings another bite.]""",
     "walking song": """[Hey ho, {hero}, away we go⏎To {p:place}, come rain or snow.|
         Left foot, right foot, come along⏎With {hero} and {hero.friend} and a happy song.|
-        Step by step in {:color} shoes,⏎{hero} has no time to lose.|
+        Step by step in {:color} shoes,⏎{hero} has not a moment to lose.|
         Over the hills, {hero}, over the land,⏎With {:dish} close at hand.]""",
     "kitchen song": """[Stir it, {hero}, with a one, two, three,⏎Some for {hero.friend} and some for me.|
         {Hero.food}, {hero.food}, what a treat,⏎That is what {hero} loves to eat.|

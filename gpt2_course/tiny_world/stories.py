@@ -67,7 +67,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         bucket|was all tangled up in string]. "Someone has to [go|help]," [everyone said|said the whole village], looking [at the
         floor|out the window|the other way].
 
-        {hero} tucked the {c} {thing} [into {his} bag|under {his} arm|under {his} hat]. "But what about {hero.fear}?" {he} whispered.
+        {hero} tucked the {c} {thing} [into {his} bag|under {his} arm|close to {his} heart]. "But what about {hero.fear}?" {he} whispered.
         "{hero.cry}" Then {he} counted {n:number} slow breaths, held the {thing} tight, and ran to {p}. {other} {:paused}.
         "Weren't you afraid?"
 
@@ -145,16 +145,15 @@ PLOTS: dict[str, tuple[str, str]] = {
         rain [ran down their necks|came from all sides|fell in buckets]. "{other.cry}" cried {other}. "[My hat|My supper|My umbrella]
         is gone!"
 
-        They [hammered|worked|climbed and carried] until [the stars came out|the rooster crowed|sunrise]. Twice the wind tore the
-        {thing} out of {hero}'s hands, and twice {hero} caught it again. In the morning, there was a new roof, [a little crooked|as blue as the sky|made of doors].
+        They [hammered|worked|climbed and carried] until [the stars came out|the rooster crowed|sunrise]. Twice the wind tore the {thing} from {hero}'s grip, and twice {hero} caught it again. In the morning, there was a new roof, [a little crooked|as blue as the sky|made of doors].
 
-        <feast> "[The wind can have one roof," said {hero} {:how}, "but not two|Let it blow," said {hero} {:how}, "as long as we have
-        {k}|It may come back," said {hero} {:how}, "but next time it should knock]." And the {c} {thing} is still {p.at}, [just in
+        <feast> "[The wind can have one roof," said {hero} {:how}, "but not two|Let the wind blow," said {hero} {:how}, "as long as we have
+        {k}|The wind may come back," said {hero} {:how}, "but next time it should knock]." And the {c} {thing} is still {p.at}, [just in
         case|ready for the next storm|safe and sound].
         """,
         """
         What did the wind tear off? The roof.
-        Where did it happen? {p.at}.
+        Where did {hero} keep the {thing}? {p.at}.
         What did {hero} carry? A {c} {thing}.
         Who brought the {k}? {other}.
         How many {k} did {other} bring? {other} brought {n}.
@@ -171,7 +170,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         say another word].
 
         On {:day}, {hero.friend} tiptoed after {him}, past {n:number} {f:flower}, all the way to {p}. "{hero.friend.cry}" There stood
-        {hero}, [with a brush in one hand|with glue up to {his} elbows|with bright red cheeks], holding up the {c} {thing}.
+        {hero}, [with a pot of glue|with paint up to {his} elbows|with bright red cheeks], holding up the {c} {thing}.
 
         "Now it isn't a surprise anymore," said {hero} {:how}. "Yes, it is," said {hero.friend}. "[I was sure you were up to no good|I thought you
         had forgotten me|Nobody ever made me a {thing}]." When the birthday came, there were {n} {f} on the table, and
@@ -199,7 +198,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         come by]. "[This {thing} doesn't suit me|I have no use for a {thing}|I have a {thing} at home]," said {other}. "Meet me
         {p:place.at} with some {hero.food}, and it's yours again."
 
-        So {hero} ran to {p} and came home with the {c} {thing} [under {his} coat|in both hands|on {his} head]. <feast> The {c} {thing}
+        So {hero} ran to {p} and came home with the {c} {thing} [under {his} coat|safe and sound|on {his} head]. <feast> The {c} {thing}
         is not for sale anymore. [The best things are often the ones you already have.|{hero} goes to the market only to look.|{hero}
         has never traded again, except for jokes.]
         """,
@@ -233,7 +232,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         Who helped the stranger? {hero}.
         What did the stranger get to eat? Some {hero.food}.
         Who was the stranger? It was {who}.
-        Where did the stranger sit? {p.at}.
+        Where did the stranger sit down? {p.at}.
         How many {k} did the stranger travel? The stranger traveled for {n} {k}.
         """,
     ),
@@ -252,14 +251,14 @@ PLOTS: dict[str, tuple[str, str]] = {
         sorry|should have told you]."
 
         {other} was quiet [for a long time|for a moment|until the tea was cold]. "[A {thing} can be mended, but a lie can't|Now I know
-        that you tell the truth|I ruined one of yours, too]," said {other} {:how}. Then they put the {n} pieces back together.
+        that you tell the truth|I ruined one of yours, too]," said {other} {:how}. Together, they put the {n} pieces back in place.
         <feast> You can still see where the {c} {thing} was mended. [{other} likes it better that way.|It is stronger than ever.|But
         you have to look closely.]
         """,
         """
         What did {hero} ruin? A {c} {thing}.
         Who did the {thing} belong to? {other}.
-        How many pieces did {hero} count? {hero} counted {n}.
+        How many pieces were there? There were {n}.
         Where did {hero} hide the pieces? {p.at}.
         Who saw it happen? A {a}.
         Who told a lie? {hero}.
@@ -284,7 +283,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         """,
         """
         What did they build? They built {b.a}.
-        Who came along first? {other}.
+        Who started building with {hero}? {other}.
         What sat at the very top? A {c} {thing}.
         Who did they ask for help? {hero.friend}.
         Where did they build it? {p.at}.
@@ -320,8 +319,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         <ago> {hero:cast.intro} kept a {c:color} {thing:treasure} beside the bed. <about> On a {:rough} {:season} night, a noise woke
         {him} up. "{:sound}," it went.
 
-        "{hero.cry}" said {hero}, pulling the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It must be a [ghost|burglar|monster] with {:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|in both hands|and a deep
-        breath] and [crept|tiptoed|marched] outside, all the way to {p:outdoors}.
+        "{hero.cry}" said {hero}, pulling the blanket [up to {his} nose|over {his} ears|around {his} shoulders]. "It must be a [ghost|burglar|monster] with {:number} [legs|teeth|heads]." {He} took the {c} {thing} [for courage|just in case|and a deep breath] and [crept|tiptoed|marched] outside, all the way to {p:outdoors}.
 
         Among the {:p.finds}, something moved. {hero} lifted the {thing}. "Come out, whoever you are!" "[Not so loud!|Who's
         there?|Watch my nose!]" said a voice, and out came {hero.friend.the}.
@@ -336,7 +334,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         Who made the noise? {hero.friend}.
         Where did {hero} find {hero.friend}? {p.at}.
         What color was the {thing}? It was {c}.
-        What did {hero.friend} want to do there? {hero.friend} wanted to {hero.friend.likes}.
+        What did {hero.friend} come to do? {hero.friend} came to {hero.friend.likes}.
         """,
     ),
     "the guest who could not sleep": (
@@ -377,14 +375,14 @@ PLOTS: dict[str, tuple[str, str]] = {
         At last, they hit a [box|chest|tin]. There lay the {c} {thing}, and with it a note: "[Friends who dig together have already found
         it|The real treasure is standing next to you|Put something in for the next person]."
 
-        They laughed and [sat in the hole and ate {hero.food}|told each other stories|watched a {:animal}] for a good long while. <feast>
+        They laughed and [ate {hero.food} in the hole|told each other stories|watched a {:animal}] for a good long while. <feast>
         {hero} and {hero.friend} take turns with the {c} {thing}, and [the map is hidden again|there is a new map|nobody else has found
         the hole].
         """,
         """
         What did {hero} want? A {c} {thing}.
         How many steps did they walk? They walked {n}.
-        Where did they go to dig? {p.at}.
+        Where did they start counting steps? {p.at}.
         What lay in the ground? A {c} {thing}.
         Who went along with {hero}? {hero.friend}.
         What color was the {thing}? It was {c}.
@@ -419,14 +417,13 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         <once> {hero:cast.intro} found a {c:color} {thing:treasure}, and beside it sat a very small {a:animal}. It
         [cried|trembled|sniffled] and did not know the way home. <about> "[Don't cry|Climb on my back|I know everyone here]," said
-        {hero} {:how}, and gave it some {hero.food}.
+        {hero} {:how}, and gave the little one some {hero.food}.
 
         They asked {other:cast.the}. "{other.cry}" said {other}. "[There is only one {thing} like that|I know that {c} {thing}|Everyone
         knows that {thing}]. It comes from {p:outdoors}." [The sun was already low.|{w:weather.scene}] {hero} walked {n:number} miles,
-        sang to the little one, and carried the {c} {thing} [on {his} back|in {his} bag|under {his} hat].
+        sang to the little one, and carried the {c} {thing} [on {his} back|in {his} bag|under {his} arm].
 
-        "That was {n} miles," said {hero} when they came to {p}. Among the {:p.finds}, the little one's mother was counting her children [again
-        and again|in tears|out loud]. "One is missing," she said. "[Not anymore|Here it is|Count again]," said {hero} {:how}.
+        "That was {n} miles," said {hero} when they came to {p}. Among the {:p.finds}, the little one's mother was counting her children [again and again|through her tears|out loud]. "One is missing," she said. "[Not anymore|Here it is|Count again]," said {hero} {:how}.
 
         [How they all danced!|How they all talked at once!|They would not let {him} go.] "{hero} walked {n} miles for us," they sang.
         <feast> Ever since, when {hero} passes {p}, someone small [waves|runs along with|shows {him}] a {c} {thing}.
@@ -434,7 +431,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         Who sat beside the {thing}? A small {a}.
         What did {hero} find? A {c} {thing}.
-        Where was the mother? {p.at}.
+        Where was the {a}'s mother? {p.at}.
         Who knew where the {thing} came from? {other}.
         What did {hero} give the {a} to eat? Some {hero.food}.
         How many miles did {hero} walk? {hero} walked {n} miles.
