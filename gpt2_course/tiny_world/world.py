@@ -123,15 +123,17 @@ tap, crunch, boom, squeak, hum, plop, scratch, clank, rattle, hiss, thump, hoot,
 # sold by the dozen at the market
 FRUITS = """
 plums, apples, pears, turnips, cherries, carrots, pumpkins, onions, walnuts, lemons, peaches, potatoes, radishes,
-figs, tomatoes, apricots, blueberries, cucumbers
+figs, tomatoes, apricots, grapes, cucumbers
 """
 # food to cook, share, and dream of
 DISHES = """
-noodle soup, gingerbread, bean stew, waffles, baked apples, garlic toast, blueberry muffins, cheese pizza, cornbread,
-fried eggs, rice pudding, hot pretzels, pear tart, cinnamon rolls, leek soup, butter cookies, mashed turnips,
-zucchini fritters, spinach dumplings, poppy seed cake, maple fudge, popcorn, lemon bars, tomato salad
+noodle soup, gingerbread, bean stew, waffles, baked beans, garlic toast, blueberry muffins, pizza, cornbread,
+fried eggs, rice pudding, hot pretzels, pecan pie, cinnamon rolls, leek soup, peanut brittle, meatballs,
+zucchini fritters, spinach dumplings, poppy seed cake, maple fudge, popcorn, brownies, egg rolls
 """
-FLOWERS = "daisies, poppies, tulips, bluebells, violets, snowdrops, marigolds, lilies, cornflowers, primroses, pansies, roses"
+FLOWERS = (
+    "daisies, poppies, tulips, bluebells, violets, snowdrops, marigolds, lilies, cornflowers, primroses, pansies, roses"
+)
 ANIMALS = """
 wren, beetle, duckling, snail, lamb, ladybug, chick, cricket, sparrow, chipmunk, bee, gosling, caterpillar, weasel, moth,
 robin, lizard, frog, woodpecker, rabbit
