@@ -27,8 +27,8 @@ PASSAGES = {
     # The same after a night.
     "later": """[The next day, {hero} told the whole story to a {:job}, who {:did}.|The next night, {hero} slept
         {hero.home} and dreamed of a {:color} moon and a {:job}.|The next day, they had a picnic with {hero.food},
-        {:fruit}, and {:dish}, and even the {:job} {:did}.|The next morning, everyone got {:dish}, some {:fruit}, and
-        new {:material} {:garment}.]""",
+        {:fruit}, and {:dish}, and even the {:job} {:did}.|The next morning, a {:job} came by with {:dish}, some
+        {:fruit}, and new {:material} {:garment}.]""",
 }
 
 # plot → (the story, its questions)
@@ -255,7 +255,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         <once> {hero:cast.intro} ruined a {c:color} {thing:treasure}. It belonged to {other:cast.the}. It happened
         [while {hero} was showing off|on a {:day} at breakfast|while {hero} was trying to {hero.likes}]:
-        [rip|snap|oops]! There were {n:number} pieces. <about>
+        [oops|uh-oh|whoops]! There were {n:number} pieces. <about>
 
         "{hero.cry}" whispered {hero}. Nobody had seen it but a small {a:animal}. {hero} [swept up|gathered|picked up]
         what was left of the {c} {thing} and hid it {p:place.at}, among the {:p.finds}. [That night, {he} could not
@@ -267,8 +267,9 @@ PLOTS: dict[str, tuple[str, str]] = {
         [was afraid to say so|am so sorry|should have told you]."
 
         {other} was quiet [for a long time|for a moment|until the tea was cold]. "[A {thing} can be mended, but a lie
-        can't|Now I know that you tell the truth|I ruined one of yours, too]," said {other} {:how}. Together, they fixed it. <feast> You can still see where the {c} {thing} was mended. [{other} likes it
-        better that way.|It is stronger than ever.|But you have to look closely.]
+        can't|Now I know that you tell the truth|I ruined one of yours, too]," said {other} {:how}. Together, they fixed
+        the {thing}. <feast> You can still see where the {c} {thing} was mended. [{other} likes it better that way.|It
+        is stronger than ever.|But you have to look closely.]
         """,
         """
         What did {hero} ruin? A {c} {thing}.
@@ -321,9 +322,9 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         "{hero.cry} So that's the price," said {hero}, and ran back to {p}. "Fish, fish, take the {thing} back!"
 
-        [Poof|Ping|Whoosh]! The {c} {thing} was gone. At home, {hero.friend} was waiting
-        with {hero.food}. <feast> {hero} never wished for a {c} {thing} again. [Some wishes are best left as wishes.|The
-        golden fish is still there, but nobody asks it for anything.|It is wise to wish for what you already have.]
+        [Poof|Ping|Whoosh]! The {c} {thing} was gone. At home, {hero.friend} was waiting with {hero.food}. <feast>
+        {hero} never wished for a {c} {thing} again. [Some wishes are best left as wishes.|The golden fish is still
+        there, but nobody asks it for anything.|It is wise to wish for what you already have.]
         """,
         """
         Who granted the wish? A golden fish.
