@@ -46,7 +46,7 @@ MUSINGS: dict[str, str] = {
         surprises|quick|slow], and [the clock tower strikes {n:number} in the morning and {n} again at night|a
         {:treasure} gathers dust on the shelf|the {:animal}s come and go]. The cuckoo in the clock says that [a clock
         does not know what time is|time only counts when you are late|every tick is new]. {Other:cast.the} [measures
-        time in {:fruit}|measures time in naps|has never owned a watch], which [works just as well|is wrong but
+        time in {:fruit}|measures time in naps|has never owned a watch], which [works just as well|is silly but
         pleasant|is fine, too]. [If you wait for the right moment, bring a chair.|Yesterday was once a tomorrow that
         someone worried about.|The best hour is the one you do not notice.]""",
     "learning": """

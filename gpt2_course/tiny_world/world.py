@@ -10,10 +10,10 @@ CAST_TABLE = """
 Pip      | fox              | he  | in the hollow oak            | Hazel   | plum cake         | gray   | count the clouds      | thunder             | Whiskers and thunder!
 Hazel    | squirrel         | she | at the top of a pine tree    | Pip     | roasted chestnuts | brown  | hide acorns           | the long winter     | Nuts and needles!
 Bruno    | bear             | he  | in a cave behind the waterfall | Mina  | honey toast       | gold   | lick honey spoons     | bees                | Oh, my paws!
-Mina     | mouse            | she | in a teapot                  | Bruno   | yellow cheese     | yellow | write tiny letters    | mousetraps          | Squeak and crumbs!
+Mina     | mouse            | she | in a teapot                  | Bruno   | cheddar cheese    | yellow | write tiny letters    | mousetraps          | Squeak and crumbs!
 Olive    | owl              | she | in the bell tower            | Otto    | blackberry jam    | purple | read by moonlight     | bright lamps        | Hoot and holler!
 Otto     | otter            | he  | on a raft of reeds           | Olive   | fish soup         | blue   | slide down wet rocks  | dry summers         | Splash my tail!
-Tuck     | tortoise         | he  | under the stone bridge       | Zip     | green salad       | green  | tell long stories     | being flipped over  | Shells and slowpokes!
+Tuck     | tortoise         | he  | under the stone bridge       | Zip     | garden salad      | green  | tell long stories     | being flipped over  | Shells and slowpokes!
 Zip      | hare             | she | in the clover field          | Tuck    | carrot cake       | white  | race the wind         | standing still      | Quick as a wink!
 Rosa     | baker            | she | above the bakery             | Sam     | warm bread        | red    | sing to the dough     | cold ovens          | Flour and fire!
 Sam      | miller           | he  | in the old windmill          | Rosa    | apple dumplings   | white  | whistle in the wind   | mice in the grain   | Bless my millstones!
