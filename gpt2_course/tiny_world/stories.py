@@ -96,7 +96,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         On the way, someone called, "Stay and have {:dish} with us!" {hero} {:paused} and looked at the {c} {thing}.
         "[Another time|Maybe tomorrow|Save me some]!" {he} called, and walked on.
 
-        Then [the path ended|the road was washed out|the bridge was broken] near {p:outdoors}, and {hero} had to
+        Then [the path ended|the road was washed out|a bridge was out] near {p:outdoors}, and {hero} had to
         [stumble|creep|wander] among the {:p.finds} for {n:number} hours, with the {thing} [balanced on {his} head|held
         to {his} chest|tucked under {his} coat]. When {he} knocked at last, it was [almost midnight|dark|late], but not
         too late. "{other.cry}" said {other}. "You came!"

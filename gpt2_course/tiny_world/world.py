@@ -222,7 +222,6 @@ def _cast() -> tuple[Entity, ...]:
             name,
             {
                 **PRONOUNS[he],
-                "kind": kind,
                 "a": article(kind),
                 "intro": f"{article(kind)} named {name}",
                 "the": f"young {name}" if young else f"{name} the {kind}",
