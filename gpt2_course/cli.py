@@ -143,6 +143,10 @@ class Train:
             grades = grade(trainer.model, samples, n_documents)
             grades.save(folder)
             print(grades.table() + "\n")
+        if rules := trainer.history[-1].get("rules"):
+            worst = max(rules, key=rules.__getitem__)
+            share = rules[worst] / sum(rules.values())
+            print(f"The rule that costs it most: {worst}, {share:.0%} of its loss above the floor.\n")
         if self.config.preset == "laptop":
             print("Next, train a larger model (about an hour on two cores), or one on your own text:")
             print("  python train.py --preset story\n  python train.py --data my-text.txt")
@@ -286,6 +290,8 @@ class Evaluate:
     """The share of the text to measure, taken from its end; 1 measures all of it."""
     samples: int = 1000
     """How many texts of each kind to grade, if the text is Tiny World; 0 for none."""
+    by_rule: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Also split the loss above the floor by rule of Tiny World, to show which rules the model has not learned."""
 
     def run(self) -> None:
         model = GPT2.from_pretrained(self.model)
@@ -299,7 +305,7 @@ class Evaluate:
                 )
         else:
             stream = _held_out(find_corpus(self.data, self.val_fraction, self.column), tokenizer)
-        result = evaluate(model, tokenizer, stream)
+        result = evaluate(model, tokenizer, stream, by_rule=self.by_rule)
         print(f"loss            {result.loss:.4f} nats per token, over {result.n_tokens:,} tokens")
         print(f"perplexity      {result.perplexity:.2f}")
         print(f"bits per byte   {result.bits_per_byte:.4f}, over {result.n_bytes:,} bytes")
@@ -308,6 +314,8 @@ class Evaluate:
                 f"floor           {result.floor:.4f} nats per token; the loss is {result.loss / result.floor:.3f} × "
                 f"that"
             )
+        if self.by_rule:
+            print("\n" + result.table_of_rules())
         if DataSpec.parse(self.data).kind == "tiny-world" and self.samples:
             print(f"\nJudged by {self.samples:,} samples of each kind at temperature 0.8:")
             n_trained = DataSpec.parse(_training_text(self.model)).n_documents or 0

@@ -68,5 +68,7 @@ def _is_entry(entry: Any) -> bool:
     number = (int, float)
     if "val_loss" not in entry:
         return isinstance(entry.get("loss"), number)
-    sound = isinstance(entry["val_loss"], number) and isinstance(entry.get("sample"), str)
+    rules = entry.get("rules", {})
+    sound = isinstance(entry["val_loss"], number) and isinstance(entry.get("sample"), str) and isinstance(rules, dict)
+    sound = sound and all(isinstance(excess, number) for excess in rules.values())
     return sound and all(isinstance(entry.get(name), (*number, type(None))) for name in ("loss", "floor"))

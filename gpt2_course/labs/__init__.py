@@ -91,7 +91,7 @@ class Playground(Lab):
 
 
 class TrainingReplay(Lab):
-    """The training of the shipped model: loss, floor, and samples; `report=-1` is the last report."""
+    """The training of the shipped model: loss, floor, samples, and each rule's cost; `report=-1` is the last report."""
 
     report = traitlets.Int(-1).tag(sync=True)
 

@@ -188,7 +188,13 @@ class Kernel:
         """The training reports of the shipped model."""
         folder = SHIPPED[DEFAULT_MODEL]
         reports = [
-            {"step": e["step"], "loss": e["val_loss"], "floor": e["floor"], "sample": e["sample"]}
+            {
+                "step": e["step"],
+                "loss": e["val_loss"],
+                "floor": e["floor"],
+                "sample": e["sample"],
+                "rules": e.get("rules", {}),  # older runs did not record them
+            }
             for e in read_history(folder)
             if "val_loss" in e
         ]

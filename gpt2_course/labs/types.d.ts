@@ -76,6 +76,8 @@ export interface Report {
   loss: number;
   floor: number;
   sample: string;
+  /** What each rule of Tiny World costs: its part of loss − floor. Empty if it was not recorded. */
+  rules: Record<string, number>;
 }
 
 /** The tokens that are shown, and the number left out for lack of space. */

@@ -18,7 +18,9 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 
 Memory = dict[str, "Entity | str"]  # what a text has established so far, by name
 
@@ -70,15 +72,17 @@ class Draft:
 
 
 class Reading:
-    """A text being parsed: how far any derivation has reached, and what the grammar expected there."""
+    """A text being parsed: what the grammar expected where parsing got furthest, and where each derivation failed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.furthest = 0
         self.expected: list[tuple[str, str]] = []  # (a value's name or "sentence", the words)
+        self.failed = [0.0] * (len(text) + 1)  # the probability of all derivations that match exactly this much of it
 
-    def says(self, words: str, at: int, what: str) -> bool:
-        """Whether the text continues with these words at position `at`; if not, note how far they match."""
+    def says(self, words: str, way: Way, what: str, log_prob: float = 0.0) -> bool:
+        """Whether the text continues with these words, chosen with `log_prob`; if not, note how far they match."""
+        at = way.at
         if self.text.startswith(words, at):
             return True
         reached = at
@@ -86,15 +90,42 @@ class Reading:
             if expected != found:
                 break
             reached += 1
+        self.failed[reached] += math.exp(way.log_prob + log_prob)
         if reached > self.furthest:
             self.furthest, self.expected = reached, []
         if reached == self.furthest:
             self.expected.append((what, words))
         return False
 
+    def prefix_probabilities(self) -> list[float]:
+        """P(a text starts with the first n characters of this one), for n = 0 … all of them.
 
-# A partial derivation: where it ends in the text, what it has established, and the log-probability of its choices.
-Way = tuple[int, Memory, float]
+        These are exact once every way to read the text has been tried and every way to its end, or to an earlier one,
+        has been added to `failed` where it ends: a derivation that fails at n has the first n characters in common.
+        """
+        return list(accumulate(reversed(self.failed)))[::-1]
+
+
+class Step(NamedTuple):
+    """A node on the way to a text, and the state when it was reached; steps form a list that starts at the last one."""
+
+    before: Step | None
+    node: Node
+    at: int
+    memory: Memory
+
+
+class Way(NamedTuple):
+    """A partial derivation."""
+
+    at: int = 0  # where it ends in the text
+    memory: Memory = {}  # what it has established; never changed in place  # noqa: RUF012
+    log_prob: float = 0.0  # of its choices
+    step: Step | None = None  # the last of its words, slots, and choices
+
+    def through(self, node: Node) -> Step:
+        """The step that this derivation takes when it reaches a node."""
+        return Step(self.step, node, self.at, self.memory)
 
 
 class Node:
@@ -104,8 +135,8 @@ class Node:
         """Draw one of this node's texts and record its choices in the draft."""
         raise NotImplementedError
 
-    def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        """Every way this node can produce the text that starts at position `at`."""
+    def read(self, text: Reading, way: Way) -> Iterator[Way]:
+        """Every way to continue a derivation with what this node can produce of the text."""
         raise NotImplementedError
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
@@ -122,9 +153,9 @@ class Words(Node):
     def sample(self, draft: Draft) -> str:
         return self.words
 
-    def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        if text.says(self.words, at, "sentence"):
-            yield at + len(self.words), memory, 0.0
+    def read(self, text: Reading, way: Way) -> Iterator[Way]:
+        if text.says(self.words, way, "sentence"):
+            yield Way(way.at + len(self.words), way.memory, way.log_prob, way.through(self))
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
         yield self.words, memory, 0.0
@@ -139,22 +170,17 @@ class Row(Node):
     def sample(self, draft: Draft) -> str:
         return "".join([part.sample(draft) for part in self.parts])
 
-    def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
+    def read(self, text: Reading, way: Way) -> Iterator[Way]:
         # An explicit stack, because recursion over the many parts of a story would exceed Python's recursion limit.
-        if not self.parts:
-            yield at, memory, 0.0
-            return
-        last = len(self.parts) - 1
-        stack = [(self.parts[0].read(text, at, memory), 0.0)]
+        stack = [iter([way])]
         while stack:
-            ways, before = stack[-1]
-            way = next(ways, None)
-            if way is None:
+            reached = next(stack[-1], None)
+            if reached is None:
                 stack.pop()
-            elif len(stack) - 1 == last:
-                yield way[0], way[1], before + way[2]
+            elif len(stack) > len(self.parts):
+                yield reached
             else:
-                stack.append((self.parts[len(stack)].read(text, way[0], way[1]), before + way[2]))
+                stack.append(self.parts[len(stack) - 1].read(text, reached))
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
         if not self.parts:
@@ -185,10 +211,10 @@ class Choice(Node):
         draft.log_prob += self.log_probs[i]
         return self.options[i].sample(draft)
 
-    def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
+    def read(self, text: Reading, way: Way) -> Iterator[Way]:
+        step = way.through(self)
         for option, log_prob in zip(self.options, self.log_probs, strict=True):
-            for end, after, p in option.read(text, at, memory):
-                yield end, after, log_prob + p
+            yield from option.read(text, Way(way.at, way.memory, way.log_prob + log_prob, step))
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
         for option, log_prob in zip(self.options, self.log_probs, strict=True):
@@ -209,13 +235,16 @@ class Slot(Node):
     source: Callable[[Memory], Sequence[Entity]] | None = None
     capital: bool = False
     article: bool = False
+    of_memory: bool = False  # whether the list belongs to a value drawn earlier
 
-    def _say(self, value: Entity | str) -> str:
+    def say(self, value: Entity | str) -> str:
+        """The words for this value here."""
         words = form(value, self.path)
         words = article(words) if self.article else words
         return words[0].upper() + words[1:] if self.capital else words
 
-    def _options(self, memory: Memory) -> list[Entity]:
+    def options(self, memory: Memory) -> list[Entity]:
+        """The values that can be drawn here."""
         assert self.source is not None, f"{{{self.name}}} is used before it is drawn"
         if not self.name:
             return list(self.source(memory))
@@ -228,34 +257,37 @@ class Slot(Node):
     def sample(self, draft: Draft) -> str:
         value = draft.memory.get(self.name)
         if value is None:
-            options = self._options(draft.memory)
+            options = self.options(draft.memory)
             value = options[draft.choose(len(options))]
             if self.name:
                 draft.memory[self.name] = value
-        return self._say(value)
+        return self.say(value)
 
-    def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
+    def read(self, text: Reading, way: Way) -> Iterator[Way]:
+        at, memory, log_prob, _ = way
+        step = way.through(self)
         value = memory.get(self.name)
         if value is not None:
-            words = self._say(value)
-            if text.says(words, at, ".".join((self.name, *self.path))):
-                yield at + len(words), memory, 0.0
+            words = self.say(value)
+            if text.says(words, way, ".".join((self.name, *self.path))):
+                yield Way(at + len(words), memory, log_prob, step)
             return
-        options = self._options(memory)
+        options = self.options(memory)
+        draw = -math.log(len(options))
         for option in options:
-            words = self._say(option)
-            if text.says(words, at, self.name or "sentence"):
+            words = self.say(option)
+            if text.says(words, way, self.name or "sentence", draw):
                 after = {**memory, self.name: option} if self.name else memory
-                yield at + len(words), after, -math.log(len(options))
+                yield Way(at + len(words), after, log_prob + draw, step)
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
         if self.name in memory:
-            yield self._say(memory[self.name]), memory, 0.0
+            yield self.say(memory[self.name]), memory, 0.0
             return
-        options = self._options(memory)
+        options = self.options(memory)
         for option in options:
             after = {**memory, self.name: option} if self.name else memory
-            yield self._say(option), after, -math.log(len(options))
+            yield self.say(option), after, -math.log(len(options))
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,9 +302,9 @@ class Keep(Node):
         draft.memory[self.name] = words
         return words
 
-    def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        for end, after, p in self.piece.read(text, at, memory):
-            yield end, {**after, self.name: text.text[at:end]}, p
+    def read(self, text: Reading, way: Way) -> Iterator[Way]:
+        for end, memory, log_prob, step in self.piece.read(text, way):
+            yield Way(end, {**memory, self.name: text.text[way.at : end]}, log_prob, step)
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
         for text, after, p in self.piece.all(memory):
@@ -286,7 +318,8 @@ class Fresh(Node):
     pool: str
     options: tuple[Node, ...]
 
-    def _left(self, memory: Memory) -> list[int]:
+    def left(self, memory: Memory) -> list[int]:
+        """The numbers of the options that have not been drawn yet."""
         drawn = str(memory.get(self.pool, "")).split()
         return [i for i in range(len(self.options)) if str(i) not in drawn]
 
@@ -294,19 +327,20 @@ class Fresh(Node):
         return {**memory, self.pool: f"{memory.get(self.pool, '')} {i}"}
 
     def sample(self, draft: Draft) -> str:
-        left = self._left(draft.memory)
+        left = self.left(draft.memory)
         i = left[draft.choose(len(left))]
         draft.memory = self._with(draft.memory, i)
         return self.options[i].sample(draft)
 
-    def read(self, text: Reading, at: int, memory: Memory) -> Iterator[Way]:
-        left = self._left(memory)
+    def read(self, text: Reading, way: Way) -> Iterator[Way]:
+        left = self.left(way.memory)
+        start = Way(way.at, way.memory, way.log_prob - math.log(len(left)), way.through(self))
         for i in left:
-            for end, after, p in self.options[i].read(text, at, memory):
-                yield end, self._with(after, i), p - math.log(len(left))
+            for end, memory, log_prob, step in self.options[i].read(text, start):
+                yield Way(end, self._with(memory, i), log_prob, step)
 
     def all(self, memory: Memory) -> Iterator[tuple[str, Memory, float]]:
-        left = self._left(memory)
+        left = self.left(memory)
         for i in left:
             for text, after, p in self.options[i].all(memory):
                 yield text, self._with(after, i), p - math.log(len(left))
@@ -411,4 +445,4 @@ class Language:
 
         if not path:
             raise ValueError(f"There is no list {first!r}, named in {text!r}: add it, or correct its name.")
-        return Slot(name, tuple(path[1:]), part_of, capital), end + 1
+        return Slot(name, tuple(path[1:]), part_of, capital, of_memory=True), end + 1

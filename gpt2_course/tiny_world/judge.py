@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gpt2_course.tiny_world.documents import FACT, GRAMMAR, Kind, log_prob_of_kind, settled_facts
-from gpt2_course.tiny_world.grammar import Reading
+from gpt2_course.tiny_world.grammar import Reading, Way
 from gpt2_course.tiny_world.songs import COUPLETS
 
 Mistake = Literal["name", "pronoun", "fact", "rhyme", "chorus", "sentence", "end"]
@@ -37,9 +37,9 @@ def judge(text: str) -> Verdict:
     best = Reading(text)
     for kind, grammar in GRAMMAR.items():
         reading = Reading(text)
-        for end, memory, log_prob in grammar.read(reading, 0, {}):
+        for end, memory, log_prob, _ in grammar.read(reading, Way(log_prob=log_prob_of_kind(kind))):
             if end == len(text):
-                return Verdict(True, kind, None, "", log_prob_of_kind(kind) + log_prob, settled_facts(memory))
+                return Verdict(True, kind, None, "", log_prob, settled_facts(memory))
             if end > reading.furthest:
                 reading.furthest, reading.expected = end, [("end", "")]
         if reading.furthest > best.furthest:
@@ -76,7 +76,7 @@ def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
 
 def answers_right(text: str) -> bool:
     """Whether a text is one question about the world's facts followed by the correct answer."""
-    return any(end == len(text) for end, _, _ in FACT.read(Reading(text), 0, {}))
+    return any(way.at == len(text) for way in FACT.read(Reading(text), Way()))
 
 
 def rhymes(song: str) -> tuple[int, int]:

@@ -6,8 +6,9 @@ import math
 import os
 import weakref
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from gpt2_course.data import TokenStream, read_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.devices import CompiledLoss, best_precision, can_compile, working_device
-from gpt2_course.evaluation import document_losses, evenly_spaced_windows, mean_loss
+from gpt2_course.evaluation import RuleMeter, document_token_losses, evenly_spaced_windows, mean_loss
 from gpt2_course.history import Entry, append_entry, one_line, read_history, replace_history
 from gpt2_course.lock import reserving
 from gpt2_course.model import GPT2
@@ -301,9 +302,9 @@ class Trainer:
         self._record({"step": self.step, **dict(zip(self.measured, means, strict=True))})
 
     def _report(self, verbose: bool) -> None:
-        """Record and print the validation loss and a sample."""
+        """Record and print the validation loss and a sample; record what each rule of Tiny World costs."""
         config = self.config
-        val_loss, floor = self._validate()
+        val_loss, floor, rules = self._validate()
         if not math.isfinite(val_loss):
             self._diverged("loss")
         sample = ""
@@ -312,7 +313,8 @@ class Trainer:
             sample = text.removeprefix(config.sample_prompt)
         last = self.history[-1] if self.history else {}
         measured = {name: last.get(name) for name in self.measured}
-        self._record({"step": self.step, **measured, "val_loss": val_loss, "floor": floor, "sample": sample})
+        entry = {"step": self.step, **measured, "val_loss": val_loss, "floor": floor, "sample": sample}
+        self._record({**entry, "rules": rules} if rules else entry)
         if verbose:
             lowest = "" if floor is None else f"floor {floor:.3f} │ "
             also = self._in_words(measured, floor)
@@ -323,16 +325,27 @@ class Trainer:
         loss = measured["loss"]
         return "" if floor is not None else "training      │ " if loss is None else f"training {loss:.2f} │ "
 
-    def _validate(self) -> tuple[float, float | None]:
-        """The validation loss and, if known, its floor; both in nats per token."""
+    def _validate(self) -> tuple[float, float | None, dict[str, float]]:
+        """The validation loss and, if known, its floor and the excess by rule; all in nats per token."""
         config = self.config
         if not self._val_documents:
             starts = self._val_windows
-            return mean_loss(self.model, self.val_data, starts, config.context, config.batch_size), None
+            return mean_loss(self.model, self.val_data, starts, config.context, config.batch_size), None, {}
         n_tokens = sum(len(document) - 1 for document in self._val_documents)
-        loss = float(document_losses(self.model, self._val_documents).sum()) / n_tokens
+        losses = document_token_losses(self.model, self._val_documents)
+        loss = float(torch.cat(losses).double().mean())
         nats = self.val_data.document_nats[: len(self._val_documents)]
-        return loss, sum(nats) / n_tokens if nats else None
+        rules = self._rule_meter.split(losses) if self._rule_meter else {}
+        floor = sum(nats) / n_tokens if nats else None
+        return loss, floor, {rule: round(part.excess, 6) for rule, part in rules.items()}
+
+    @cached_property
+    def _rule_meter(self) -> RuleMeter | None:
+        """The meter for the validation documents; None if they are not from Tiny World, or from another version."""
+        if self.model.tokenizer and self.val_data.document_nats:
+            with suppress(ValueError):
+                return RuleMeter(self.model.tokenizer, self._val_documents)
+        return None
 
     def _record(self, entry: Entry) -> None:
         entry["seconds"] = round(self.seconds, 3)

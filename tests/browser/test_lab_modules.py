@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 import gpt2_course.labs
 from gpt2_course import GPT2
 from gpt2_course.labs.kernel import CALLS, Kernel
-from gpt2_course.labs.lab import bundle
+from gpt2_course.labs.lab import CSS, bundle
 
 SETTINGS: dict[str, Any] = {"temperature": 0.9, "top_k": 40, "top_p": 0.95}
 TEXT = "Once upon a time, a fox named Pip"
@@ -100,6 +101,100 @@ async (code) => {
 def test_a_labs_code_runs_as_one_file(browser: Browser, lab: Any) -> None:
     page = browser.new_page()  # without a server, so an import of another file would fail
     assert page.evaluate(RUN, bundle(lab.module)) == ["function", True, []]
+    page.close()
+
+
+REPLAY = """
+async ([code, css, reports, theme]) => {
+  document.documentElement.dataset.theme = theme;
+  document.documentElement.lang = "en";
+  document.title = "Replay";
+  document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
+  const main = document.body.appendChild(document.createElement("main"));
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const { default: lab } = await import(url);
+  const listeners = {};
+  const traits = { report: 0 };
+  await lab.render({
+    el: main.appendChild(document.createElement("div")),
+    model: {
+      get: (name) => traits[name],
+      set: (name, value) => { traits[name] = value; listeners[`change:${name}`](); },
+      save_changes() {},
+      on: (event, listener) => { listeners[event] = listener; },
+      send: ({ id }) => queueMicrotask(() => listeners["msg:custom"]({ id, done: { reports } })),
+    },
+  });
+}
+"""
+# names and pronouns are learned, spelling is nearly learned, and the last model beats the floor on rhymes by luck
+COSTS: list[dict[str, float]] = [
+    {"spelling and grammar": 4.0, "a name carried on": 2.0, "a pronoun": 1.0, "a rhyme": 0.5},
+    {"a name carried on": 1.5, "spelling and grammar": 0.4, "a pronoun": 0.1, "a rhyme": 0.5},
+    {"a rhyme": -0.0001, "spelling and grammar": 0.003, "a name carried on": 0.001, "a pronoun": 0.0},
+]
+
+
+def replay(browser: Browser, costs: list[dict[str, float]], theme: str = "light", width: int = 360) -> Page:
+    """A page that shows the training replay of a run with these costs of its rules."""
+    page = browser.new_page(viewport={"width": width, "height": 1000})
+    page.set_content(
+        f"<!doctype html><style>body {{ background: {'#14181e' if theme == 'dark' else '#fff'}; "
+        f"--pst-color-text-base: {'#ced6dd' if theme == 'dark' else '#323232'} }}</style>"
+    )
+    reports = [
+        {"step": 10**i, "loss": 0.26 + sum(cost.values()), "floor": 0.26, "sample": f"Sample {i}", "rules": cost}
+        for i, cost in enumerate(costs)
+    ]
+    page.evaluate(REPLAY, [bundle("training_replay"), CSS, reports, theme])
+    return page
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_replay_shows_what_is_left_to_learn_of_each_rule(browser: Browser, theme: str, width: int) -> None:
+    page = replay(browser, COSTS, theme, width)
+    bars, slider = page.locator(".lab-rules .lab-bar"), page.get_by_label("Training progress")
+    assert bars.locator(".lab-name").all_text_contents() == list(COSTS[0])  # in the same order at each step
+
+    def shown() -> list[list[Any]]:
+        """Each bar's text, and its width as a share of the widest it can be."""
+        return bars.evaluate_all(
+            """bars => bars.map((bar) => {
+              const [, fill, value] = bar.children;
+              const room = value.getBoundingClientRect().left - fill.getBoundingClientRect().left - 8;
+              return [value.textContent, fill.getBoundingClientRect().width / room];
+            })"""
+        )
+
+    def close(*values: tuple[str, float]) -> list[list[Any]]:
+        return [[text, pytest.approx(share, abs=0.02)] for text, share in values]
+
+    assert shown() == close(*[("100%", 1)] * 4)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert shown() == close(("10%", 0.1), ("75%", 0.75), ("10%", 0.1), ("100%", 1))
+    assert "The rule that costs it most: a name carried on, 60% of" in (
+        page.get_by_role("status").last.text_content() or ""
+    )
+    assert page.locator(".lab-drawn .lab-name").all_text_contents() == ["a name carried on"]
+    page.keyboard.press("End")
+    assert [text for text, _ in shown()] == ["0.07%", "0.05%", "0%", "0%"]
+    assert page.get_by_role("list", name="Still to learn of each rule").get_by_role("listitem").count() == 4
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert bars.evaluate_all(
+        "bars => bars.every((bar) => [...bar.children].every((c) => c.scrollWidth <= c.clientWidth))"
+    )
+    found = Axe().run(page, options={"preload": False}).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
+    page.close()
+
+
+def test_the_replay_of_a_run_without_rules_shows_no_bars(browser: Browser) -> None:
+    page = replay(browser, [{}, {}])
+    assert page.get_by_role("slider").count() == 1
+    assert "rule" not in page.locator("main").inner_text()
+    assert page.locator(".lab-rules, .lab-small").count() == 0
     page.close()
 
 

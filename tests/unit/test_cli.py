@@ -19,6 +19,7 @@ from transformers import GPT2LMHeadModel
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.cli import COMMANDS, UNFINISHED, _resume_command, main
 from gpt2_course.data import read_shards
+from gpt2_course.history import read_history
 from gpt2_course.lock import LOCK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,6 +84,27 @@ def test_train_generate_evaluate_and_export_in_a_row(capsys: pytest.CaptureFixtu
 
     assert main(["export", "--model", "runs/laptop-text", "--out", "shared"]) == 0
     assert GPT2LMHeadModel.from_pretrained("shared").num_parameters() == GPT2.from_pretrained("shared").num_parameters()
+
+
+def test_on_tiny_world_training_names_the_costliest_rule_and_evaluation_prints_all(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpt2_course.data.text.VAL_DOCUMENTS", 20)
+    shape = ["--n-positions", "1200", "--context", "1100"]  # enough for whole documents
+    few = ["--steps", "2", "--batch-size", "1", "--grade-samples", "0", "--sample-tokens", "0"]
+    assert main([*TRAIN, *shape, *few, "--data", "tiny-world:100", "--out", "run"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("The rule that costs"))
+    rules = read_history(Path("run"))[-1]["rules"]
+    worst = max(rules, key=rules.__getitem__)
+    share = rules[worst] / sum(rules.values())
+    assert line == f"The rule that costs it most: {worst}, {share:.0%} of its loss above the floor."
+
+    assert main(["evaluate", "--model", "run", "--by-rule", "--samples", "0"]) == 0
+    table = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert table[1].startswith("pure chance")
+    assert table[2].startswith(worst)
+    assert f"{share:6.1%}" in table[2]
+    assert len(table) == 2 + len(rules) + 1
 
 
 @pytest.mark.posix
@@ -296,6 +318,7 @@ def test_an_option_without_a_value_points_to_the_commands_help(option: str, caps
         (["generate", "--model", "nowhere"], "There is no model folder 'nowhere'"),
         (["evaluate", "--model", "model", "--data", "nosuch"], "There is no text 'nosuch'"),
         (["evaluate", "--model", "model", "--data", "text.txt", "--val-fraction", "7"], "val_fraction must be"),
+        (["evaluate", "--model", "model", "--data", "text.txt", "--by-rule"], "another text: choose Tiny World"),
         (["tokenize", "--data", "text.txt", "--out", "shards", "--tokenizer", "nowhere"], "nowhere"),
         (["export", "--model", "model", "--out", "."], "is not empty: choose another folder"),
     ],

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
-from gpt2_course.data import find_corpus, read_shards, write_shards
-from gpt2_course.evaluation import document_losses, evaluate
+from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
+from gpt2_course.evaluation import RuleMeter, document_losses, evaluate
 from gpt2_course.grades import grade
-from gpt2_course.tiny_world import documents
+from gpt2_course.tiny_world import Document, documents
+from gpt2_course.tiny_world.rules import RULES, token_rules
 
 
 def test_losses_are_per_document_and_start_at_the_first_token(tmp_path: Path) -> None:
@@ -60,6 +63,71 @@ def test_document_losses_never_keep_all_logits_in_memory(monkeypatch: pytest.Mon
         torch.testing.assert_close(document_losses(model, rows), whole)
         assert max(sizes) <= max(limit, 20_000)
         assert sum(sizes) == sum(len(row) - 1 for row in rows) * 20_000
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[GPT2, Tokenizer, TokenStream, list[Document]]:
+    """An untrained model, and 30 documents as a stream."""
+    texts = list(islice(documents(0, "val"), 30))
+    tokenizer = Tokenizer.train([d.text for d in texts], 500)
+    torch.manual_seed(0)
+    model = GPT2(GPT2Config(tokenizer.vocab_size, 700, 16, 1, 2, initializer_range=0.3), tokenizer)
+    end = tokenizer.end_of_text
+    assert end is not None
+    ids = [tokenizer.encode(d.text) for d in texts]
+    array = np.array([i for row in ids for i in [*row, end]], np.uint16)
+    longest, nats = max(map(len, ids)), [-d.log_prob for d in texts]
+    return model, tokenizer, TokenStream([array], tokenizer.vocab_size, end, longest, nats), texts
+
+
+def test_the_excess_by_rule_adds_up_to_the_loss_above_the_floor(world: Any) -> None:
+    model, tokenizer, stream, _ = world
+    plain, result = evaluate(model, tokenizer, stream), evaluate(model, tokenizer, stream, by_rule=True)
+    assert (result.loss, result.floor, result.n_tokens) == pytest.approx((plain.loss, plain.floor, plain.n_tokens))
+    assert result.floor is not None
+    excess = math.fsum(part.excess for part in result.rules.values())
+    assert excess == pytest.approx(result.loss - result.floor, abs=1e-9)
+    assert sum(part.n_tokens for part in result.rules.values()) == result.n_tokens
+    for part in result.rules.values():
+        assert part.per_token * part.n_tokens == pytest.approx(part.excess * result.n_tokens)
+    sizes = [part.excess for part in result.rules.values()]
+    assert sizes == sorted(sizes, reverse=True)
+    assert set(result.rules) == set(RULES)
+
+    first, *lines = result.table_of_rules().splitlines()[1:]
+    assert first.split()[-1] == f"{result.floor:.5f}"
+    assert [line[:24].strip() for line in lines] == [*result.rules, "loss"]
+    assert [line.count("█") for line in lines[:-1]] == [round(20 * size / sizes[0]) for size in sizes]
+    assert lines[-1].split()[-1] == f"{result.loss:.5f}"
+
+
+def test_a_perfect_model_has_no_excess_and_a_worse_one_has_it_where_it_is_worse(world: Any) -> None:
+    _, tokenizer, stream, texts = world
+    meter = RuleMeter(tokenizer, stream.documents())
+    truth = []
+    for d in texts:
+        pieces = map(tokenizer.decode, [[i] for i in tokenizer.encode(d.text)])
+        truth.append(token_rules(d.text, list(accumulate(map(len, pieces)))))
+    losses = [torch.tensor([token.nats for token in tokens], dtype=torch.float64) for tokens in truth]
+    assert [part.excess for part in meter.split(losses).values()] == pytest.approx([0] * len(RULES), abs=1e-12)
+
+    for tokens, loss in zip(truth, losses, strict=True):
+        loss += torch.tensor([2.0 * (token.rule == "a pronoun") for token in tokens])
+    parts = meter.split(losses)
+    worst = next(iter(parts))
+    assert (worst, parts[worst].per_token) == ("a pronoun", pytest.approx(2))
+    assert sum(part.excess for part in parts.values()) == pytest.approx(parts[worst].excess)
+
+
+def test_only_whole_documents_of_tiny_world_are_split_by_rule(world: Any) -> None:
+    model, tokenizer, stream, texts = world
+    with pytest.raises(ValueError, match="choose Tiny World"):
+        evaluate(model, tokenizer, TokenStream(stream.arrays, 500, stream.end_of_text, 600), by_rule=True)
+    with pytest.raises(ValueError, match=f"the longest has {stream.longest_document} tokens and the context 99: "):
+        evaluate(model, tokenizer, stream, context=99, by_rule=True)
+    other = texts[0].text.replace(" ", "_", 1)
+    with pytest.raises(ValueError, match="not a document of Tiny World"):
+        RuleMeter(tokenizer, [torch.tensor([0, *tokenizer.encode(other), 0])])
 
 
 class Recital:

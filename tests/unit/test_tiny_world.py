@@ -14,7 +14,7 @@ import pytest
 
 from gpt2_course.tiny_world import Document, documents, judge
 from gpt2_course.tiny_world.documents import GRAMMAR, log_prob_of_kind
-from gpt2_course.tiny_world.grammar import Draft, Language, Reading
+from gpt2_course.tiny_world.grammar import Draft, Language, Reading, Way
 from gpt2_course.tiny_world.judge import answers_right, rhymes
 from gpt2_course.tiny_world.stories import PASSAGES, PLOTS
 from gpt2_course.tiny_world.world import CAST, LISTS, PLACES
@@ -104,10 +104,10 @@ def test_facts_contain_what_a_story_establishes() -> None:
 def test_every_text_has_one_derivation_and_its_log_probability_is_exact(some: list[Document]) -> None:
     for document in some:
         ways = [
-            log_prob_of_kind(kind) + log_prob
+            way.log_prob
             for kind, grammar in GRAMMAR.items()
-            for end, _, log_prob in grammar.read(Reading(document.text), 0, {})
-            if end == len(document.text)
+            for way in grammar.read(Reading(document.text), Way(log_prob=log_prob_of_kind(kind)))
+            if way.at == len(document.text)
         ]
         assert ways == [pytest.approx(document.log_prob, abs=1e-9)], document.text
 

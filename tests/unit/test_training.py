@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from safetensors.torch import load_file
 
 from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
-from gpt2_course.data import TokenStream, find_corpus, write_shards
+from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
 from gpt2_course.devices import best_device, best_precision, can_compile
 from gpt2_course.evaluation import evaluate
 from gpt2_course.history import read_history
 from gpt2_course.lock import LOCK
+from gpt2_course.tiny_world import documents
 from gpt2_course.training.initialization import start_as_copier
 from gpt2_course.training.schedule import learning_rate_factor, sequence_length
 from gpt2_course.training.signals import stop_requests
@@ -522,6 +524,7 @@ def test_a_truncated_history_is_read_up_to_its_last_whole_line(tmp_path: Path, t
     [
         *["5", "null", "[]", "{}", '"step"', "half", '{"step": "1", "loss": 2.5}', '{"step": 1, "loss": "small"}'],
         *['{"step": 1, "val_loss": 2.5}', '{"step": 1, "loss": null, "val_loss": null, "sample": ""}'],
+        *['{"step": 1, "val_loss": 2.5, "sample": "", "rules": ' + rules for rules in ("[1]}", '{"a": "b"}}', "null}")],
     ],
 )
 def test_an_invalid_line_in_the_history_is_reported_by_number(tmp_path: Path, line: str) -> None:
@@ -677,6 +680,29 @@ def test_short_documents_without_end_tokens_are_read_as_one_text(config: TrainCo
     assert not trainer.val_data.fits(1000)
     trainer.train(verbose=False)
     assert evaluate(trainer.model, tokenizer, trainer.val_data).n_tokens > 0
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["this version", "another version"])
+def test_reports_on_tiny_world_say_what_each_rule_costs(config: TrainConfig, old: bool) -> None:
+    folder = Path(config.out)
+    shards = folder.parent / "shards"
+    world = [document.text for document in islice(documents(0, "val"), 40)]
+    tokenizer = Tokenizer.train(world, 300)
+    shape = replace(SMALL, vocab_size=300, n_positions=1200)
+    config = replace(config, model=shape, context=1000, batch_size=1, steps=3, report_every=3, report_sequences=9)
+    write_shards(find_corpus("tiny-world:20"), tokenizer, shards)
+    _, train, val = read_shards(shards)
+    if old:  # of another world: a document that is not in this one
+        val.arrays[0] = val.arrays[0].copy()
+        val.arrays[0][5:8] = val.arrays[0][5]
+    trainer = Trainer(GPT2(shape, tokenizer), train, val, config, folder)
+    trainer.train(verbose=False)
+    for report in [entry for entry in read_history(folder) if "val_loss" in entry]:
+        assert ("rules" in report) is not old
+        if not old:
+            assert "a name carried on" in report["rules"]
+            excess = report["val_loss"] - report["floor"]
+            assert sum(report["rules"].values()) == pytest.approx(excess, abs=2e-5)
 
 
 # ---- evaluation ------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 /**
- * Training replay: a slider through the model's training, with the loss, its floor, and a sample from each step.
+ * Training replay: a slider through the model's training, with the loss, its floor, and a sample from each step. If the
+ * costs of the rules were recorded, bars show how much of each is left.
  *
  * @import { Lab, Model, Report } from "../types.d.ts"
  */
-import { bind, button, connect, field, h, messageLine, svg } from "./ui.mjs";
+import { bind, button, connect, field, h, messageLine, percent, svg } from "./ui.mjs";
 
 const [HEIGHT, LEFT, BOTTOM, TOP] = [240, 40, 30, 18]; // pixels
 
@@ -67,6 +68,18 @@ function show(model, el, reports) {
   }
 
   const words = h("p", { role: "status" });
+  const bars = Object.keys(reports[0].rules).map((rule) => {
+    const fill = h("span", { class: "lab-fill" });
+    const value = h("span", { class: "lab-value" });
+    const bar = h("span", { class: "lab-bar" }, h("span", { class: "lab-name" }, rule), fill, value);
+    return { rule, fill, value, bar };
+  });
+  const title = h("p", { class: "lab-small" }, "Still to learn of each rule of Tiny World:");
+  const rules = h(
+    "ol",
+    { class: "lab-bars lab-rules", "aria-label": "Still to learn of each rule" },
+    bars.map(({ bar }) => h("li", {}, bar)),
+  );
   const sample = h("blockquote", {
     class: "lab-text",
     dir: "auto",
@@ -98,7 +111,7 @@ function show(model, el, reports) {
     model.save_changes();
   }
   function draw() {
-    const { step, loss, floor, sample: text } = reports[Number(input.value)];
+    const { step, loss, floor, sample: text, rules: costs } = reports[Number(input.value)];
     dot.setAttribute("cx", String(x(step)));
     dot.setAttribute("cy", String(y(loss)));
     guide.setAttribute("x1", String(x(step)));
@@ -107,6 +120,17 @@ function show(model, el, reports) {
     words.textContent =
       `Step ${step.toLocaleString("en")}: loss ${loss.toFixed(3)}, ` +
       `${ratio} times the floor of ${floor.toFixed(3)}.`;
+    if (bars.length) {
+      const [worst, cost] = Object.entries(costs).reduce((a, b) => (b[1] > a[1] ? b : a));
+      const share = percent(cost / (loss - floor));
+      words.textContent += ` The rule that costs it most: ${worst}, ${share} of the loss above the floor.`;
+      bars.forEach(({ rule, fill, value, bar }) => {
+        const left = Math.max(0, costs[rule] / reports[0].rules[rule]); // a few tokens may cost less than they should
+        fill.style.setProperty("--share", String(Math.min(1, left)));
+        value.textContent = percent(left);
+        bar.classList.toggle("lab-drawn", rule === worst);
+      });
+    }
     input.setAttribute("aria-valuetext", `step ${step}`);
     sample.textContent = text;
   }
@@ -121,7 +145,9 @@ function show(model, el, reports) {
   });
   const resized = new ResizeObserver(drawCurve);
   resized.observe(el);
-  el.append(curve, h("div", { class: "lab-row" }, play, field("Training progress", input)), words, sample);
+  el.append(curve, h("div", { class: "lab-row" }, play, field("Training progress", input)), words);
+  if (bars.length) el.append(title, rules);
+  el.append(sample);
   drawCurve();
   return () => {
     pause();

@@ -233,7 +233,15 @@ const calls = {
       .trim()
       .split("\n");
     const reports = lines.map((line) => JSON.parse(line)).filter((line) => line.val_loss !== undefined);
-    return { reports: reports.map(({ step, val_loss, floor, sample }) => ({ step, loss: val_loss, floor, sample })) };
+    return {
+      reports: reports.map(({ step, val_loss, floor, sample, rules = {} }) => ({
+        step,
+        loss: val_loss,
+        floor,
+        sample,
+        rules,
+      })),
+    };
   },
 };
 
