@@ -42,7 +42,6 @@ from gpt2_course.tiny_world.songs import COUPLETS
 from gpt2_course.tiny_world.world import LISTS
 
 STEPS, BATCH, DOCUMENTS, VAL_DOCUMENTS = 1500, 12, 15_000, 500
-COLOR = "colour" if "colour" in LISTS else "color"
 Change = Callable[[Node], Node]
 
 
@@ -155,7 +154,7 @@ CASES = (
     Case("control", None),
     Case("second control", None, seed=1),
     Case("who is meant", "a name carried on", afresh(PEOPLE, "cast", "")),
-    Case("the color of the thing", "a color carried on", afresh("c", COLOR, "")),
+    Case("the color of the thing", "a color carried on", afresh("c", "color", "")),
     Case("the thing", "a thing carried on", afresh("thing", "treasure", "|a")),
     Case("the place", "a place carried on", afresh("p", "place", "|at")),
     Case("the number", "a number carried on", afresh("n", "number", "")),

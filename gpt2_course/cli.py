@@ -40,7 +40,7 @@ from gpt2_course.lock import LOCK, reserving
 from gpt2_course.model import GPT2
 from gpt2_course.sources import DEFAULT_MODEL
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.training import TrainConfig, Trainer
+from gpt2_course.training import RewardTrainer, TrainConfig, Trainer
 from gpt2_course.training.config import CONFIG
 from gpt2_course.training.distributed import lost_a_process
 from gpt2_course.training.signals import stop_requests_interrupt
@@ -66,7 +66,7 @@ DataName = Annotated[
 
 @dataclass(frozen=True)
 class Train:
-    """Train a GPT-2 on a text, from scratch.
+    """Train a GPT-2 on a text, from scratch; with --from and --reward, let a trained one learn from a judge.
 
     Prints the validation loss and samples of the model's writing, saves checkpoints, and leaves a model folder.
     """
@@ -76,17 +76,21 @@ class Train:
     """Continue the run in the output folder, with its settings."""
 
     def run(self) -> None:
-        trainer = Trainer.from_config(self.config, self.resume)
+        trainer = (RewardTrainer if self.config.reward else Trainer).from_config(self.config, self.resume)
         with reserving(self.config.folder) if trainer.distributed.is_main_process else nullcontext():
             self._train(trainer)
 
     def _train(self, trainer: Trainer) -> None:
         distributed = trainer.distributed
         if distributed.is_main_process:
+            source = (
+                f"learning from the {self.config.reward}"
+                if self.config.reward
+                else f"training on a text of {len(trainer.train_data):,} tokens"
+            )
             print(
                 f"GPT-2 with {trainer.model.num_parameters():,} parameters and a vocabulary of "
-                f"{trainer.model.config.vocab_size:,} tokens, training on a text of "
-                f"{len(trainer.train_data):,} tokens.\n"
+                f"{trainer.model.config.vocab_size:,} tokens, {source}.\n"
                 f"Device: {trainer.model.device}, {trainer.precision}, "
                 f"{'' if trainer.compiled else 'not '}compiled, AdamW {'' if trainer.fused else 'not '}fused, "
                 f"{distributed.world_size} process{'es' * (distributed.world_size > 1)}."
@@ -411,6 +415,7 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
         preset: str = TrainConfig.preset
         data: str = ""
         out: str = TrainConfig.out
+        reward: str = TrainConfig.reward
         resume: bool = False
 
     without_help = [a for a in arguments if a not in ("-h", "--help")]
@@ -418,7 +423,7 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
         first, _ = tyro.cli(First, args=without_help, return_unknown_args=True, console_outputs=False)
     except SystemExit:  # a mistake in one of these options, which `Train` also has and will report
         return TrainConfig()
-    config = TrainConfig.for_preset(first.preset)
+    config = TrainConfig.for_preset("reward" if first.reward and first.preset == TrainConfig.preset else first.preset)
     if not first.resume:
         return config
     folder = replace(config, data=first.data or config.data, out=first.out).folder

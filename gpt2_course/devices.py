@@ -8,6 +8,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor, nn
 
+from gpt2_course.loss import linear_cross_entropy, losses_and_gradient
 from gpt2_course.model import GPT2, GPT2Config
 
 TOLERANCE = 0.02  # relative to a tensor's largest value; rounding errors stay below a tenth of this
@@ -50,19 +51,21 @@ def can_compile(choice: str, device: torch.device) -> bool:
 
 
 class CompiledLoss(nn.Module):
-    """The loss of a model, compiled except for the loss function itself.
+    """The loss of a model, compiled in two parts: the layers, and what follows the output head's matrix product.
 
-    The compiler would unroll the loop over chunks in `linear_cross_entropy`, often more than a hundred of them, into
-    one program that takes many minutes to compile.
+    As one piece, the compiler would unroll the loop over chunks in `linear_cross_entropy`, often more than a hundred of
+    them, into one program that takes many minutes to compile.
     """
 
     def __init__(self, model: GPT2) -> None:
         super().__init__()
         self.model = model
         self.hidden = torch.compile(model.hidden, dynamic=False)
+        self.pointwise = torch.compile(losses_and_gradient)
 
     def forward(self, tokens: Tensor, targets: Tensor) -> Tensor:
-        return self.model.loss(self.hidden(tokens), targets)
+        hidden, weight = self.hidden(tokens).flatten(0, 1), self.model.token_embedding.weight
+        return linear_cross_entropy(hidden, weight, targets.flatten(), self.pointwise)
 
 
 # ---- does a device compute what the CPU computes? Apple's GPUs sometimes silently do not (PyTorch issue 195910) -----

@@ -9,86 +9,118 @@ arXiv:2411.09009) and from Liger Kernel (Hsu et al., 2024, arXiv:2410.10989).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 # 16 MB of fp32 logits at a time: small enough for a CPU's cache, large enough for a fast matrix product.
 LOGITS_PER_CHUNK = 4 * 1024 * 1024
-# 512 MB on a GPU: each chunk reads and writes the whole gradient of the table, so fewer, larger chunks are faster.
-LOGITS_PER_CHUNK_ON_A_GPU = 128 * 1024 * 1024
+# 1 GB of 16-bit logits on a GPU: each chunk reads and writes the whole gradient of the table, so fewer are faster.
+LOGITS_PER_CHUNK_ON_A_GPU = 512 * 1024 * 1024
 
 
-def _chunks(x: Tensor, table: Tensor, targets: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-    """For each chunk of rows: its slice, logits (rows, V), ln Σ eˡᵒᵍⁱᵗ (rows, 1), and losses (rows,)."""
-    per_chunk = LOGITS_PER_CHUNK if x.device.type == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU
-    rows = max(1, per_chunk // len(table))
-    for start in range(0, len(x), rows):
-        part = slice(start, start + rows)
-        logits = (x[part] @ table.T).float()
-        log_sum = logits.logsumexp(dim=-1, keepdim=True)
-        yield part, logits, log_sum, (log_sum - logits.gather(1, targets[part, None]))[:, 0]
+def _slices(n_rows: int, n_columns: int, device: torch.device) -> Iterator[slice]:
+    """Slices of equal length that divide the rows into as few chunks as the limit above allows."""
+    per_chunk = LOGITS_PER_CHUNK if device.type == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU
+    n_chunks = -(-n_rows * n_columns // per_chunk)  # rounded up
+    rows = max(1, -(-n_rows // max(1, n_chunks)))
+    return (slice(start, start + rows) for start in range(0, n_rows, rows))
+
+
+def losses_and_log_sums(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """−ln p(target) of each row, shape (rows,), and ln Σ eˡᵒᵍⁱᵗ, shape (rows, 1), for float32 logits (rows, V)."""
+    log_sum = logits.logsumexp(dim=-1, keepdim=True)
+    return (log_sum - logits.gather(1, targets[:, None]))[:, 0], log_sum
+
+
+def losses_and_gradient(logits: Tensor, targets: Tensor, n_rows: int, n_columns: int) -> tuple[Tensor, Tensor]:
+    """The losses (rows,) and the gradient (rows, V) of their sum / `n_rows`, which takes the place of the logits.
+
+    Columns from `n_columns` on are padding. d loss / d logits = softmax(logits) − one-hot(target).
+    """
+    dtype, logits = logits.dtype, logits.float()
+    if torch.compiler.is_compiling():  # without any update in place, this becomes a single kernel
+        column = torch.arange(logits.shape[1], device=logits.device)
+        logits = logits.masked_fill(column >= n_columns, -torch.inf)
+        losses, log_sum = losses_and_log_sums(logits, targets)
+        grad = ((logits - log_sum).exp() - (column == targets[:, None]).float()) / n_rows
+    else:
+        logits[:, n_columns:] = -torch.inf
+        losses, log_sum = losses_and_log_sums(logits, targets)
+        grad = logits.sub_(log_sum).exp_()
+        grad.scatter_add_(1, targets[:, None], grad.new_full((len(losses), 1), -1.0)).div_(n_rows)
+    return losses, grad.to(dtype)
+
+
+Pointwise = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        n_rows, device = len(hidden), hidden.device.type
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, pointwise: Pointwise) -> Tensor:
+        (n_rows, _), (n_columns, _), device = hidden.shape, weight.shape, hidden.device
         # All three products use autocast's type. Cast once here; otherwise every chunk would cast the table again.
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+        autocast = torch.is_autocast_enabled(device.type)
+        dtype = torch.get_autocast_dtype(device.type) if autocast else hidden.dtype
         x, table = hidden.to(dtype), weight.to(dtype)
-        want_hidden, want_weight, _ = ctx.needs_input_grad
+        if device.type == "cuda" and dtype != torch.float32:  # tensor cores need rows of a multiple of 8 numbers
+            table = F.pad(table, (0, 0, 0, -n_columns % 64))
+        want_hidden, want_weight, *_ = ctx.needs_input_grad
         grad_hidden = torch.empty_like(x) if want_hidden else None  # (N, C)
         grad_weight = torch.zeros_like(weight) if want_weight else None  # (V, C)
         # (N,) one loss per row; float32 even if autocast or the weights use 16 bits
-        losses = torch.empty(n_rows, device=hidden.device, dtype=torch.float32)
-        for part, logits, log_sum, loss in _chunks(x, table, targets):
-            losses[part] = loss
+        losses = torch.empty(n_rows, device=device, dtype=torch.float32)
+        for part in _slices(n_rows, n_columns, device):
+            logits = x[part] @ table.T
             if grad_hidden is None and grad_weight is None:
+                losses[part], _ = losses_and_log_sums(logits[:, :n_columns].float(), targets[part])
                 continue
-            # d loss / d logits = softmax(logits) − one-hot(target), written over the logits
-            grad = logits.sub_(log_sum).exp_()
-            grad.scatter_add_(1, targets[part, None], grad.new_full((len(loss), 1), -1.0))
-            grad = grad.div_(n_rows).to(dtype)
+            losses[part], grad = pointwise(logits, targets[part], n_rows, n_columns)
             if grad_hidden is not None:
                 torch.mm(grad, table, out=grad_hidden[part])
             if grad_weight is not None and dtype == weight.dtype:
                 grad_weight.addmm_(grad.T, x[part])
             elif grad_weight is not None:
-                grad_weight += grad.T @ x[part]  # the product in 16 bits, the sum over the chunks in 32
+                grad_weight += (grad.T @ x[part])[:n_columns]  # a product in 16 bits, the sum over the chunks in 32
         ctx.save_for_backward(None if grad_hidden is None else grad_hidden.to(hidden.dtype), grad_weight)
         return losses.mean()
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         grad_hidden, grad_weight = ctx.saved_tensors
         (scale,) = grad_outputs  # 1 for loss.backward(), 1/n with gradient accumulation
         return (
             None if grad_hidden is None else grad_hidden * scale,
             None if grad_weight is None else grad_weight * scale,
             None,
+            None,
         )
 
 
-def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def linear_cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, pointwise: Pointwise = losses_and_gradient
+) -> Tensor:
     """The mean of −ln p(target), in nats per token, for logits `hidden @ weight.T` that are never all in memory.
 
     Args:
         hidden: (N, C), the output of the last layer norm.
         weight: (V, C), the output head: in GPT-2, the token embedding.
         targets: (N,) token ids, each below V.
+        pointwise: `losses_and_gradient`, or the same compiled.
 
     The result and its gradients equal those of `torch.nn.functional.cross_entropy` up to rounding.
     """
     if not torch.is_grad_enabled():  # tells the function that no gradient is needed
         hidden, weight = hidden.detach(), weight.detach()
-    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, pointwise)  # type: ignore[no-untyped-call]
     return loss
 
 
 @torch.no_grad()
 def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """−ln p(target) of each row, in nats, shape (N,), without gradients; arguments as in `linear_cross_entropy`."""
-    return torch.cat([loss for _, _, _, loss in _chunks(hidden, weight, targets)])
+    parts = _slices(len(hidden), len(weight), hidden.device)
+    return torch.cat([losses_and_log_sums((hidden[p] @ weight.T).float(), targets[p])[0] for p in parts])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 
 # In a shell's background or under nohup, these signals are ignored, and every program that a test starts inherits that.
@@ -25,7 +26,7 @@ SHAKESPEARE = ROOT.parent / "shared" / "data" / "tinyshakespeare.txt"
 # Fixtures that need something not every computer has, and the marker of the tests that use them.
 MARKERS = {"shakespeare": "shakespeare", "small_disk": "root"}
 # Markers of tests for some systems only, and whether this is one of them.
-SYSTEMS = {"linux": sys.platform == "linux", "posix": os.name == "posix"}
+SYSTEMS = {"linux": sys.platform == "linux", "posix": os.name == "posix", "cuda": torch.cuda.is_available()}
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ Split = Literal["train", "val"]
 VAL_SHARE = 8  # one document in 8 is for validation
 
 # How many of every 16 documents are of each kind, on average. A "reading" is a story followed by questions about it.
-WEIGHTS: dict[Kind, int] = {"story": 8, "reading": 2, "song": 2, "facts": 2, "musing": 2}
+WEIGHTS: dict[Kind, int] = {"story": 4, "reading": 3, "song": 3, "facts": 3, "musing": 3}
 RHYME_POOL = "drawn rhyme "  # followed by the rhyme: the pool of its lines
 READING = "Listen well."  # the first words of a reading
 

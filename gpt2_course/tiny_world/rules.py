@@ -31,7 +31,7 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 PRONOUNS = {"he", "him", "his", "himself"}
 CARRIED: dict[str, Rule] = {
     "cast": "a name carried on",
-    "colour": "a color carried on",
+    "color": "a color carried on",
     "place": "a place carried on",
     "number": "a number carried on",
 }  # by the value's list; values of all other lists are things

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import tyro
 
 from gpt2_course.data import DataSpec
 from gpt2_course.data.text import COLUMN, VAL_FRACTION
@@ -30,7 +32,7 @@ AT_LEAST_1 = (
 )  # fmt: skip
 AT_LEAST_0 = (
     "growing_steps", "learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "final_lr_fraction",
-    "sample_tokens", "grade_samples",
+    "sample_tokens", "grade_samples", "kl_weight",
 )  # fmt: skip
 # Settings that had another name in the first edition, whose runs can still be resumed.
 RENAMED = {"final_learning_rate": "final_lr_fraction", "report_windows": "report_sequences"}
@@ -47,7 +49,8 @@ class TrainConfig:
     """
 
     preset: str = "laptop"
-    """The size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl."""
+    """The size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl; or reward, which is
+    the default with --reward."""
     data: str = "tiny-world"
     """A .txt, .md, .jsonl, or .csv file (or its .gz), a folder or a quoted pattern of such files ("texts/*.md"), a
     folder of token shards, or the name of a text: tiny-world (tiny-world:100000 for that many documents),
@@ -118,6 +121,19 @@ class TrainConfig:
     grade_samples: int = 100
     """How many texts of each kind to grade at the end, if the text is Tiny World; 0 for none."""
 
+    start: Annotated[str, tyro.conf.arg(name="from")] = ""
+    """With a reward: the model to start from, a folder or a name such as tiny-world."""
+    reward: str = ""
+    """judge: let a trained model learn from the judge of Tiny World, which rewards texts that keep all the rules. Each
+    batch is a group of texts that the model writes to one prompt; `context` limits their length."""
+    kinds: str = "all"
+    """With a reward: the kinds of texts to write, separated by commas: story, reading, song, facts, musing."""
+    method: Literal["policy-gradient", "best-of-n", "dpo"] = "policy-gradient"
+    """With a reward: how to learn from it. policy-gradient: make texts better than their group's mean likelier.
+    best-of-n: imitate the best of every 4 texts. dpo: prefer better texts to worse ones, pair by pair."""
+    kl_weight: float = 0.1
+    """With a reward: how strongly the model is held to the one it started from; 0 lets it go anywhere."""
+
     def __post_init__(self) -> None:
         """Raise `ValueError` for settings that cannot work."""
         for field in fields(self):
@@ -140,6 +156,8 @@ class TrainConfig:
                 f"context={self.context} is longer than the model's n_positions={self.model.n_positions}: lower "
                 f"context or raise n_positions."
             )
+        if self.start and not self.reward:
+            raise ValueError("--from works only with a reward: add --reward judge.")
         choices = {name: get_args(hint) for name, hint in get_type_hints(TrainConfig).items()}
         choices["optimizer"] = tuple(OPTIMIZERS)
         for name, allowed in choices.items():
@@ -155,8 +173,9 @@ class TrainConfig:
 
     @classmethod
     def for_preset(cls, name: str) -> TrainConfig:
-        """The settings of a preset: `laptop`, `story`, `gpt2`, `gpt2-medium`, `gpt2-large`, or `gpt2-xl`."""
-        return cls(preset=name, model=GPT2Config.preset(name), **PRESETS[name])
+        """The settings of a preset: `laptop`, `story`, `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`, or `reward`."""
+        shape = TrainConfig.model if name == "reward" else GPT2Config.preset(name)  # a reward trains a finished model
+        return cls(preset=name, model=shape, **PRESETS[name])
 
     def save(self, folder: Path) -> None:
         """Write the settings to a run's folder, from which `load` reads them."""
@@ -202,7 +221,8 @@ _GPT2: dict[str, Any] = {
     "warmup_steps": 700,
     "report_every": 500,
 }
-# What each preset changes from the defaults above; its shape has the same name in `gpt2_course.model.SHAPES`.
+# What each preset changes from the defaults above. Its shape has the same name in `gpt2_course.model.SHAPES`, but
+# "reward" takes the shape of the model it starts from.
 PRESETS: dict[str, dict[str, Any]] = {
     "laptop": {},
     "story": {
@@ -215,6 +235,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "report_every": 250,
         "report_sequences": 256,
         "sample_tokens": 200,
+    },
+    "reward": {
+        "reward": "judge",
+        "batch_size": 96,
+        "steps": 80,
+        "optimizer": "adamw",
+        "learning_rate": 1e-4,
+        "weight_decay": 0.0,
+        "warmup_steps": 0,
+        "final_lr_fraction": 1.0,
+        "precision": "float32",
+        "compile": "off",
+        "report_every": 10,
+        "checkpoint_every": 10,
+        "log_every": 1,
     },
     "gpt2": _GPT2,
     "gpt2-medium": _GPT2,

@@ -21,17 +21,18 @@ from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training.config import TrainConfig
 
 STATE = "training_state.pt"
+TOKENS = "tokens"  # the subfolder of the token shards
 TOKENIZER_TEXT = 20_000_000  # characters to learn a vocabulary from: more would hardly change it
 # Settings that must not change when a run is resumed: how the tokens were made, and what the weights mean.
-FIXED = ("data", "column", "tokenizer", "val_fraction")
+FIXED = ("data", "column", "tokenizer", "val_fraction", "start", "reward")
 FIXED_SHAPE = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
 
 
-def prepare(config: TrainConfig, resume: bool) -> Path:
-    """The folder of the token shards to train on: the one named by `data`, or the run's own, made from the text.
+def check_folder(config: TrainConfig, resume: bool) -> None:
+    """Make sure the run's folder can be used, and remove what a killed process left there.
 
-    Raises `FileExistsError` if the run's folder already contains a run or a model; with `resume`, `ValueError` if it
-    contains a run on another text or with another model.
+    Raises `FileExistsError` if it already contains a run or a model; with `resume`, `ValueError` if it contains a run
+    on another text or with another model.
     """
     folder = config.folder
     if resume:
@@ -42,9 +43,17 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
                 f"{folder} already contains a run or a model: continue it with --resume, or give a different --out."
             )
         (folder / HISTORY).unlink(missing_ok=True)
-    shards = folder / "tokens"
-    for place in (folder, shards):
+    for place in (folder, folder / TOKENS):
         remove_leftovers(place)
+
+
+def prepare(config: TrainConfig, resume: bool) -> Path:
+    """The folder of the token shards to train on: the one named by `data`, or the run's own, made from the text.
+
+    Raises the errors of `check_folder`.
+    """
+    check_folder(config, resume)
+    shards = config.folder / TOKENS
     if given := find_shards(config.data):
         return given
     if resume and (shards / INDEX).exists():

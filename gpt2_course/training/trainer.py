@@ -53,6 +53,9 @@ class Trainer:
     Raises `ValueError` if a text is shorter than one sequence.
     """
 
+    measured: tuple[str, ...] = ("loss",)
+    """The names of what a step returns, as the history records them."""
+
     def __init__(
         self,
         model: GPT2,
@@ -171,11 +174,11 @@ class Trainer:
             self._report(verbose)
             on_report(self.history)
 
-        tokens_per_step = config.batch_size * config.context * config.accumulation * distributed.world_size
+        per_step, unit = self._work_per_step()
         bar = tqdm(
-            total=config.steps * tokens_per_step,
-            initial=self.step * tokens_per_step,
-            unit="tok",
+            total=config.steps * per_step,
+            initial=self.step * per_step,
+            unit=unit,
             unit_scale=True,
             disable=None if verbose and distributed.is_main_process else True,
             dynamic_ncols=True,
@@ -199,7 +202,7 @@ class Trainer:
                     torch.set_num_threads(threads.choose(self._time_threads(threads.options)))
                 self.seconds += perf_counter() - began
                 self._losses.append(loss)
-                bar.update(tokens_per_step)
+                bar.update(per_step)
                 last = self.step == config.steps
                 if self.step % config.log_every == 0 or last:
                     self._log()
@@ -213,21 +216,34 @@ class Trainer:
 
     def train_step(self) -> Tensor:
         """Update the parameters once; return the loss on the batch before the update, in nats per token."""
-        config = self.config
-        random = torch.Generator().manual_seed(self._seed_of(self.step))
         torch.manual_seed(self._seed_of(self.step, self.distributed.rank))  # for dropout
         self.model.train()
-        scale_learning_rates(self.optimizers, learning_rate_factor(self.step, config))
-        loss = torch.zeros((), device=self.model.device)
-        for part in range(1, config.accumulation + 1):
-            rows = self._rows(random).to(self.model.device)
-            with nullcontext() if part == config.accumulation else self.distributed.no_sync(self._loss):
-                loss += self._backward(rows)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        scale_learning_rates(self.optimizers, learning_rate_factor(self.step, self.config))
+        measured = self._gradients()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
+        return measured
+
+    def _work_per_step(self) -> tuple[int, str]:
+        """How far the progress bar moves per step, and its unit."""
+        config = self.config
+        return config.batch_size * config.context * config.accumulation * self.distributed.world_size, "tok"
+
+    def _gradients(self) -> Tensor:
+        """Add up the gradients of the next step's batches; return what is `measured` of them."""
+        config = self.config
+        random = torch.Generator().manual_seed(self._seed_of(self.step))
+        loss = torch.zeros((), device=self.model.device)
+        for part in range(1, config.accumulation + 1):
+            rows = self._rows(random)
+            if self.model.device.type == "cuda":  # copied while the GPU still computes
+                rows = rows.pin_memory()
+            rows = rows.to(self.model.device, non_blocking=True)
+            with nullcontext() if part == config.accumulation else self.distributed.no_sync(self._loss):
+                loss += self._backward(rows)
         return loss
 
     def _rows(self, random: torch.Generator) -> Tensor:
@@ -276,14 +292,14 @@ class Trainer:
     # ---- reports -------------------------------------------------------------------------------------------
 
     def _log(self) -> None:
-        """Record the mean training loss since the last entry."""
+        """Record the means of what is `measured` since the last entry."""
         if not self._losses:
             return
-        loss = float(torch.stack(self._losses).mean())
+        means = torch.stack(self._losses).mean(dim=0).reshape(-1).tolist()
         self._losses.clear()
-        if not math.isfinite(loss):
+        if not all(map(math.isfinite, means)):
             self._diverged("loss")
-        self._record({"step": self.step, "loss": loss})
+        self._record({"step": self.step, **dict(zip(self.measured, means, strict=True))})
 
     def _report(self, verbose: bool) -> None:
         """Record and print the validation loss and a sample; record what each rule of Tiny World costs."""
@@ -295,13 +311,19 @@ class Trainer:
         if self.model.tokenizer and config.sample_tokens:
             text = self.model.generate(config.sample_prompt, max_new_tokens=config.sample_tokens, seed=config.seed)
             sample = text.removeprefix(config.sample_prompt)
-        loss = self.history[-1].get("loss") if self.history else None
-        entry = {"step": self.step, "loss": loss, "val_loss": val_loss, "floor": floor, "sample": sample}
+        last = self.history[-1] if self.history else {}
+        measured = {name: last.get(name) for name in self.measured}
+        entry = {"step": self.step, **measured, "val_loss": val_loss, "floor": floor, "sample": sample}
         self._record({**entry, "rules": rules} if rules else entry)
         if verbose:
-            train_loss = "" if floor is not None else "training      │ " if loss is None else f"training {loss:.2f} │ "
             lowest = "" if floor is None else f"floor {floor:.3f} │ "
-            tqdm.write(f"step {self.step:5} │ loss {val_loss:.3f} │ {lowest}{train_loss}“{one_line(sample, 64)}”")
+            also = self._in_words(measured, floor)
+            tqdm.write(f"step {self.step:5} │ loss {val_loss:.3f} │ {lowest}{also}“{one_line(sample, 64)}”")
+
+    def _in_words(self, measured: dict[str, float | None], floor: float | None) -> str:
+        """What a report's line says about the steps since the last one."""
+        loss = measured["loss"]
+        return "" if floor is not None else "training      │ " if loss is None else f"training {loss:.2f} │ "
 
     def _validate(self) -> tuple[float, float | None, dict[str, float]]:
         """The validation loss and, if known, its floor and the excess by rule; all in nats per token."""
@@ -362,7 +384,7 @@ class Trainer:
             "seconds": self.seconds,
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "losses": [float(loss) for loss in self._losses],
+            "losses": [loss.tolist() for loss in self._losses],
             "learning_rates": [getattr(self.config, name) for name in LEARNING_RATES],
         }
         run_folder.save_checkpoint(self.folder, state, self.model)

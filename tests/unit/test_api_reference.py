@@ -26,6 +26,7 @@ MODULES = (
     "gpt2_course.tiny_world",
     "gpt2_course.data",
     "gpt2_course.training",
+    "gpt2_course.training.reward",
     "gpt2_course.introspection",
     "gpt2_course.bertviz_views",
     "gpt2_course.generation",

@@ -308,6 +308,13 @@ def test_an_option_without_a_value_points_to_the_commands_help(option: str, caps
         (["train", "--resume"], "There is no run to resume in runs/laptop"),
         (["train", "--device", "toaster"], "There is no device 'toaster' here"),
         (["train", "--data", "text.txt", "--tokenizer", "nowhere"], "nowhere"),
+        (["train", "--reward", "judge"], "--reward trains a finished model: say which"),
+        (["train", "--reward", "judge", "--resume"], "There is no run to resume in runs/reward"),
+        (["train", "--from", "nowhere", "--reward", "judge"], "There is no model folder 'nowhere'"),
+        (
+            ["train", "--from", "model", "--reward", "judge", "--report-sequences", "2"],
+            "model does not know Tiny World",
+        ),
         (["generate", "--model", "nowhere"], "There is no model folder 'nowhere'"),
         (["evaluate", "--model", "model", "--data", "nosuch"], "There is no text 'nosuch'"),
         (["evaluate", "--model", "model", "--data", "text.txt", "--val-fraction", "7"], "val_fraction must be"),
@@ -370,6 +377,7 @@ def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[
     [
         (["train", "--n-head", "5"], "n_embd=128 cannot be split into n_head=5"),
         (["train", "--steps", "0"], "steps must be at least 1, but is 0"),
+        (["train", "--from", "tiny-world"], "--from works only with a reward: add --reward judge"),
         (["train", "--optimizer", "sgd"], "optimizer must be muon or adamw, but is 'sgd'"),
         (["generate", "--top-p", "2"], "top_p must be above 0 and at most 1"),
         (["generate", "--temperature", "hot"], "Error parsing --temperature"),
