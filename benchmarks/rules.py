@@ -30,7 +30,7 @@ from time import perf_counter
 
 import torch
 
-from gpt2_course import GPT2, TrainConfig, Trainer
+from gpt2_course import GPT2, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import Corpus, read_shards, write_shards
 from gpt2_course.data.text import TinyWorld
 from gpt2_course.devices import best_device
@@ -42,6 +42,7 @@ from gpt2_course.tiny_world.songs import COUPLETS
 from gpt2_course.tiny_world.world import LISTS
 
 STEPS, BATCH, DOCUMENTS, VAL_DOCUMENTS = 1500, 12, 15_000, 500
+CONTEXT = 400  # tokens: a document without a rule may be longer than any ordinary one
 Change = Callable[[Node], Node]
 
 
@@ -205,6 +206,8 @@ def measure(number: int, steps: int, batch: int, n_documents: int) -> Result:
     config = TrainConfig.for_preset("laptop")
     config = replace(
         config,
+        model=replace(config.model, n_positions=CONTEXT),
+        context=CONTEXT,
         steps=steps,
         batch_size=batch,
         growing_steps=min(config.growing_steps, steps // 3),
@@ -214,7 +217,7 @@ def measure(number: int, steps: int, batch: int, n_documents: int) -> Result:
         compile="off",
         seed=case.seed,
     )
-    tokenizer = GPT2.from_pretrained().require_tokenizer()
+    tokenizer = Tokenizer.train((d.text for d in TinyWorld("train", 5000)), config.model.vocab_size)
     fitting = (d for d in documents_of(case) if len(tokenizer.encode(d.text)) < config.context - 1)
     with TemporaryDirectory() as folder:
         write_shards(Corpus(islice(fitting, n_documents), TinyWorld("val", VAL_DOCUMENTS)), tokenizer, Path(folder))
