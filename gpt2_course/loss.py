@@ -24,9 +24,9 @@ LOGITS_PER_CHUNK_ON_A_GPU = 512 * 1024 * 1024
 
 def _slices(n_rows: int, n_columns: int, device: torch.device) -> Iterator[slice]:
     """Slices of equal length that divide the rows into as few chunks as the limit above allows."""
-    per_chunk = LOGITS_PER_CHUNK if device.type == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU
-    n_chunks = -(-n_rows * n_columns // per_chunk)  # rounded up
-    rows = max(1, -(-n_rows // max(1, n_chunks)))
+    most = max(1, (LOGITS_PER_CHUNK if device.type == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU) // n_columns)
+    n_chunks = max(1, -(-n_rows // most))  # -(-a // b) rounds up
+    rows = max(1, -(-n_rows // n_chunks))
     return (slice(start, start + rows) for start in range(0, n_rows, rows))
 
 
