@@ -10,7 +10,7 @@ MUSINGS: dict[str, str] = {
         a {:treasure}], but it takes a person to [know which words are kind|ask what the words are for|notice when the
         words are wrong]. [A very large computer|Ada's newest machine|A clever robot] once [read a whole library|counted
         every leaf on Windy Hill|learned {:number} languages] in a single {:day} afternoon and still [had to ask
-        {:cast.the} how to comfort a friend|did not know the taste of {:dish}|needed help picking {:fruit}]. [Let
+        {:cast.the} how to comfort a friend|did not know the taste of {:dish}|needed help choosing {:fruit}]. [Let
         machines carry the heavy things, and let us choose the way.|When you understand how AI works, you need not fear
         it.|The best machines will make us [better at listening|more curious|a little more patient].|AI will be as good
         as what we [teach it|show it|ask of it].]""",
@@ -19,10 +19,10 @@ MUSINGS: dict[str, str] = {
         {:treasure} to call your own|having something to look forward to|wanting what you already have]. {Who:cast.the}
         says [you just have to {who.likes}|it is {who.food}|it is never having to think about {who.fear}], and
         {other:cast.the} says [you just have to {other.likes}|it is {other.food}|it is sitting {p:place.at} and doing
-        nothing]. [Both are right.|Perhaps it is both.|They have talked about it for {n:number} years and will talk for
-        {n} more.] You cannot [buy it at the market|keep it in a jar|carry it home in a sack], but you can [share
+        nothing]. [Both are right.|Perhaps it is both.|They have been talking about it for {n:number} years and will
+        talk for {n} more.] You cannot [buy it at the market|keep it in a jar|carry it home in a sack], but you can [share
         it|give it away and have more of it|find it again the next day]. [It is usually small and comes in through the
-        back door.|Look for it right where you are.|And it is always a little bigger for two.]""",
+        back door.|Look for it right where you are.|And there is always enough for two.]""",
     "a good friend": """
         A good friend is [like a lantern in the dark|someone who knows your song|worth more than {n:number} golden
         {:fruit} and {n} silver ones|someone who waits for you]. {Who:cast.the} and {Who.friend} [meet every {:day}|have
@@ -34,7 +34,7 @@ MUSINGS: dict[str, str] = {
         crack in the cup and drinks from it anyway.]""",
     "courage": """
         Courage is [not the same as having no fear|a small, quiet voice|something you find along the way|a muscle that
-        grows with use]. {Who:cast.the} is afraid of {who.fear}, and yet {who.he} [went out on a {:rough} night|walked
+        grows with use]. {Who:cast.the} is afraid of {who.fear}, and yet {who.he} [went out on a {:rough} night|went
         alone to {p:place}|set out at midnight] to [help {who.friend}|bring back a lost {:treasure}|tell the truth].
         {Who.his} [knees|legs|voice] [shook|trembled], but {who.he} [did it anyway|kept going|did not turn back].
         [Afterward, {who.he} had {who.food} and slept for {n:number} hours, and then for {n} more.|"{who.cry}" was all
@@ -43,12 +43,12 @@ MUSINGS: dict[str, str] = {
     "time": """
         Time is [what {who:cast.the} never has enough of|a river without a bridge|slow before {:dish} and fast
         afterward|the one thing nobody can lend you]. In {:season}, the days are [slippery|full of
-        surprises|quick|slow], and [the clock tower strikes {n:number} in the morning and {n} again at night|a
+        surprises|quick|slow], and [the clock tower strikes {n:number} and, half a day later, {n} again|a
         {:treasure} gathers dust on the shelf|the {:animal}s come and go]. The cuckoo in the clock says that [a clock
         does not know what time is|time only counts when you are late|every tick is new]. {Other:cast.the} [measures
         time in {:fruit}|measures time in naps|has never owned a watch], which [works just as well|is silly but
-        pleasant|is fine, too]. [If you wait for the right moment, bring a chair.|Yesterday was once a tomorrow that
-        someone worried about.|The best hour is the one you do not notice.]""",
+        pleasant|is fine, too]. [If you are waiting for the right moment, bring a chair.|Yesterday was once a tomorrow
+        that someone worried about.|The best hour is the one you do not notice.]""",
     "learning": """
         Learning is [like soup: you have to keep stirring|like soup: it takes more than one spoonful|like a long walk:
         it begins with one small step|like a seesaw: it works better with a friend]. In school, they tell you to [ask
@@ -62,7 +62,7 @@ MUSINGS: dict[str, str] = {
         indoors|the sky coming down to see us]. [When it rains|On a rainy day], {who:cast.the} [stands at the
         window|stays {who.home}|goes out without a hat] and thinks of [{who.food}|{who.friend}|{:dish}].
         {Other:cast.the} [runs for cover|opens a {:color} umbrella|grumbles] because {other.he} [has just had a
-        bath|hates wet feet|left {:dish} outside]. [The rain falls on both of them alike.|The {:flower} do not
+        bath|hates wet feet|is carrying {:dish} home]. [The rain does not mind either way.|The {:flower} do not
         complain.|Afterward, the whole world smells new.] [Nobody owns the weather.|A rainy day is a sunny day for a
         frog.|{N:number} dry days, {n} wet ones: it all comes out even.]""",
     "home": """
@@ -79,7 +79,7 @@ MUSINGS: dict[str, str] = {
         [A tune costs nothing, and nobody can steal it.|You can share a tune and still have all of it.] On {:day}
         evenings, when [the fiddle starts|the {:season} stars come out|the lamps are lit], {other:cast.the} [taps one
         foot|forgets all about {other.fear}|dances with a {:treasure}], and [the {:animal}s fall silent|the moon comes
-        closer|nobody goes home]. [A wrong note is just a note that came too early.|Sing, and the road is shorter.|A
+        closer|nobody goes home]. [A wrong note is just a note that came too early.|Sing, and the road grows shorter.|A
         good song goes well with {:dish}.]""",
     "dreams": """
         Dreams are [letters we write to ourselves|the night shift of the mind|free of charge]. {Who:cast.the} dreams of

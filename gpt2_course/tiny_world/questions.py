@@ -10,7 +10,7 @@ QUESTIONS = """
 What does {x:cast.the} like to eat? {X} loves {x.food}.
 What is {x:cast}'s favorite food? {X} loves {x.food}.
 Where does {x:cast.the} live? {X} lives {x.home}.
-Who is {x:cast}'s best friend? It is {x.friend.the}.
+Who is {x:cast}'s best friend? {X}'s best friend is {x.friend.the}.
 What is {x:cast}'s favorite color? It is {x.color}.
 What is {x:cast.the} afraid of? {X} is afraid of {x.fear}.
 What does {x:cast.the} like to do? {X} likes to {x.likes}.

@@ -17,7 +17,7 @@ PASSAGES = {
     "detail": """[2×All of {his} [uncles|aunts|cousins] were [farmers|sailors|singers|bakers|twins|tall].|{His}
         {:kin} was a {:job}, and {he} was very proud of that.|Every {:month}, {he} wore {:material} {:garment}.|{He} was
         born in {:month} under a {:tree} tree and could play the {:instrument}.|{His} garden had {:flower},
-        [radishes|onions|carrots|turnips|potatoes], and a {:tree} tree.|Last {:month}, {he} had won a bunch of {:flower}
+        [radishes|onions|carrots|turnips|potatoes], and a {:tree} tree.|One {:month}, {he} had won a bunch of {:flower}
         at {:game}.]""",
     "feast": """[The whole village came to celebrate, even the {:job}, with {:dish}, a basket of {:fruit}, and some
         {:flower}.|They celebrated until {:when} with {hero.food}, {:fruit}, and {:dish}, and even the {:job}
@@ -42,8 +42,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         {hero.friend}.|{He} had bought the {thing} with {his} own money.|{He} had won the {c} {thing} at the fair.]
 
         "{hero.cry}" cried {hero}. "[Where can it be?|A {thing} can't just walk away!|I had it only yesterday!]" {He}
-        looked [under the bed|in the soup pot|behind the door] and found {n:number} {f:fruit}. {He} looked {q:place.at}
-        and found [nothing|a {:animal}|only dust and {:flower}].
+        looked [under the bed|in the soup pot|behind the door] and found {n:number} {f:fruit}. {He} searched
+        {q:place.at} and found [nothing|a {:animal}|only dust and {:flower}].
 
         Then {he} met {other:cast.the}. "[I saw a {thing}|Someone found a {thing}|Go look for your {thing}]
         {p:place.at}," said {other} {:how}. So {hero} dropped everything and ran to {p}, and there, [half hidden
@@ -96,7 +96,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         On the way, someone called, "Stay and have {:dish} with us!" {hero} {:paused} and looked at the {c} {thing}.
         "[Another time|Maybe tomorrow|Save me some]!" {he} called, and walked on.
 
-        Then [the path ended|the road was washed out|a bridge was out] near {p:outdoors}, and {hero} had to
+        Then [the path ended|the road was washed out|the way was blocked] near {p:outdoors}, and {hero} had to
         [stumble|creep|wander] among the {:p.finds} for {n:number} hours, with the {thing} [balanced on {his} head|held
         to {his} chest|tucked under {his} coat]. When {he} knocked at last, it was [almost midnight|dark|late], but not
         too late. "{other.cry}" said {other}. "You came!"
@@ -123,10 +123,10 @@ PLOTS: dict[str, tuple[str, str]] = {
         [Off they ran|Away they went|They were off]! Soon {other} was {n:number} {k=[trees|fences|houses]} ahead. But
         around the bend [sat|lay|waited] a small {a:animal} that [had hurt itself|had lost its way|was too tired to go
         on]. {other} [jumped over it|did not even look|had no time to stop]. {hero} stopped. "{hero.cry} [Hold
-        still|Poor thing|Let me help you]," {he} said {:how}, and picked it up.
+        still|Up you go|Let me help you]," {he} said {:how}, and picked it up.
 
         So {other} won the {thing}[, of course|], but everyone was very quiet. Then came {hero}, last of all, with the
-        little one on {his} shoulder, and everyone cheered[ until the windows shook|].
+        little one on {his} shoulder, and everyone cheered[ until the ground shook|].
 
         {other} looked at the {c} {thing} for a while. "I was {n} {k} ahead," said {other} {:how}, "but [this is
         yours|you won the day|yours was the better race]," and {other.he} held it out to {hero}. <feast> Now {hero} and
@@ -156,8 +156,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         tore the {thing} from {hero}'s grip, and twice {hero} caught it again. In the morning, there was a new roof, [a
         little crooked|as blue as the sky|made of doors].
 
-        <feast> "[The wind can have one roof," said {hero} {:how}, "but not two|Let the wind blow," said {hero} {:how},
-        "as long as we have {k}|The wind may come back," said {hero} {:how}, "but next time it should knock]." And the
+        "[The wind can have one roof," said {hero} {:how}, "but not two|Let the wind blow," said {hero} {:how}, "as long
+        as we have {k}|The wind may come back," said {hero} {:how}, "but next time it should knock]." <feast> And the
         {c} {thing} is still {p.at}, [just in case|ready for the next storm|safe and sound].
         """,
         """
@@ -184,8 +184,8 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         "Now it isn't a surprise anymore," said {hero} {:how}. "Yes, it is," said {hero.friend}. "[I was sure you were
         up to no good|I thought you had forgotten me|Nobody ever made me a {thing}]." When the birthday came, there were
-        {n} {f} on the table, and {hero.friend} unwrapped the {c} {thing} [as if for the first time|very slowly|with
-        closed eyes]. <feast>
+        {n} {f} on the table, and {hero.friend} unwrapped the {c} {thing} [as if {hero.friend.he} had never seen it|very
+        slowly|with closed eyes]. <feast>
         """,
         """
         What was the secret? A {c} {thing}.
@@ -253,9 +253,9 @@ PLOTS: dict[str, tuple[str, str]] = {
     ),
     "a mistake owned up to": (
         """
-        <once> {hero:cast.intro} ruined a {c:color} {thing:treasure}. It belonged to {other:cast.the}. It happened
-        [while {hero} was showing off|on a {:day} at breakfast|while {hero} was trying to {hero.likes}]:
-        [oops|uh-oh|whoops]! There were {n:number} pieces. <about>
+        <once> {hero:cast.intro} ruined a {c:color} {thing:treasure}. <about> The {thing} belonged to {other:cast.the}.
+        It happened [while {hero} was showing off|on a {:day} at breakfast|while {hero} was trying to {hero.likes}]:
+        [oops|uh-oh|whoops]! There were {n:number} pieces.
 
         "{hero.cry}" whispered {hero}. Nobody had seen it but a small {a:animal}. {hero} [swept up|gathered|picked up]
         what was left of the {c} {thing} and hid it {p:place.at}, among the {:p.finds}. [That night, {he} could not
@@ -267,7 +267,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         [was afraid to say so|am so sorry|should have told you]."
 
         {other} was quiet [for a long time|for a moment|until the tea was cold]. "[A {thing} can be mended, but a lie
-        can't|Now I know that you tell the truth|I ruined one of yours, too]," said {other} {:how}. Together, they fixed
+        can't|Thank you for telling me the truth|I ruined one of yours, too]," said {other} {:how}. Together, they fixed
         the {thing}. <feast> You can still see where the {c} {thing} was mended. [{other} likes it better that way.|It
         is stronger than ever.|But you have to look closely.]
         """,
@@ -295,9 +295,9 @@ PLOTS: dict[str, tuple[str, str]] = {
         team.|They started over.]
 
         When the last of the {n} {k} was in place, {hero} said, "So three of us can build {b.a}!" Now they could
-        {b.use}, and so could [all their friends|half the village|anyone who asked]. <feast> And at the very top sat the
-        {c} {thing}. [What three can build, no wind can topple.|The first two tries are forgotten.|You can see it from
-        far away.]
+        {b.use}, and so could [all their friends|half the village|anyone who asked]. <feast> And at the very top of the
+        {b} sat the {c} {thing}. [What three can build, no wind can topple.|The first two tries are forgotten.|You can
+        see it from far away.]
         """,
         """
         What did they build? They built {b.a}.
@@ -314,7 +314,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         up] a golden fish {p:water.at}. "Let me go," said the fish, "and I will grant you a wish. But every wish has a
         price."
 
-        {hero} did not [think long|ask what it was|listen to the end]. "I wish for a {thing} {n:number} times as big as
+        {hero} did not [think twice|ask what it was|listen to the end]. "I wish for a {thing} {n:number} times as big as
         a house!" [Poof|Ping|Whoosh]! There stood the {c} {thing}, exactly {n} times as big as a house. {hero}
         {:paused}. But when {he} wanted to {hero.likes}, {he} no longer knew how. {He} tried {hero.food}, but everything
         tasted like [paper|dust|cold water]. And when {hero.friend} came by, {hero} [asked who {hero.friend.he} was|did
@@ -396,8 +396,8 @@ PLOTS: dict[str, tuple[str, str]] = {
         it said, "walk {n:number} steps from {p:place} and dig." "{hero.cry}" said {hero}. "[I always wanted a
         {thing}!|Who doesn't want a {thing}?|A {thing} of my own!]"
 
-        {He} asked {hero.friend} to come along, because [digging is hard|treasure is heavy|four eyes see more than two].
-        They ran to {p}, [jumped over|hurried past|went around] the {:p.finds}, walked {n} steps, and dug with a
+        {He} asked {hero.friend} to come along, because [digging is hard|treasure is heavy|two heads are better than
+        one]. They ran to {p}, [jumped over|hurried past|went around] the {:p.finds}, walked {n} steps, and dug with a
         {:digger} until {:when}. All they found was [mud|a worm|an old boot]. "[Deeper|Try again|Don't give up]," said
         {hero.friend} {:how}. "We did count {n} steps."
 
@@ -477,7 +477,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         <once> {hero:cast.intro} was missing a {c:color} {thing:treasure}. <about> {Other:cast.the} came to help, [being
         very nosy|with a magnifying glass|as always].
 
-        "[Nobody move|Stand back|Everything is a clue]," said {other} {:how}. They looked {p:place.at}, but there were
+        "[Nobody move|Stand back|Everything is a clue]," said {other} {:how}. They searched {p:place.at}, but there were
         only {:p.finds} and no {c} {thing}. "I was [asleep|sound asleep|in bed with a cold] all {:day}," said {hero}
         {:shy}, "and when I woke up, the {thing} was gone."
 

@@ -9,7 +9,7 @@ from gpt2_course.tiny_world.grammar import Entity, article
 CAST_TABLE = """
 Pip      | fox              | he  | in the hollow oak            | Hazel   | plum cake         | gray   | count the clouds      | thunder             | Whiskers and thunder!
 Hazel    | squirrel         | she | at the top of a pine tree    | Pip     | roasted chestnuts | brown  | hide acorns           | the long winter     | Nuts and needles!
-Bruno    | bear             | he  | in a cave behind the waterfall | Mina  | honey toast       | gold   | lick honey spoons     | bees                | Oh, my paws!
+Bruno    | bear             | he  | in the cave behind the waterfall | Mina  | honey toast       | gold   | lick honey spoons     | bees                | Oh, my paws!
 Mina     | mouse            | she | in a teapot                  | Bruno   | cheddar cheese    | yellow | write tiny letters    | mousetraps          | Squeak and crumbs!
 Olive    | owl              | she | in the bell tower            | Otto    | blackberry jam    | purple | read by moonlight     | bright lamps        | Hoot and holler!
 Otto     | otter            | he  | on a raft of reeds           | Olive   | fish soup         | blue   | slide down wet rocks  | dry summers         | Splash my tail!
@@ -17,13 +17,13 @@ Tuck     | tortoise         | he  | under the stone bridge       | Zip     | gar
 Zip      | hare             | she | in the clover field          | Tuck    | carrot cake       | white  | race the wind         | standing still      | Quick as a wink!
 Rosa     | baker            | she | above the bakery             | Sam     | warm bread        | red    | sing to the dough     | cold ovens          | Flour and fire!
 Sam      | miller           | he  | in the old windmill          | Rosa    | apple dumplings   | white  | whistle in the wind   | mice in the grain   | Bless my millstones!
-Nell     | seven-year-old girl | she | next to the school        | Jack    | strawberry ice cream | pink | draw maps            | the basement stairs | Jumping jellybeans!
+Nell     | seven-year-old girl | she | in the house next to the school | Jack    | strawberry ice cream | pink | draw maps            | the basement stairs | Jumping jellybeans!
 Jack     | eight-year-old boy  | he  | above the toy store       | Nell    | pancakes          | red    | climb tall trees      | spiders             | Holy macaroni!
 Ada      | ten-year-old girl   | she | in a house full of gears  | Dot     | pea soup          | silver | build machines        | loud bangs          | By bolts and springs!
 Dot      | robot            | she | in the toolshed              | Ada     | sunflower oil     | silver | learn new words       | rust                | Beep and double beep!
 Tam      | old sailor       | he  | in a boat on dry land        | Skip    | smoked herring    | blue   | tie fancy knots       | sea monsters        | Shiver my buttons!
 Skip     | seagull          | he  | on the harbor wall           | Tam     | potato chips      | white  | steal sandwiches      | fog                 | Feathers and fish!
-Ivy      | witch            | she | in a crooked cottage         | Moss    | mushroom stew     | black  | stir bubbling pots    | clean windows       | Cats and cauldrons!
+Ivy      | witch            | she | in the crooked cottage       | Moss    | mushroom stew     | black  | stir bubbling pots    | clean windows       | Cats and cauldrons!
 Moss     | toad             | he  | under the witch's doorstep   | Ivy     | beetle cookies    | green  | sit in puddles        | storks              | Croak and double croak!
 Grim     | giant            | he  | on the far side of the hill  | Lily    | pumpkin pie       | gray   | collect pebbles       | stepping on someone | Boulders and beans!
 Lily     | six-year-old girl   | she | in the yellow house       | Grim    | peach cobbler     | yellow | ask questions         | the dark            | Goodness gumdrops!
@@ -39,14 +39,14 @@ Daisy    | cow              | she | in the long meadow           | Chester | but
 Chester  | horse            | he  | in the red stable            | Daisy   | oatmeal cookies   | gold   | pull heavy carts      | paper bags          | Hay and horseshoes!
 Edgar    | crow             | he  | on the tallest chimney       | Pearl   | stale doughnuts   | black  | solve riddles         | scarecrows          | Well, pluck my feathers!
 Pearl    | magpie           | she | in a nest of silver spoons   | Edgar   | cherry pie        | silver | polish shiny things   | hailstones          | Glitter and gold!
-Fern     | gardener         | she | behind the sunflowers        | Barnaby | tomato soup       | green  | talk to the flowers   | snails              | Sprouts and spades!
+Fern     | gardener         | she | in the cottage behind the sunflowers | Barnaby | tomato soup       | green  | talk to the flowers   | snails              | Sprouts and spades!
 Barnaby  | badger           | he  | in the deepest burrow        | Fern    | walnut bread      | white  | sweep the path        | visitors            | Stripes and stones!
 Kit      | kitten           | he  | in the sewing basket         | Poppy   | cream puffs       | pink   | play with yarn        | vacuum cleaners     | Mew and mischief!
 Poppy    | puppy            | she | in the shoe closet           | Kit     | liverwurst        | red    | bury slippers         | the doorbell        | Woof and wonder!
 Leo      | lion             | he  | in an empty circus tent      | Greta   | vanilla custard   | gold   | practice roaring      | mice                | Roars and roses!
 Greta    | goose            | she | beside the millpond          | Leo     | corn pudding      | white  | march in circles      | foxes               | Honk and hooray!
 Sol      | painter          | he  | in the sunny attic           | Nora    | raspberry pie     | purple | mix colors            | blank paper         | Brushes and bristles!
-Nora     | mail carrier     | she | behind the post office       | Sol     | gingersnaps       | blue   | deliver good news     | barking dogs        | Stamps and saddlebags!
+Nora     | mail carrier     | she | in a room behind the post office | Sol     | gingersnaps       | blue   | deliver good news     | barking dogs        | Stamps and saddlebags!
 Bo       | little dragon    | he  | inside the warm chimney      | Mabel   | chili peppers     | red    | light candles         | buckets of water    | Smoke and sparks!
 Mabel    | teacher          | she | in the house with the green door | Bo  | rhubarb crisp     | purple | collect old words     | spelling mistakes   | Chalk and chalkboards!
 """
@@ -146,7 +146,7 @@ brightly cheerfully solemnly
 SHY = "softly quietly slowly meekly shyly glumly timidly sheepishly nervously weakly seriously politely"
 GRAND = "proudly loudly boldly grandly cheerfully merrily smugly happily"
 DID = """
-laughed nodded smiled giggled grinned clapped whistled chuckled winked cheered beamed bowed applauded sniffled whooped
+laughed nodded smiled giggled grinned clapped whistled chuckled winked cheered beamed bowed applauded chortled whooped
 sighed
 """
 PAUSED = """
