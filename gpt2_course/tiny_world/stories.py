@@ -149,7 +149,7 @@ PLOTS: dict[str, tuple[str, str]] = {
 
         "[All hands on deck|Everybody out|Wake up]!" shouted {hero}. {Other:cast.the} brought {n:number}
         {k=[nails|planks|tablecloths]} and plenty of {:dish}, and {hero} carried the {c} {thing} [under {his}
-        coat|through the storm|from corner to corner]. The rain [ran down their necks|came from all sides|fell in
+        coat|through the storm|from corner to corner]. The rain [ran down their necks|came from all sides|came down in
         buckets]. "{other.cry}" cried {other}. "[My hat|My supper|My umbrella] is gone!"
 
         They [hammered|worked|climbed and carried] until [the stars came out|the rooster crowed|sunrise]. Twice the wind
@@ -411,7 +411,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         """
         What did {hero} want? A {c} {thing}.
         How many steps did they walk? They walked {n}.
-        Where did they start counting steps? {p.at}.
+        Where did they go to count steps? {p.at}.
         What lay in the ground? A {c} {thing}.
         Who went along with {hero}? {hero.friend}.
         What color was the {thing}? It was {c}.
@@ -478,7 +478,7 @@ PLOTS: dict[str, tuple[str, str]] = {
         very nosy|with a magnifying glass|as always].
 
         "[Nobody move|Stand back|Everything is a clue]," said {other} {:how}. They searched {p:place.at}, but there were
-        only {:p.finds} and no {c} {thing}. "I was [asleep|sound asleep|in bed with a cold] all {:day}," said {hero}
+        only {:p.finds} and no {c} {thing}. "I was [asleep|sound asleep|in bed with a cold] all day {:day}," said {hero}
         {:shy}, "and when I woke up, the {thing} was gone."
 
         {other} [measured the footprints|sniffed the air|followed some crumbs] and walked {n:number} steps to the left,

@@ -117,7 +117,7 @@ def test_answers_about_the_world_are_facts(some: list[Document]) -> None:
 @pytest.mark.parametrize(
     ("question", "rule"),
     [
-        (r"^Question: Who is [^?]*best friend[^?]*\?\nAnswer: It is ", "a fact of the world"),
+        (r"^Question: Who is [^?]*best friend[^?]*\?\nAnswer: \w+'s best friend is ", "a fact of the world"),
         (r"^Listen(?s:.)*\n\nQuestion: Who [^?]+\?\nAnswer: ", "a name carried on"),
     ],
 )
