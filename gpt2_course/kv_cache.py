@@ -49,6 +49,17 @@ class KVCache:
         self.mask = (causal & (keys >= pads)) | (keys == queries[:, None])  # (B, 1, T, S)
         return (queries - self.padding[:, None]).clamp(min=0)
 
+    def remove(self, row: int) -> None:
+        """Remove a row; the last one takes its place, so that the others need not be copied."""
+        last = self.keys_values.shape[2] - 1
+        if row < last:
+            used = self.keys_values[..., : self.length, :]
+            used[:, :, row] = used[:, :, last]
+        self.keys_values = self.keys_values[:, :, :last]
+        if self.padding is not None:
+            self.padding[row] = self.padding[last]
+            self.padding = self.padding[:last]
+
     def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Store the newest keys and values (B, H, T, D); return all so far (B, H, S, D) and the mask to use."""
         stored = self.keys_values[layer]  # (2, B, H, capacity, D)

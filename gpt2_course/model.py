@@ -276,44 +276,45 @@ class GPT2(nn.Module):
         """The mean loss, in nats per token, for hidden states (B, T, C) and targets (B, T)."""
         return linear_cross_entropy(hidden.flatten(0, 1), self.token_embedding.weight, targets.flatten())
 
-    def one_token_decoder(self, batch_size: int) -> Callable[[Tensor, KVCache], Tensor]:
+    def one_token_decoder(self) -> Callable[[Tensor, KVCache], Tensor]:
         """The fastest equivalent of `next_token_logits` for tokens (B, 1).
 
-        For one row and an unmodified model, this is a leaner forward pass. It does the same arithmetic as `hidden`,
-        layer by layer, but skips the overhead that costs more than the arithmetic at this size: module calls, dropout,
-        autograd, and slicing the cache once per layer. It keeps views of the model's weights, so make a new one for
-        each generation.
+        For an unmodified model, this is a leaner forward pass. It does the same arithmetic as `hidden`, layer by layer,
+        but skips the overhead that costs more than the arithmetic at this size: module calls, dropout, autograd, and
+        slicing the cache once per layer. It keeps views of the model's weights, so make a new one for each generation.
         """
-        if batch_size != 1 or not self._is_unmodified():
+        if not self._is_unmodified():
             return self.next_token_logits
         c, n_tokens = self.config, self.n_tokens
-        shape, eps, heads_shape = (c.n_embd,), c.layer_norm_epsilon, (3, 1, c.n_head, 1, c.n_embd // c.n_head)
+        shape, eps, D = (c.n_embd,), c.layer_norm_epsilon, c.n_embd // c.n_head
         layers = [
             (
                 (block.norm_1.weight, block.norm_1.bias),
-                _one_row_linear(block.attention.qkv),
-                _one_row_linear(block.attention.projection),
+                _fast_linear(block.attention.qkv),
+                _fast_linear(block.attention.projection),
                 (block.norm_2.weight, block.norm_2.bias),
-                _one_row_linear(block.mlp.expand),
-                _one_row_linear(block.mlp.projection),
+                _fast_linear(block.mlp.expand),
+                _fast_linear(block.mlp.projection),
             )
             for block in cast("Iterable[Block]", self.blocks)
         ]
-        head = _one_row_linear(self.token_embedding)
+        head = _fast_linear(self.token_embedding)
 
         def decode(tokens: Tensor, cache: KVCache) -> Tensor:
-            position = cache.length
-            cache.length = stop = position + 1
+            B, start = len(tokens), cache.length
+            positions = cache.advance(1).view(-1)  # (1,), or (B,) if rows are padded
+            stop, mask = cache.length, cache.mask
             # slice for all layers at once: at this size, slicing costs as much as the arithmetic
-            new = cache.keys_values[..., position:stop, :].unbind(0)  # each (2, 1, H, 1, D)
-            keys = cache.keys_values[:, 0, ..., :stop, :].unbind(0)  # each (1, H, S, D)
+            new = cache.keys_values[..., start:stop, :].unbind(0)  # each (2, B, H, 1, D)
+            keys = cache.keys_values[:, 0, ..., :stop, :].unbind(0)  # each (B, H, S, D)
             values = cache.keys_values[:, 1, ..., :stop, :].unbind(0)
-            x = torch.embedding(self.token_embedding.weight, tokens[0]) + self.position_embedding.weight[position]
+            x = torch.embedding(self.token_embedding.weight, tokens[:, 0])
+            x = x + torch.embedding(self.position_embedding.weight, positions)  # (B, C)
             for i, (norm_1, qkv, attention_projection, norm_2, expand, mlp_projection) in enumerate(layers):
-                heads = qkv(torch.layer_norm(x, shape, *norm_1, eps)).view(heads_shape)
+                heads = qkv(torch.layer_norm(x, shape, *norm_1, eps)).view(B, 3, c.n_head, 1, D).transpose(0, 1)
                 new[i].copy_(heads[1:])
-                y = F.scaled_dot_product_attention(heads[0], keys[i], values[i])  # (1, H, 1, D)
-                x = attention_projection(y.view(1, -1)).add_(x)  # (1, C)
+                y = F.scaled_dot_product_attention(heads[0], keys[i], values[i], mask)  # (B, H, 1, D)
+                x = attention_projection(y.view(B, -1)).add_(x)  # (B, C)
                 h = expand(torch.layer_norm(x, shape, *norm_2, eps))
                 x = mlp_projection(F.gelu(h, approximate="tanh")).add_(x)
             return head(torch.layer_norm(x, shape, self.final_norm.weight, self.final_norm.bias, eps))[:, :n_tokens]
@@ -496,8 +497,8 @@ UNMODIFIED = {
 }  # fmt: skip
 
 
-def _one_row_linear(layer: nn.Linear | nn.Embedding) -> Callable[[Tensor], Tensor]:
-    """A layer's linear map, optimized for one row: (1, n_in) → (1, n_out).
+def _fast_linear(layer: nn.Linear | nn.Embedding) -> Callable[[Tensor], Tensor]:
+    """A layer's linear map (B, n_in) → (B, n_out), optimized for one row.
 
     A matrix-vector product spends its time reading the matrix from memory, and BLAS uses one core for it. Split into
     bands of outputs, it becomes a batch of smaller products that all cores share: twice as fast on 2 cores. The bands
@@ -509,8 +510,13 @@ def _one_row_linear(layer: nn.Linear | nn.Embedding) -> Callable[[Tensor], Tenso
     # the smallest number of equal bands that keeps every core busy; 50257 = 29 × 1733
     n_bands = next(n for n in range(min(at_least, n_out), n_out + 1) if n_out % n == 0)
     bands = weight.view(n_bands, n_out // n_bands, n_in)
-    rows = (n_bands, 1, n_in)  # the same row for every band, not copied
-    if bias is None:
-        return lambda x: torch.bmm(bands, x.expand(rows).mT).view(1, n_out)
-    banded_bias = bias.view(n_bands, n_out // n_bands, 1)
-    return lambda x: torch.baddbmm(banded_bias, bands, x.expand(rows).mT).view(1, n_out)
+    banded_bias = None if bias is None else bias.view(n_bands, n_out // n_bands, 1)
+
+    def linear(x: Tensor) -> Tensor:
+        if len(x) > 1:
+            return F.linear(x, weight, bias)
+        column = x.expand(n_bands, 1, n_in).mT  # the same for every band, not copied
+        y = torch.bmm(bands, column) if banded_bias is None else torch.baddbmm(banded_bias, bands, column)
+        return y.view(1, n_out)
+
+    return linear

@@ -171,7 +171,7 @@ def test_fast_decoder_equals_the_modules(threads: int, monkeypatch: pytest.Monke
         torch.nn.init.normal_(parameter, std=0.3)
     tokens = torch.randint(29 * 7, (1, 16))
     cache = model.new_cache(1)
-    decode = model.one_token_decoder(1)
+    decode = model.one_token_decoder()
     assert decode != model.next_token_logits
     with torch.no_grad():
         fast = torch.cat([decode(tokens[:, i : i + 1], cache) for i in range(16)])
@@ -188,8 +188,8 @@ def test_a_changed_model_does_not_take_the_fast_path() -> None:
     exchanged.blocks[0].mlp.expand = torch.nn.Sequential(exchanged.blocks[0].mlp.expand)
     subclassed.blocks[0] = OtherBlock(TINY)
     for model in (hooked, exchanged, subclassed):
-        assert model.one_token_decoder(1) == model.next_token_logits
-    assert GPT2(TINY).one_token_decoder(1).__name__ == "decode"
+        assert model.one_token_decoder() == model.next_token_logits
+    assert GPT2(TINY).one_token_decoder().__name__ == "decode"
 
 
 def test_hooks_see_every_generated_token() -> None:
