@@ -301,19 +301,19 @@ class GPT2(nn.Module):
         head = _fast_linear(self.token_embedding)
 
         def decode(tokens: Tensor, cache: KVCache) -> Tensor:
-            B, start = len(tokens), cache.length
+            B = len(tokens)
             positions = cache.advance(1).view(-1)  # (1,), or (B,) if rows are padded
-            stop, mask = cache.length, cache.mask
             # slice for all layers at once: at this size, slicing costs as much as the arithmetic
-            new = cache.keys_values[..., start:stop, :].unbind(0)  # each (2, B, H, 1, D)
-            keys = cache.keys_values[:, 0, ..., :stop, :].unbind(0)  # each (B, H, S, D)
-            values = cache.keys_values[:, 1, ..., :stop, :].unbind(0)
+            chunks = cache.filled()
+            new = chunks[-1][..., -1:, :].unbind(0)  # each (2, B, H, 1, D)
+            keys = list(zip(*(chunk[:, 0].unbind(0) for chunk in chunks), strict=True))  # each (B, H, size, D)
+            values = list(zip(*(chunk[:, 1].unbind(0) for chunk in chunks), strict=True))
             x = torch.embedding(self.token_embedding.weight, tokens[:, 0])
             x = x + torch.embedding(self.position_embedding.weight, positions)  # (B, C)
             for i, (norm_1, qkv, attention_projection, norm_2, expand, mlp_projection) in enumerate(layers):
                 heads = qkv(torch.layer_norm(x, shape, *norm_1, eps)).view(B, 3, c.n_head, 1, D).transpose(0, 1)
                 new[i].copy_(heads[1:])
-                y = F.scaled_dot_product_attention(heads[0], keys[i], values[i], mask)  # (B, H, 1, D)
+                y = _attend(heads[0], keys[i], values[i], cache.mask)  # (B, H, 1, D)
                 x = attention_projection(y.view(B, -1)).add_(x)  # (B, C)
                 h = expand(torch.layer_norm(x, shape, *norm_2, eps))
                 x = mlp_projection(F.gelu(h, approximate="tanh")).add_(x)
@@ -381,7 +381,7 @@ class GPT2(nn.Module):
         c = self.config
         capacity = c.n_positions if capacity is None else min(capacity, c.n_positions)
         shape = (c.n_layer, 2, batch_size, c.n_head, capacity, c.n_embd // c.n_head)
-        return KVCache(torch.zeros(shape, dtype=weight.dtype, device=weight.device), padding)
+        return KVCache(shape, weight, padding)
 
     def next_token_logits(self, tokens: Tensor, cache: KVCache) -> Tensor:
         """Append `tokens` (B, T) to the cache; return logits (B, `n_tokens`) for the next token, without dropout.
@@ -495,6 +495,18 @@ class GPT2(nn.Module):
 UNMODIFIED = {
     GPT2, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout
 }  # fmt: skip
+
+
+def _attend(q: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], mask: Tensor | None) -> Tensor:
+    """Attention for one query per row, (B, H, 1, D), over keys and values (B, H, size, D) in chunks."""
+    if len(keys) == 1:
+        return F.scaled_dot_product_attention(q, keys[0], values[0], mask)
+    q = q / math.sqrt(q.shape[-1])
+    scores = torch.cat([q @ k.mT for k in keys], dim=-1)  # (B, H, 1, S)
+    if mask is not None:
+        scores = scores.masked_fill_(~mask, -math.inf)
+    weights = scores.softmax(dim=-1).split([k.shape[2] for k in keys], dim=-1)
+    return torch.stack([w @ v for w, v in zip(weights, values, strict=True)]).sum(dim=0)
 
 
 def _fast_linear(layer: nn.Linear | nn.Embedding) -> Callable[[Tensor], Tensor]:
