@@ -48,7 +48,7 @@ class NextTokenModel(Protocol):
         """Where the model expects its tokens."""
 
     def new_cache(self, batch_size: int, capacity: int, padding: Tensor | None) -> Any:
-        """An empty cache for rows that begin with `padding` (B,) pad tokens, with a method `remove` like `KVCache`'s."""
+        """An empty cache, with `KVCache`'s method `remove`, for rows that begin with `padding` (B,) pad tokens."""
 
     def next_token_logits(self, tokens: Tensor, cache: Any) -> Tensor:
         """Append `tokens` (B, T) to the cache; return logits (B, V) for the next token."""

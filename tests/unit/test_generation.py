@@ -74,19 +74,18 @@ def test_rows_that_end_leave_the_batch_and_change_nothing(model: GPT2, choice: d
     config = SamplingConfig(temperature=1, seed=3, **choice)
     together = list(generate_tokens(model, prompts, Sampler(config), 50))
     lengths = [20, 3, 50, 7, 3]  # past the context of 16, so that the window moves, too
-    sizes, done = [], 0
+    sizes, steps = [], []
 
     def choose(logits: torch.Tensor, *rows: list[list[int]]) -> torch.Tensor:
         sizes.append(len(logits))
         return sampler(logits, *rows)
 
     sampler = Sampler(config)
-    for done, step in enumerate(generate_tokens(model, prompts, choose, 60, finished=lambda b: done >= lengths[b]), 1):
-        assert [t for t, n in zip(step, lengths, strict=True) if done <= n] == [
-            t for t, n in zip(together[done - 1], lengths, strict=True) if done <= n
-        ]
-    assert sizes == [sum(n > i for n in lengths) for i in range(50)]
-    assert done == 50
+    for step in generate_tokens(model, prompts, choose, 60, finished=lambda row: len(steps) >= lengths[row]):
+        steps.append(step)
+    assert sizes == [sum(length > i for length in lengths) for i in range(50)]
+    for row, length in enumerate(lengths):
+        assert [step[row] for step in steps[:length]] == [step[row] for step in together[:length]]
 
 
 def test_max_length_applies_to_each_prompt_in_a_batch(model: GPT2) -> None:
