@@ -214,7 +214,9 @@ class Sampler:
         # the end or choosing a token of probability 0. The CPU is used because Apple's GPUs lack float64, and so that
         # the same seed draws the same random numbers on every device.
         ends = probabilities.cpu().cumsum(dim=-1, dtype=torch.float64)  # (A, V) or (A, k)
-        random = torch.rand(len(rows), 1, generator=self.random, dtype=torch.float64)[indices]  # (A, 1)
+        random = torch.rand(len(rows), 1, generator=self.random, dtype=torch.float64)  # (B, 1)
+        if len(indices) < len(rows):
+            random = random[indices]  # (A, 1)
         chosen = torch.searchsorted(ends, random * ends[:, -1:], right=True)  # (A, 1)
         return (chosen if candidates is None else candidates.cpu().gather(-1, chosen))[:, 0]
 

@@ -22,14 +22,20 @@ LOGITS_PER_CHUNK_ON_A_GPU = 128 * 1024 * 1024
 
 
 def _chunks(x: Tensor, table: Tensor, targets: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-    """For each chunk of rows: its slice, logits (rows, V), ln Σ eˡᵒᵍⁱᵗ (rows, 1), and losses (rows,)."""
+    """For each chunk of rows: its slice, eˡᵒᵍⁱᵗ (rows, V), the sums of its rows (rows, 1), and losses (rows,).
+
+    Each row is divided by its largest number, so nothing overflows.
+    """
     per_chunk = LOGITS_PER_CHUNK if x.device.type == "cpu" else LOGITS_PER_CHUNK_ON_A_GPU
     rows = max(1, per_chunk // len(table))
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         logits = (x[part] @ table.T).float()
-        log_sum = logits.logsumexp(dim=-1, keepdim=True)
-        yield part, logits, log_sum, (log_sum - logits.gather(1, targets[part, None]))[:, 0]
+        logits.sub_(logits.amax(dim=-1, keepdim=True))
+        right = logits.gather(1, targets[part, None])  # (rows, 1)
+        exps = logits.exp_()
+        sums = exps.sum(dim=-1, keepdim=True)
+        yield part, exps, sums, (sums.log() - right)[:, 0]
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -44,14 +50,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight) if want_weight else None  # (V, C)
         # (N,) one loss per row; float32 even if autocast or the weights use 16 bits
         losses = torch.empty(n_rows, device=hidden.device, dtype=torch.float32)
-        for part, logits, log_sum, loss in _chunks(x, table, targets):
+        for part, exps, sums, loss in _chunks(x, table, targets):
             losses[part] = loss
             if grad_hidden is None and grad_weight is None:
                 continue
-            # d loss / d logits = softmax(logits) − one-hot(target), written over the logits
-            grad = logits.sub_(log_sum).exp_()
-            grad.scatter_add_(1, targets[part, None], grad.new_full((len(loss), 1), -1.0))
-            grad = grad.div_(n_rows).to(dtype)
+            # d loss / d logits = (softmax(logits) − one-hot(target)) / N, written over the exponentials
+            grad = exps.div_(sums * n_rows)
+            grad = grad.scatter_add_(1, targets[part, None], grad.new_full((len(loss), 1), -1 / n_rows)).to(dtype)
             if grad_hidden is not None:
                 torch.mm(grad, table, out=grad_hidden[part])
             if grad_weight is not None and dtype == weight.dtype:

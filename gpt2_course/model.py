@@ -570,7 +570,7 @@ def _fast_linear(layer: nn.Linear | nn.Embedding | Int8Linear | Int8Embedding) -
     def linear(x: Tensor) -> Tensor:
         if len(x) > 1:
             return F.linear(x, weight, bias)
-        column = x.expand(n_bands, 1, n_in).mT  # the same for every band, not copied
+        column = x.as_strided((n_bands, n_in, 1), (0, 1, n_in))  # the same row for every band, not copied
         y = torch.bmm(bands, column) if banded_bias is None else torch.baddbmm(banded_bias, bands, column)
         return y.view(1, n_out)
 
