@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -19,6 +20,7 @@ from benchmarks.measure import SHAKESPEARE, Row, in_new_process, peak_memory, si
 from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
 from gpt2_course.data import TokenStream
 from gpt2_course.evaluation import evenly_spaced_windows, mean_loss
+from gpt2_course.optimizers import build_optimizers
 
 # ---- one step: 6 × 6 × 192, batch 16 × 256, AdamW ----------------------------------------------------------------
 
@@ -63,6 +65,42 @@ def step_rows() -> Iterator[Row]:
         peak = [in_new_process("benchmarks.training", side, str(vocab_size))["peak"] for side in ("ours", "theirs")]
         memory = f"peak memory during that step, vocabulary {vocab_size}"
         yield Row(memory, "the same", peak[0], peak[1], "MB", peak[0] / peak[1], "≤ 1")
+
+
+# ---- one step of `python train.py` -------------------------------------------------------------------------------
+
+
+def plain_preset_step(config: TrainConfig, stream: TokenStream) -> Callable[[], object]:
+    """The same model and optimizers in the loop of most tutorials: all logits at once, AdamW not fused."""
+    torch.manual_seed(0)
+    model = GPT2(config.model).train()
+    optimizers = build_optimizers(model, replace(config, fused="off"))
+    data = torch.from_numpy(np.concatenate(stream.arrays).astype(np.int64))
+
+    def step() -> None:
+        starts = torch.randint(len(data) - config.context, (config.batch_size,)).tolist()
+        rows = torch.stack([data[start : start + config.context + 1] for start in starts])
+        loss = F.cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+        loss.item()
+
+    return step
+
+
+def preset_rows() -> Iterator[Row]:
+    config = TrainConfig(growing_steps=0)
+    vocab_size = config.model.vocab_size
+    stream = TokenStream([np.random.default_rng(0).integers(vocab_size, size=300_000).astype(np.uint16)], vocab_size)
+    torch.manual_seed(0)
+    ours = Trainer(GPT2(config.model), stream, stream, config).train_step
+    a, b, ratio = side_by_side(ours, plain_preset_step(config, stream), 30)
+    what = "a step of python train.py, sequences of full length"
+    yield Row(what, "plain loop, same model and optimizers", a * 1000, b * 1000, "ms", ratio, "≤ 0.75")
 
 
 # ---- a whole run: seconds to a validation loss of 1.88 nats per character ----------------------------------------
@@ -151,7 +189,7 @@ def run_rows() -> Iterator[Row]:
     yield Row(what, "plain AdamW loop, 2000 steps", ours, theirs, "s", ratio, "≤ 0.4")
 
 
-BENCHMARKS: list[Callable[[], Iterator[Row]]] = [step_rows, run_rows]
+BENCHMARKS: list[Callable[[], Iterator[Row]]] = [step_rows, preset_rows, run_rows]
 
 
 if __name__ == "__main__":  # print the peak memory of a process that trains for a few steps

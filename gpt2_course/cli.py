@@ -175,9 +175,11 @@ class Generate:
     sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
     max_new_tokens: int = NEW_TOKENS
     """The number of tokens to add."""
+    int8: bool = False
+    """Round the weights to 8 bits: faster on an x86 processor, almost the same text quality."""
 
     def run(self) -> None:
-        model = GPT2.from_pretrained(self.model)
+        model = _loaded(self.model, self.int8)
         _print_continuation(model, self.prompt, self.sampling, self.max_new_tokens)
 
 
@@ -189,11 +191,13 @@ class Chat:
     sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
     max_new_tokens: int = NEW_TOKENS
     """The number of tokens to add each time."""
+    int8: bool = False
+    """Round the weights to 8 bits: faster on an x86 processor, almost the same text quality."""
 
     def run(self) -> None:
         if sys.stdin is None:
             raise ValueError("chat reads from standard input, but it is closed: start it in a terminal.")
-        model = GPT2.from_pretrained(self.model)
+        model = _loaded(self.model, self.int8)
         print("Type the beginning of a text (for example: " + " · ".join(PROMPTS) + "). An empty line ends the chat.")
         while True:
             try:
@@ -207,6 +211,11 @@ class Chat:
                 _print_continuation(model, prompt, self.sampling, self.max_new_tokens)
             except ValueError as error:  # an unusable prompt does not end the chat
                 print(error)
+
+
+def _loaded(name: str, int8: bool) -> GPT2:
+    model = GPT2.from_pretrained(name)
+    return model.quantize() if int8 else model
 
 
 def _print_continuation(model: GPT2, prompt: str, sampling: SamplingConfig, max_new_tokens: int) -> None:

@@ -27,8 +27,9 @@ NEW_TOKENS = 100  # how many to generate if no limit is given
 
 Prompt = TypeVar("Prompt", str, list[str], Tensor)
 
-Chooser = Callable[[Tensor, Sequence[Sequence[int]]], Tensor]
-"""Chooses a token for each row: logits (B, V) and the ids of each row so far → (B,)."""
+Chooser = Callable[[Tensor, Sequence[Sequence[int]], Sequence[int]], Tensor]
+"""Chooses the next token of some rows: logits (A, V), the ids so far of all B rows, and which A of them to continue →
+(A,)."""
 
 
 class NextTokenModel(Protocol):
@@ -47,12 +48,12 @@ class NextTokenModel(Protocol):
         """Where the model expects its tokens."""
 
     def new_cache(self, batch_size: int, capacity: int, padding: Tensor | None) -> Any:
-        """An empty cache for rows that begin with `padding` (B,) pad tokens."""
+        """An empty cache, with `KVCache`'s method `remove`, for rows that begin with `padding` (B,) pad tokens."""
 
     def next_token_logits(self, tokens: Tensor, cache: Any) -> Tensor:
         """Append `tokens` (B, T) to the cache; return logits (B, V) for the next token."""
 
-    def one_token_decoder(self, batch_size: int) -> Callable[[Tensor, Any], Tensor]:
+    def one_token_decoder(self) -> Callable[[Tensor, Any], Tensor]:
         """The fastest equivalent of `next_token_logits` for tokens (B, 1)."""
 
 
@@ -182,22 +183,28 @@ class Sampler:
         else:
             self.random.manual_seed(int(config.seed))
 
-    def __call__(self, logits: Tensor, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Tokens (B,) for logits (B, V) and the ids of each row so far."""
+    def __call__(
+        self, logits: Tensor, rows: Sequence[Sequence[int]], chosen_rows: Sequence[int] | None = None
+    ) -> Tensor:
+        """Tokens (A,) for logits (A, V), the ids so far of B rows, and the indices of A of these rows (None: all).
+
+        Each of the B rows uses up one random number, so a row's text does not depend on which others are continued.
+        """
         config = self.config
+        indices = list(range(len(rows)) if chosen_rows is None else chosen_rows)
         if not math.isfinite(logits.sum()):
             raise ValueError("The model's scores are NaN or infinite, so its weights are broken: reload or retrain it.")
         if config.repetition_penalty != 1:
             logits = logits.clone()
-            for row, tokens in zip(logits, rows, strict=True):
-                seen = torch.tensor(sorted(set(tokens)), device=logits.device)
+            for row, index in zip(logits, indices, strict=True):
+                seen = torch.tensor(sorted(set(rows[index])), device=logits.device)
                 row[seen] = penalized(row[seen], config.repetition_penalty)
         if config.temperature == 0:
             return logits.argmax(dim=-1)
         candidates = None
         if config.top_k is not None:  # drop the other tokens early, so that there is less to compute
             k = min(config.top_k, logits.shape[-1])
-            largest, candidates = logits.topk(k)  # (B, k)
+            largest, candidates = logits.topk(k)  # (A, k)
             with_ties = int((logits >= largest[:, -1:]).sum(dim=-1).max())
             if with_ties > k:
                 largest, candidates = logits.topk(with_ties)
@@ -206,9 +213,11 @@ class Sampler:
         # Lay the probabilities end to end and see where a random number falls. Float64 keeps rounding from overshooting
         # the end or choosing a token of probability 0. The CPU is used because Apple's GPUs lack float64, and so that
         # the same seed draws the same random numbers on every device.
-        ends = probabilities.cpu().cumsum(dim=-1, dtype=torch.float64)  # (B, V) or (B, k)
-        where = torch.rand(len(ends), 1, generator=self.random, dtype=torch.float64) * ends[:, -1:]
-        chosen = torch.searchsorted(ends, where, right=True)  # (B, 1)
+        ends = probabilities.cpu().cumsum(dim=-1, dtype=torch.float64)  # (A, V) or (A, k)
+        random = torch.rand(len(rows), 1, generator=self.random, dtype=torch.float64)  # (B, 1)
+        if len(indices) < len(rows):
+            random = random[indices]  # (A, 1)
+        chosen = torch.searchsorted(ends, random * ends[:, -1:], right=True)  # (A, 1)
         return (chosen if candidates is None else candidates.cpu().gather(-1, chosen))[:, 0]
 
 
@@ -227,8 +236,12 @@ def generate_tokens(
     choose: Chooser,
     max_new_tokens: int,
     use_cache: bool = True,
+    finished: Callable[[int], bool] = lambda index: False,
 ) -> Iterator[list[int]]:
-    """Yield one new token per row, `max_new_tokens` times; stop iterating to end early.
+    """Yield one new token per row, up to `max_new_tokens` times; stop iterating to end early.
+
+    After each step, `finished(index)` says whether row `index` needs no more tokens. Such a row leaves the batch: it
+    costs no more time, and its last token is repeated. When all have left, the generator ends.
 
     The model sees a window of at most `n_positions` tokens. GPT-2's positions are absolute, so a full window cannot
     slide by one token: every key and value in the cache would change. Instead, it drops its older half, recomputes the
@@ -238,25 +251,35 @@ def generate_tokens(
     n_positions = model.n_positions
     rows = [list(prompt) for prompt in prompts]
     starts = [max(0, len(row) - n_positions) for row in rows]  # where each row's window begins
-    decode_one = model.one_token_decoder(len(rows))
+    active = list(range(len(rows)))  # the rows in the batch, in the order of the cache
+    decode_one = model.one_token_decoder()
+    # Memory freed on Linux goes back to the system, and getting it again costs 10% of a step, unless a larger block has
+    # been freed before: malloc adapts its threshold. So allocate and free 16 MB, which are never touched.
+    torch.empty(4 * 1024 * 1024)
     cache = None
     for done in range(max_new_tokens):
-        for b, row in enumerate(rows):
-            if len(row) - starts[b] > n_positions:
-                starts[b] = len(row) - max(1, n_positions // 2)
+        for index in active:
+            if len(rows[index]) - starts[index] > n_positions:
+                starts[index] = len(rows[index]) - max(1, n_positions // 2)
                 cache = None
         if cache is None or not use_cache:
-            tokens, padding = left_pad([row[start:] for row, start in zip(rows, starts, strict=True)])
+            tokens, padding = left_pad([rows[index][starts[index] :] for index in active])
             capacity = min(n_positions, tokens.shape[1] + max_new_tokens - done)
-            cache = model.new_cache(len(rows), capacity, padding.to(model.device))
+            cache = model.new_cache(len(active), capacity, padding.to(model.device))
             logits = model.next_token_logits(tokens.to(model.device), cache)
         else:
-            newest = torch.tensor([row[-1:] for row in rows], device=model.device)  # (B, 1)
+            newest = torch.tensor([rows[index][-1:] for index in active], device=model.device)  # (A, 1)
             logits = decode_one(newest, cache)
-        new = choose(logits, rows).tolist()
-        for row, token in zip(rows, new, strict=True):
-            row.append(token)
-        yield new
+        for index, token in zip(active, choose(logits, rows, active).tolist(), strict=True):
+            rows[index].append(token)
+        yield [row[-1] for row in rows]
+        for place in reversed(range(len(active))):
+            if finished(active[place]):
+                cache.remove(place)
+                active[place] = active[-1]
+                active.pop()
+        if not active:
+            return
 
 
 class TextStream:
@@ -303,12 +326,14 @@ def continue_ids(
     rows = _rows_of(prompt, model.n_tokens)
     room = limit.new_tokens(prompt.shape[-1])
     added: list[list[int]] = [[] for _ in rows]
-    for step in generate_tokens(model, rows, Sampler(config), room, use_cache):
-        for new, token in zip(added, step, strict=True):
-            if not new or new[-1] != end_of_text:
-                new.append(token)
-        if all(new[-1] == end_of_text for new in added):
-            break
+
+    def finished(index: int) -> bool:
+        return added[index][-1:] == [end_of_text]
+
+    for step in generate_tokens(model, rows, Sampler(config), room, use_cache, finished):
+        for index, token in enumerate(step):
+            if not finished(index):
+                added[index].append(token)
     longest = max(map(len, added))
     filled = [[*row, *new] + [end_of_text or 0] * (longest - len(new)) for row, new in zip(rows, added, strict=True)]
     return torch.tensor(filled if prompt.ndim == 2 else filled[0], dtype=prompt.dtype, device=prompt.device)
@@ -352,12 +377,15 @@ def continue_texts(
     if not all(encoded):
         raise ValueError("The prompt is empty, and this tokenizer has no <|endoftext|> to start from: give some text.")
     streams = [TextStream(tokenizer, stop) for _ in prompts]
-    steps = generate_tokens(model, encoded, Sampler(config), max(room, default=0), use_cache)
-    for done, step in enumerate(steps, start=1):
-        pieces = ["" if s.finished or done > n else s.push(t) for s, n, t in zip(streams, room, step, strict=True)]
+    done = 0
+
+    def finished(index: int) -> bool:
+        return streams[index].finished or done >= room[index]
+
+    for step in generate_tokens(model, encoded, Sampler(config), max(room, default=0), use_cache, finished):
+        pieces = ["" if finished(index) else streams[index].push(token) for index, token in enumerate(step)]
+        done += 1
         yield pieces
-        if all(s.finished or done >= n for s, n in zip(streams, room, strict=True)):
-            break
     yield [s.close() for s in streams]
 
 

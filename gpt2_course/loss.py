@@ -30,14 +30,8 @@ def _slices(n_rows: int, n_columns: int, device: torch.device) -> Iterator[slice
     return (slice(start, start + rows) for start in range(0, n_rows, rows))
 
 
-def losses_and_log_sums(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """−ln p(target) of each row, shape (rows,), and ln Σ eˡᵒᵍⁱᵗ, shape (rows, 1), for float32 logits (rows, V)."""
-    log_sum = logits.logsumexp(dim=-1, keepdim=True)
-    return (log_sum - logits.gather(1, targets[:, None]))[:, 0], log_sum
-
-
 def losses_and_gradient(logits: Tensor, targets: Tensor, n_rows: int, n_columns: int) -> tuple[Tensor, Tensor]:
-    """The losses (rows,) and the gradient (rows, V) of their sum / `n_rows`, which takes the place of the logits.
+    """−ln p(target) of each row (rows,), and the gradient (rows, V) of their sum / `n_rows` with respect to the logits.
 
     Columns from `n_columns` on are padding. d loss / d logits = softmax(logits) − one-hot(target).
     """
@@ -45,13 +39,17 @@ def losses_and_gradient(logits: Tensor, targets: Tensor, n_rows: int, n_columns:
     if torch.compiler.is_compiling():  # without any update in place, this becomes a single kernel
         column = torch.arange(logits.shape[1], device=logits.device)
         logits = logits.masked_fill(column >= n_columns, -torch.inf)
-        losses, log_sum = losses_and_log_sums(logits, targets)
+        log_sum = logits.logsumexp(dim=-1, keepdim=True)
+        losses = (log_sum - logits.gather(1, targets[:, None]))[:, 0]
         grad = ((logits - log_sum).exp() - (column == targets[:, None]).float()) / n_rows
-    else:
+    else:  # written over the logits, and each exponential is computed only once
         logits[:, n_columns:] = -torch.inf
-        losses, log_sum = losses_and_log_sums(logits, targets)
-        grad = logits.sub_(log_sum).exp_()
-        grad.scatter_add_(1, targets[:, None], grad.new_full((len(losses), 1), -1.0)).div_(n_rows)
+        logits.sub_(logits.amax(dim=-1, keepdim=True))  # so that no exponential overflows
+        right = logits.gather(1, targets[:, None])  # (rows, 1)
+        sums = logits.exp_().sum(dim=-1, keepdim=True)  # (rows, 1)
+        losses = (sums.log() - right)[:, 0]
+        grad = logits.div_(sums * n_rows)
+        grad.scatter_add_(1, targets[:, None], grad.new_full((len(losses), 1), -1 / n_rows))
     return losses, grad.to(dtype)
 
 
@@ -76,7 +74,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for part in _slices(n_rows, n_columns, device):
             logits = x[part] @ table.T
             if grad_hidden is None and grad_weight is None:
-                losses[part], _ = losses_and_log_sums(logits[:, :n_columns].float(), targets[part])
+                losses[part] = F.cross_entropy(logits[:, :n_columns].float(), targets[part], reduction="none")
                 continue
             losses[part], grad = pointwise(logits, targets[part], n_rows, n_columns)
             if grad_hidden is not None:
@@ -123,4 +121,4 @@ def linear_cross_entropy(
 def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """−ln p(target) of each row, in nats, shape (N,), without gradients; arguments as in `linear_cross_entropy`."""
     parts = _slices(len(hidden), len(weight), hidden.device)
-    return torch.cat([losses_and_log_sums((hidden[p] @ weight.T).float(), targets[p])[0] for p in parts])
+    return torch.cat([F.cross_entropy((hidden[p] @ weight.T).float(), targets[p], reduction="none") for p in parts])

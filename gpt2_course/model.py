@@ -7,6 +7,7 @@ names; a comment beside each part gives its name in OpenAI's weights. Shapes: B 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from gpt2_course import checkpoint, generation
 from gpt2_course.generation import Limit, Prompt, SamplingConfig
 from gpt2_course.kv_cache import KVCache
 from gpt2_course.loss import linear_cross_entropy
+from gpt2_course.quantization import Int8Embedding, Int8Linear
 from gpt2_course.sources import DEFAULT_MODEL, find_model
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.tokenizer_files import has_tokenizer
@@ -204,7 +206,8 @@ class GPT2(nn.Module):
             )
         self.config = config
         self.tokenizer = tokenizer
-        self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)  # wte; also the output head
+        # wte; also the output head
+        self.token_embedding: nn.Embedding | Int8Embedding = nn.Embedding(config.vocab_size, config.n_embd)
         self.position_embedding = nn.Embedding(config.n_positions, config.n_embd)  # wpe
         self.dropout = nn.Dropout(config.embd_pdrop)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))  # h
@@ -270,50 +273,52 @@ class GPT2(nn.Module):
 
     def unembed(self, hidden: Tensor) -> Tensor:
         """Logits (…, V) for hidden states (…, C): the output head is the token embedding, transposed."""
+        if isinstance(self.token_embedding, Int8Embedding):
+            return self.token_embedding.head(hidden)
         return hidden @ self.token_embedding.weight.T
 
     def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """The mean loss, in nats per token, for hidden states (B, T, C) and targets (B, T)."""
         return linear_cross_entropy(hidden.flatten(0, 1), self.token_embedding.weight, targets.flatten())
 
-    def one_token_decoder(self, batch_size: int) -> Callable[[Tensor, KVCache], Tensor]:
+    def one_token_decoder(self) -> Callable[[Tensor, KVCache], Tensor]:
         """The fastest equivalent of `next_token_logits` for tokens (B, 1).
 
-        For one row and an unmodified model, this is a leaner forward pass. It does the same arithmetic as `hidden`,
-        layer by layer, but skips the overhead that costs more than the arithmetic at this size: module calls, dropout,
-        autograd, and slicing the cache once per layer. It keeps views of the model's weights, so make a new one for
-        each generation.
+        For an unmodified model, this is a leaner forward pass. It does the same arithmetic as `hidden`, layer by layer,
+        but skips the overhead that costs more than the arithmetic at this size: module calls, dropout, autograd, and
+        slicing the cache once per layer. It keeps views of the model's weights, so make a new one for each generation.
         """
-        if batch_size != 1 or not self._is_unmodified():
+        if not self._is_unmodified():
             return self.next_token_logits
         c, n_tokens = self.config, self.n_tokens
-        shape, eps, heads_shape = (c.n_embd,), c.layer_norm_epsilon, (3, 1, c.n_head, 1, c.n_embd // c.n_head)
+        shape, eps, D = (c.n_embd,), c.layer_norm_epsilon, c.n_embd // c.n_head
         layers = [
             (
                 (block.norm_1.weight, block.norm_1.bias),
-                _one_row_linear(block.attention.qkv),
-                _one_row_linear(block.attention.projection),
+                _fast_linear(block.attention.qkv),
+                _fast_linear(block.attention.projection),
                 (block.norm_2.weight, block.norm_2.bias),
-                _one_row_linear(block.mlp.expand),
-                _one_row_linear(block.mlp.projection),
+                _fast_linear(block.mlp.expand),
+                _fast_linear(block.mlp.projection),
             )
             for block in cast("Iterable[Block]", self.blocks)
         ]
-        head = _one_row_linear(self.token_embedding)
+        head = _fast_linear(self.token_embedding)
 
         def decode(tokens: Tensor, cache: KVCache) -> Tensor:
-            position = cache.length
-            cache.length = stop = position + 1
+            B = len(tokens)
+            positions = cache.advance(1).view(-1)  # (1,), or (B,) if rows are padded
             # slice for all layers at once: at this size, slicing costs as much as the arithmetic
-            new = cache.keys_values[..., position:stop, :].unbind(0)  # each (2, 1, H, 1, D)
-            keys = cache.keys_values[:, 0, ..., :stop, :].unbind(0)  # each (1, H, S, D)
-            values = cache.keys_values[:, 1, ..., :stop, :].unbind(0)
-            x = torch.embedding(self.token_embedding.weight, tokens[0]) + self.position_embedding.weight[position]
+            chunks = cache.filled()
+            new = chunks[-1][..., -1:, :].unbind(0)  # each (2, B, H, 1, D)
+            keys = list(zip(*(chunk[:, 0].unbind(0) for chunk in chunks), strict=True))  # each (B, H, size, D)
+            values = list(zip(*(chunk[:, 1].unbind(0) for chunk in chunks), strict=True))
+            x = self.token_embedding(tokens[:, 0]) + self.position_embedding(positions)  # (B, C)
             for i, (norm_1, qkv, attention_projection, norm_2, expand, mlp_projection) in enumerate(layers):
-                heads = qkv(torch.layer_norm(x, shape, *norm_1, eps)).view(heads_shape)
+                heads = qkv(torch.layer_norm(x, shape, *norm_1, eps)).view(B, 3, c.n_head, 1, D).transpose(0, 1)
                 new[i].copy_(heads[1:])
-                y = F.scaled_dot_product_attention(heads[0], keys[i], values[i])  # (1, H, 1, D)
-                x = attention_projection(y.view(1, -1)).add_(x)  # (1, C)
+                y = _attend(heads[0], keys[i], values[i], cache.mask)  # (B, H, 1, D)
+                x = attention_projection(y.view(B, -1)).add_(x)  # (B, C)
                 h = expand(torch.layer_norm(x, shape, *norm_2, eps))
                 x = mlp_projection(F.gelu(h, approximate="tanh")).add_(x)
             return head(torch.layer_norm(x, shape, self.final_norm.weight, self.final_norm.bias, eps))[:, :n_tokens]
@@ -376,11 +381,11 @@ class GPT2(nn.Module):
 
         `padding` (B,) counts the pad tokens at the left of each row.
         """
-        weight = self.token_embedding.weight
+        weight = self.position_embedding.weight
         c = self.config
         capacity = c.n_positions if capacity is None else min(capacity, c.n_positions)
         shape = (c.n_layer, 2, batch_size, c.n_head, capacity, c.n_embd // c.n_head)
-        return KVCache(torch.zeros(shape, dtype=weight.dtype, device=weight.device), padding)
+        return KVCache(shape, weight, padding)
 
     def next_token_logits(self, tokens: Tensor, cache: KVCache) -> Tensor:
         """Append `tokens` (B, T) to the cache; return logits (B, `n_tokens`) for the next token, without dropout.
@@ -402,7 +407,7 @@ class GPT2(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.token_embedding.weight.device
+        return self.position_embedding.weight.device
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -424,6 +429,41 @@ class GPT2(nn.Module):
                 "model.tokenizer, or generate from a tensor of token ids."
             )
         return self.tokenizer
+
+    # ---- 8 bits --------------------------------------------------------------------------------------------
+
+    def quantize(self) -> GPT2:
+        """A copy with its weight matrices in 8 bits, which generates several times as fast on an x86 processor.
+
+        See `gpt2_course.quantization`. Embeddings of positions, biases, and layer norms keep their 32 bits, and the
+        copy shares no memory with this model. It stays on its device and can be neither trained, saved, nor quantized
+        again (`ValueError`).
+        """
+        self.require_unquantized("quantized again")
+        quantized = copy.deepcopy(self).eval()
+        quantized.token_embedding = Int8Embedding(self.token_embedding.weight)
+        for block in cast("Iterable[Block]", quantized.blocks):
+            for part, names in ((block.attention, ("qkv", "projection")), (block.mlp, ("expand", "projection"))):
+                for name in names:
+                    layer = getattr(part, name)
+                    setattr(part, name, Int8Linear(layer.weight, layer.bias))
+        return quantized.requires_grad_(False)
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether `quantize` made this model."""
+        return isinstance(self.token_embedding, Int8Embedding)
+
+    def require_unquantized(self, what: str) -> None:
+        """Raise `ValueError` if this model is quantized: it cannot be `what`, for example "saved"."""
+        if self.is_quantized:
+            raise ValueError(f"This model is quantized to 8 bits and cannot be {what}: use the model it was made from.")
+
+    def train(self, mode: bool = True) -> GPT2:
+        """Switch dropout on (or off), as `nn.Module.train` does; `ValueError` for a quantized model."""
+        if mode:
+            self.require_unquantized("trained")
+        return super().train(mode)
 
     # ---- from and to a folder ------------------------------------------------------------------------------
 
@@ -459,6 +499,7 @@ class GPT2(nn.Module):
 
         `dtype=torch.float16` halves the file size. Each file is replaced atomically.
         """
+        self.require_unquantized("saved")
         folder = Path(folder)
         weights = {name: p.detach().to(dtype) for name, p in self.named_parameters()}
         end = self.tokenizer.end_of_text if self.tokenizer else None
@@ -492,25 +533,45 @@ class GPT2(nn.Module):
 
 # The module types of a plain GPT2. `one_token_decoder` handles only these, because a subclass may compute anything.
 UNMODIFIED = {
-    GPT2, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout
+    GPT2, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout,
+    Int8Linear, Int8Embedding,
 }  # fmt: skip
 
 
-def _one_row_linear(layer: nn.Linear | nn.Embedding) -> Callable[[Tensor], Tensor]:
-    """A layer's linear map, optimized for one row: (1, n_in) → (1, n_out).
+def _attend(q: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], mask: Tensor | None) -> Tensor:
+    """Attention for one query per row, (B, H, 1, D), over keys and values (B, H, size, D) in chunks."""
+    if len(keys) == 1:
+        return F.scaled_dot_product_attention(q, keys[0], values[0], mask)
+    q = q / math.sqrt(q.shape[-1])
+    scores = torch.cat([q @ k.mT for k in keys], dim=-1)  # (B, H, 1, S)
+    if mask is not None:
+        scores = scores.masked_fill_(~mask, -math.inf)
+    weights = torch.split_with_sizes(scores.softmax(dim=-1), [k.shape[2] for k in keys], dim=-1)
+    return torch.stack([w @ v for w, v in zip(weights, values, strict=True)]).sum(dim=0)
+
+
+def _fast_linear(layer: nn.Linear | nn.Embedding | Int8Linear | Int8Embedding) -> Callable[[Tensor], Tensor]:
+    """A layer's linear map (B, n_in) → (B, n_out), optimized for one row.
 
     A matrix-vector product spends its time reading the matrix from memory, and BLAS uses one core for it. Split into
     bands of outputs, it becomes a batch of smaller products that all cores share: twice as fast on 2 cores. The bands
     are views of the weight, not copies.
     """
+    if isinstance(layer, (Int8Linear, Int8Embedding)):
+        return layer.forward if isinstance(layer, Int8Linear) else layer.head.forward
     weight, bias = layer.weight, layer.bias if isinstance(layer, nn.Linear) else None
     n_out, n_in = weight.shape
-    at_least = torch.get_num_threads() if weight.device.type == "cpu" else 1
+    at_least = max(2, torch.get_num_threads()) if weight.device.type == "cpu" else 1
     # the smallest number of equal bands that keeps every core busy; 50257 = 29 × 1733
     n_bands = next(n for n in range(min(at_least, n_out), n_out + 1) if n_out % n == 0)
     bands = weight.view(n_bands, n_out // n_bands, n_in)
-    rows = (n_bands, 1, n_in)  # the same row for every band, not copied
-    if bias is None:
-        return lambda x: torch.bmm(bands, x.expand(rows).mT).view(1, n_out)
-    banded_bias = bias.view(n_bands, n_out // n_bands, 1)
-    return lambda x: torch.baddbmm(banded_bias, bands, x.expand(rows).mT).view(1, n_out)
+    banded_bias = None if bias is None else bias.view(n_bands, n_out // n_bands, 1)
+
+    def linear(x: Tensor) -> Tensor:
+        if len(x) > 1:
+            return F.linear(x, weight, bias)
+        column = x.as_strided((n_bands, n_in, 1), (0, 1, n_in))  # the same row for every band, not copied
+        y = torch.bmm(bands, column) if banded_bias is None else torch.baddbmm(banded_bias, bands, column)
+        return y.view(1, n_out)
+
+    return linear

@@ -167,7 +167,7 @@ class Kernel:
         likelihood = 0.0  # probability of the newest token
         written = 0
 
-        def choose(logits: Tensor, rows: Sequence[Sequence[int]]) -> Tensor:
+        def choose(logits: Tensor, rows: Sequence[Sequence[int]], chosen_rows: Sequence[int]) -> Tensor:
             nonlocal likelihood
             (logits,) = logits.cpu()
             chosen, _ = draw(self._probabilities(logits, settings), uniform(seed, len(rows[0]) - len(ids)))

@@ -71,6 +71,7 @@ class Trainer:
                     f"The {part} text has only {len(stream)} tokens, but a sequence takes {config.context + 1} "
                     f"(context={config.context}, plus one to predict): give more text or a smaller context."
                 )
+        model.require_unquantized("trained")
         self.model = model
         self.distributed = distributed
         self.precision = best_precision(config.precision, model.device)

@@ -79,6 +79,9 @@ def test_train_generate_evaluate_and_export_in_a_row(capsys: pytest.CaptureFixtu
     assert main(["generate", "The fox", "--seed", "1", "--max-new-tokens", "9"]) == 0
     assert capsys.readouterr().out == written
 
+    assert main(["generate", "The fox", "--int8", "--max-new-tokens", "9"]) == 0
+    assert capsys.readouterr().out.startswith("The fox")
+
     assert main(["evaluate", "--data", "text.txt"]) == 0
     assert "bits per byte" in capsys.readouterr().out
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.data import TokenStream
 from gpt2_course.evaluation import document_losses, mean_loss
-from gpt2_course.generation import Sampler, SamplingConfig, TextStream, next_token_probabilities
+from gpt2_course.generation import Sampler, SamplingConfig, TextStream, generate_tokens, next_token_probabilities
 
 TEXT = "The fox and the owl shared a plum. " * 20 + "Þórr drank tea 🍵 at home, né à Paris! " * 20
 
@@ -66,6 +66,26 @@ def test_batch_of_different_lengths_equals_one_by_one(model: GPT2) -> None:
     prompts = ["The", "The fox and the owl", "né à Paris! 🍵 drank tea at home and the fox shared a plum with all"]
     together = model.generate(prompts, max_new_tokens=40, temperature=0)
     assert together == [model.generate(prompt, max_new_tokens=40, temperature=0) for prompt in prompts]
+
+
+@pytest.mark.parametrize("choice", [{}, {"top_k": 9, "repetition_penalty": 1.3}])
+def test_rows_that_end_leave_the_batch_and_change_nothing(model: GPT2, choice: dict[str, float]) -> None:
+    prompts = [[4], [8, 15], [16, 23, 42], [108], [9, 9]]
+    config = SamplingConfig(temperature=1, seed=3, **choice)
+    together = list(generate_tokens(model, prompts, Sampler(config), 50))
+    lengths = [20, 3, 50, 7, 3]  # past the context of 16, so that the window moves, too
+    sizes, steps = [], []
+
+    def choose(logits: torch.Tensor, *rows: list[list[int]]) -> torch.Tensor:
+        sizes.append(len(logits))
+        return sampler(logits, *rows)
+
+    sampler = Sampler(config)
+    for step in generate_tokens(model, prompts, choose, 60, finished=lambda row: len(steps) >= lengths[row]):
+        steps.append(step)
+    assert sizes == [sum(length > i for length in lengths) for i in range(50)]
+    for row, length in enumerate(lengths):
+        assert [step[row] for step in steps[:length]] == [step[row] for step in together[:length]]
 
 
 def test_max_length_applies_to_each_prompt_in_a_batch(model: GPT2) -> None:

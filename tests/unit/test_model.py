@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.kv_cache import CHUNK
 from gpt2_course.loss import linear_cross_entropy
 from gpt2_course.model import Block
 
@@ -138,7 +140,8 @@ def test_training_gpt2_at_full_batch_needs_less_than_one_copy_of_the_logits() ->
     script = """
         from pathlib import Path
         import torch
-        from gpt2_course.loss import linear_cross_entropy
+        from gpt2_course.kv_cache import CHUNK
+from gpt2_course.loss import linear_cross_entropy
         hidden = torch.randn(16 * 512, 768, requires_grad=True)
         weight = (torch.randn(50257, 768) * 0.02).requires_grad_()
         def peak():  # in kB; getrusage's peak would include the parent process's memory at the start
@@ -171,11 +174,35 @@ def test_fast_decoder_equals_the_modules(threads: int, monkeypatch: pytest.Monke
         torch.nn.init.normal_(parameter, std=0.3)
     tokens = torch.randint(29 * 7, (1, 16))
     cache = model.new_cache(1)
-    decode = model.one_token_decoder(1)
+    decode = model.one_token_decoder()
     assert decode != model.next_token_logits
     with torch.no_grad():
         fast = torch.cat([decode(tokens[:, i : i + 1], cache) for i in range(16)])
     torch.testing.assert_close(fast, model(tokens)[0].detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_fast_decoder_equals_the_modules_for_a_padded_batch_that_shrinks() -> None:
+    """The cache grows over several chunks, and rows leave it until one is left."""
+    model = GPT2(GPT2Config(vocab_size=300, n_positions=3 * CHUNK, n_embd=24, n_layer=3, n_head=4)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    padding, rows = [0, 7, 3, 5], [0, 1, 2, 3]
+    tokens = torch.randint(300, (4, 3 * CHUNK))
+    cache = model.new_cache(4, padding=torch.tensor(padding))
+    decode = model.one_token_decoder()
+    with torch.inference_mode():
+        model.next_token_logits(tokens[:, :9], cache)
+        for i in range(9, 3 * CHUNK):
+            if i % 20 == 0 and len(rows) > 1:
+                place = len(rows) // 2 - 1
+                cache.remove(place)
+                rows[place] = rows[-1]
+                rows.pop()
+            fast = decode(tokens[rows, i : i + 1], cache)
+            for place, row in enumerate(rows):
+                wanted = model(tokens[row : row + 1, padding[row] : i + 1])[0, -1]
+                torch.testing.assert_close(fast[place], wanted, rtol=1e-3, atol=1e-3)
+    assert rows == [3]
 
 
 def test_a_changed_model_does_not_take_the_fast_path() -> None:
@@ -188,8 +215,8 @@ def test_a_changed_model_does_not_take_the_fast_path() -> None:
     exchanged.blocks[0].mlp.expand = torch.nn.Sequential(exchanged.blocks[0].mlp.expand)
     subclassed.blocks[0] = OtherBlock(TINY)
     for model in (hooked, exchanged, subclassed):
-        assert model.one_token_decoder(1) == model.next_token_logits
-    assert GPT2(TINY).one_token_decoder(1).__name__ == "decode"
+        assert model.one_token_decoder() == model.next_token_logits
+    assert GPT2(TINY).one_token_decoder().__name__ == "decode"
 
 
 def test_hooks_see_every_generated_token() -> None:
@@ -198,6 +225,14 @@ def test_hooks_see_every_generated_token() -> None:
     model.blocks[1].register_forward_hook(lambda module, args, output: seen.append(output.shape[1]))
     model.generate(torch.tensor([1, 2, 3]), max_new_tokens=4)
     assert seen == [3, 1, 1, 1]
+
+
+def test_a_modified_model_reads_a_cache_of_several_chunks() -> None:
+    model = GPT2(replace(TINY, n_positions=3 * CHUNK))
+    prompts = torch.randint(300, (2, 5))
+    plain = model.generate(prompts, max_length=3 * CHUNK, temperature=0)
+    model.blocks[1].register_forward_hook(lambda module, args, output: output)
+    assert torch.equal(model.generate(prompts, max_length=3 * CHUNK, temperature=0), plain)
 
 
 @pytest.mark.parametrize(
