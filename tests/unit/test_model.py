@@ -140,8 +140,7 @@ def test_training_gpt2_at_full_batch_needs_less_than_one_copy_of_the_logits() ->
     script = """
         from pathlib import Path
         import torch
-        from gpt2_course.kv_cache import CHUNK
-from gpt2_course.loss import linear_cross_entropy
+        from gpt2_course.loss import linear_cross_entropy
         hidden = torch.randn(16 * 512, 768, requires_grad=True)
         weight = (torch.randn(50257, 768) * 0.02).requires_grad_()
         def peak():  # in kB; getrusage's peak would include the parent process's memory at the start
