@@ -262,7 +262,7 @@ def generate_tokens(
             if len(rows[index]) - starts[index] > n_positions:
                 starts[index] = len(rows[index]) - max(1, n_positions // 2)
                 cache = None
-        if cache is None or not use_cache:
+        if cache is None or cache.is_full or not use_cache:  # full of a longer row's window, if that row has left
             tokens, padding = left_pad([rows[index][starts[index] :] for index in active])
             capacity = min(n_positions, tokens.shape[1] + max_new_tokens - done)
             cache = model.new_cache(len(active), capacity, padding.to(model.device))

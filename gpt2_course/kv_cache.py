@@ -42,6 +42,10 @@ class KVCache:
     def n_rows(self) -> int:
         return self.outer[2]
 
+    @property
+    def is_full(self) -> bool:
+        return self.length == self.capacity
+
     def advance(self, n_tokens: int) -> Tensor:
         """Reserve the next `n_tokens` columns; return their positions: (T,), or (B, T) if rows are padded."""
         start, stop = self.length, self.length + n_tokens

@@ -69,11 +69,13 @@ def test_batch_of_different_lengths_equals_one_by_one(model: GPT2) -> None:
 
 
 @pytest.mark.parametrize("choice", [{}, {"top_k": 9, "repetition_penalty": 1.3}])
-def test_rows_that_end_leave_the_batch_and_change_nothing(model: GPT2, choice: dict[str, float]) -> None:
+@pytest.mark.parametrize("lengths", [(20, 3, 50, 7, 3), (20, 50, 10, 7, 3)])  # the longest prompt stays, or leaves
+def test_rows_that_end_leave_the_batch_and_change_nothing(
+    model: GPT2, choice: dict[str, float], lengths: tuple[int, ...]
+) -> None:
     prompts = [[4], [8, 15], [16, 23, 42], [108], [9, 9]]
     config = SamplingConfig(temperature=1, seed=3, **choice)
-    together = list(generate_tokens(model, prompts, Sampler(config), 50))
-    lengths = [20, 3, 50, 7, 3]  # past the context of 16, so that the window moves, too
+    together = list(generate_tokens(model, prompts, Sampler(config), 50))  # past the context of 16: the window moves
     sizes, steps = [], []
 
     def choose(logits: torch.Tensor, *rows: list[list[int]]) -> torch.Tensor:
