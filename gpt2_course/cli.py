@@ -148,7 +148,7 @@ class Train:
             share = rules[worst] / sum(rules.values())
             print(f"The rule that costs it most: {worst}, {share:.0%} of its loss above the floor.\n")
         if self.config.preset == "laptop":
-            print("Next, train a larger model (about three hours on two cores), or one on your own text:")
+            print("Next, train a larger model (about three and a half hours on two cores), or one on your own text:")
             print("  python train.py --preset story\n  python train.py --data my-text.txt")
         print(f'Let it write:\n  python -m gpt2_course.cli generate "Once upon a time" --model {quote(str(folder))}')
 
