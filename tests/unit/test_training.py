@@ -205,7 +205,7 @@ def test_automatic_precision_and_compiling_depend_on_the_device(monkeypatch: pyt
 
 def test_growing_sequences_cause_no_compiling(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     really = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, dynamic: really(model, backend="eager", dynamic=dynamic))
+    monkeypatch.setattr(torch, "compile", lambda part, **options: really(part, backend="eager", **options))
     monkeypatch.setattr("gpt2_course.training.trainer.can_compile", lambda choice, device: True)
     graphs = torch._dynamo.utils.counters["stats"]
     longer = replace(config, model=replace(SMALL, n_positions=68), context=68, growing_steps=3)
