@@ -74,7 +74,7 @@ def changed(node: Node, change: Change) -> Node:
 
 
 def afresh(names: str, entities: str, paths: str) -> Change:
-    """Draw a value anew at each mention, if its name and its path match the patterns."""
+    """Redraw a value at each mention if its name and its path match the patterns."""
 
     def change(node: Node) -> Node:
         if not isinstance(node, Slot) or node.source is not None:

@@ -143,9 +143,10 @@ class Train:
             grades = grade(trainer.model, samples, n_documents)
             grades.save(folder)
             print(grades.table() + "\n")
-        if rules := trainer.history[-1].get("rules"):
+        rules = trainer.history[-1].get("rules", {})
+        if (excess := sum(rules.values())) > 0:
             worst = max(rules, key=rules.__getitem__)
-            share = rules[worst] / sum(rules.values())
+            share = rules[worst] / excess
             print(f"The rule that costs it most: {worst}, {share:.0%} of its loss above the floor.\n")
         if self.config.preset == "laptop":
             print("Next, train a larger model (about three and a half hours on two cores), or one on your own text:")
