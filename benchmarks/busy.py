@@ -38,7 +38,7 @@ def seconds_of_training(steps: int) -> float:
     threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # unset, so training chooses the number of threads itself
     environment = {name: value for name, value in os.environ.items() if name not in threads}
     with TemporaryDirectory() as folder:
-        options = ["--data", "tiny-world:3000", "--steps", str(steps), "--growing-steps", str(steps // 3)]
+        options = ["--data", "tiny-world:3000", "--steps", str(steps)]
         subprocess.run(
             [sys.executable, ROOT / "train.py", *options, "--out", folder, "--grade-samples", "0"],
             env=environment,

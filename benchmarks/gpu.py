@@ -30,7 +30,7 @@ PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "T4": 65e
 GPT2_124M = replace(GPT2Config(), embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0)
 SETTINGS = TrainConfig(
     model=GPT2_124M, batch_size=16, context=512, accumulation=8, optimizer="adamw", learning_rate=6e-4,
-    growing_steps=0, copying_start=False,
+    copying_start=False,
 )  # fmt: skip
 TINY = replace(
     SETTINGS, model=replace(GPT2_124M, vocab_size=100, n_positions=32, n_embd=16, n_layer=2, n_head=2), batch_size=2,

@@ -210,7 +210,6 @@ def measure(number: int, steps: int, batch: int, n_documents: int) -> Result:
         context=CONTEXT,
         steps=steps,
         batch_size=batch,
-        growing_steps=min(config.growing_steps, steps // 3),
         report_every=steps,
         report_sequences=1,
         sample_tokens=0,

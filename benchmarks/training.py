@@ -93,7 +93,7 @@ def plain_preset_step(config: TrainConfig, stream: TokenStream) -> Callable[[], 
 
 
 def preset_rows() -> Iterator[Row]:
-    config = TrainConfig(growing_steps=0)
+    config = TrainConfig()
     vocab_size = config.model.vocab_size
     stream = TokenStream([np.random.default_rng(0).integers(vocab_size, size=300_000).astype(np.uint16)], vocab_size)
     torch.manual_seed(0)
@@ -161,7 +161,6 @@ def our_run(seed: int) -> tuple[float, float]:
         context=64,
         batch_size=16,
         steps=375,
-        growing_steps=0,  # full-length sequences from the first step, like the plain loop
         learning_rate=0.006,
         muon_learning_rate=0.04,
         warmup_steps=5,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gpt2_course.loss import linear_cross_entropy, losses_and_gradient
 from gpt2_course.model import GPT2, GPT2Config
+from gpt2_course.packing import PackedDocuments
 
 TOLERANCE = 0.02  # relative to a tensor's largest value; rounding errors stay below a tenth of this
 
@@ -63,8 +64,8 @@ class CompiledLoss(nn.Module):
         self.hidden = torch.compile(model.hidden, dynamic=False)
         self.pointwise = torch.compile(losses_and_gradient)
 
-    def forward(self, tokens: Tensor, targets: Tensor) -> Tensor:
-        hidden, weight = self.hidden(tokens).flatten(0, 1), self.model.token_embedding.weight
+    def forward(self, tokens: Tensor, targets: Tensor, cache: PackedDocuments | None = None) -> Tensor:
+        hidden, weight = self.hidden(tokens, cache).flatten(0, 1), self.model.token_embedding.weight
         return linear_cross_entropy(hidden, weight, targets.flatten(), self.pointwise)
 
 

@@ -23,10 +23,13 @@ from gpt2_course import checkpoint, generation
 from gpt2_course.generation import Limit, Prompt, SamplingConfig
 from gpt2_course.kv_cache import KVCache
 from gpt2_course.loss import linear_cross_entropy
+from gpt2_course.packing import PackedDocuments
 from gpt2_course.quantization import Int8Embedding, Int8Linear
 from gpt2_course.sources import DEFAULT_MODEL, find_model
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.tokenizer_files import has_tokenizer
+
+Context = KVCache | PackedDocuments  # what determines positions and what each token may see
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class CausalSelfAttention(nn.Module):
         self.projection = nn.Linear(config.n_embd, config.n_embd)  # attn.c_proj
         self.dropout = nn.Dropout(config.resid_pdrop)
 
-    def forward(self, x: Tensor, cache: KVCache | None = None, layer: int = 0) -> Tensor:
+    def forward(self, x: Tensor, cache: Context | None = None, layer: int = 0) -> Tensor:
         B, T, C = x.shape
         heads = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head)  # (B, T, 3, H, D)
         q, k, v = heads.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, T, D) each
@@ -175,7 +178,7 @@ class Block(nn.Module):
         self.norm_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)  # ln_2
         self.mlp = MLP(config)  # mlp
 
-    def forward(self, x: Tensor, cache: KVCache | None = None, layer: int = 0) -> Tensor:
+    def forward(self, x: Tensor, cache: Context | None = None, layer: int = 0) -> Tensor:
         x = x + self.attention(self.norm_1(x), cache, layer)
         x = x + self.mlp(self.norm_2(x))
         return x
@@ -235,12 +238,13 @@ class GPT2(nn.Module):
     @overload
     def forward(self, tokens: Tensor, targets: None = None, cache: KVCache | None = None) -> Tensor: ...
     @overload
-    def forward(self, tokens: Tensor, targets: Tensor, cache: None = None) -> Tensor: ...
-    def forward(self, tokens: Tensor, targets: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, targets: Tensor, cache: PackedDocuments | None = None) -> Tensor: ...
+    def forward(self, tokens: Tensor, targets: Tensor | None = None, cache: Context | None = None) -> Tensor:
         """Logits (B, T, V) for tokens (B, T); with `targets` (B, T), the mean loss instead, in nats per token.
 
-        With a `cache` (see `new_cache`), `tokens` continue the sequence in the cache, which grows by T. Raises
-        `ValueError` if tokens or targets have the wrong shape, or if there are more tokens than positions.
+        With a `cache` (see `new_cache`), `tokens` continue the sequence in the cache, which grows by T. With
+        `PackedDocuments` in its place, every token sees only its own document. Raises `ValueError` if tokens or
+        targets have the wrong shape, or if there are more tokens than positions.
         """
         x = self.hidden(tokens, cache)
         if targets is None:
@@ -251,7 +255,7 @@ class GPT2(nn.Module):
             )
         return self.loss(x, targets)
 
-    def hidden(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+    def hidden(self, tokens: Tensor, cache: Context | None = None) -> Tensor:
         """The residual stream after the last block, normalized: (B, T, C), ready for the output head."""
         if tokens.ndim != 2 or tokens.is_floating_point():
             raise ValueError(
@@ -265,7 +269,7 @@ class GPT2(nn.Module):
                 )
             positions = torch.arange(T, device=tokens.device)  # (T,)
         else:
-            positions = cache.advance(T)  # (T,), or (B, T) if rows are padded
+            positions = cache.advance(T)  # (T,), or (B, T) if rows are padded or packed
         x = self.dropout(self.token_embedding(tokens) + self.position_embedding(positions))  # (B, T, C)
         for layer, block in enumerate(self.blocks):
             x = block(x, cache, layer)

@@ -31,11 +31,12 @@ AT_LEAST_1 = (
     "checkpoint_every",
 )  # fmt: skip
 AT_LEAST_0 = (
-    "growing_steps", "learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "final_lr_fraction",
-    "sample_tokens", "grade_samples", "kl_weight",
+    "learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "final_lr_fraction", "sample_tokens",
+    "grade_samples", "kl_weight",
 )  # fmt: skip
 # Settings that had another name in the first edition, whose runs can still be resumed.
 RENAMED = {"final_learning_rate": "final_lr_fraction", "report_windows": "report_sequences"}
+REMOVED = {"growing_steps"}  # settings that are gone
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,10 @@ class TrainConfig:
 
     steps: int = 2800
     """Training steps; each updates the parameters once."""
-    growing_steps: int = 1000
-    """The steps over which sequences grow from 64 tokens to `context`, so that nearby relations are learned first."""
     copying_start: bool = True
     """Initialize attention to copy what it finds, which a small model is slow to learn."""
     batch_size: int = 6
-    """Sequences per batch; under torchrun, per process, so two processes train like one with twice as many. While
-    sequences are short, a batch contains more of them; each process rounds their number down."""
+    """Sequences per batch; under torchrun, per process, so two processes train like one with twice as many."""
     context: int = 336
     """Tokens per sequence."""
     accumulation: int = 1
@@ -101,8 +99,7 @@ class TrainConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16: layers compute in 16 bits, parameters stay in 32. auto uses it on cuda if the GPU supports it."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """on compiles the model before training, which takes a minute; auto does so on cuda, where it pays off. Steps
-    on sequences that are still growing run uncompiled."""
+    """on compiles the model before training, which takes a minute; auto does so on cuda, where it pays off."""
     fused: Literal["auto", "on", "off"] = "auto"
     """on makes AdamW update all parameters in one kernel; auto does so on devices that have one: cuda, mps, cpu."""
 
@@ -188,7 +185,7 @@ class TrainConfig:
         path = folder / CONFIG
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            settings = {RENAMED.get(name, name): value for name, value in stored.items()}
+            settings = {RENAMED.get(name, name): value for name, value in stored.items() if name not in REMOVED}
             return cls(**{**settings, "model": GPT2Config(**settings["model"])})
         except FileNotFoundError:
             raise FileNotFoundError(
@@ -213,7 +210,6 @@ _GPT2: dict[str, Any] = {
     "tokenizer": "gpt2",
     "batch_size": 16,
     "context": 512,
-    "growing_steps": 0,
     "copying_start": False,
     "learning_rate": 0.001,
     "muon_learning_rate": 0.04,

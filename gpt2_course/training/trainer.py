@@ -25,11 +25,12 @@ from gpt2_course.history import Entry, append_entry, one_line, read_history, rep
 from gpt2_course.lock import reserving
 from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
+from gpt2_course.packing import PackedDocuments
 from gpt2_course.training import run_folder
 from gpt2_course.training.config import TrainConfig
 from gpt2_course.training.distributed import SINGLE_PROCESS, Distributed, local_device
 from gpt2_course.training.initialization import start_as_copier
-from gpt2_course.training.schedule import is_report_step, learning_rate_factor, sequence_length
+from gpt2_course.training.schedule import is_report_step, learning_rate_factor
 from gpt2_course.training.signals import stop_requests
 from gpt2_course.training.threads import ThreadChoice, restoring_threads
 
@@ -94,6 +95,8 @@ class Trainer:
         self._rates_before: list[float] = []  # the learning rates in the resumed checkpoint
         self._reservation = ExitStack()  # reserves the folder, so that no other process writes to it
         weakref.finalize(self, self._reservation.close)
+        # Documents that fit into the context are read one by one, as they are when the model is used.
+        self._separator = train_data.end_of_text if train_data.fits(config.context) else None
         if distributed.world_size > 1:
             # After the first backward pass, PyTorch regroups gradients for sending, which changes the order in which
             # they are added up. Doing this now makes a resumed run round every step exactly like an uninterrupted one.
@@ -248,20 +251,17 @@ class Trainer:
         return loss
 
     def _rows(self, random: torch.Generator) -> Tensor:
-        """This process's rows of the next batch (B, T + 1): more of them while sequences are short."""
-        config = self.config
-        length = sequence_length(self.step, config)
-        count = config.batch_size * config.context // length
+        """This process's rows of the next batch: (B, T + 1)."""
+        count, length = self.config.batch_size, self.config.context + 1
         ours = self.distributed.batch_slice(count)
-        rows = self.train_data.random_windows(count * self.distributed.world_size, config.context + 1, random, ours)
-        return rows[:, : length + 1]
+        return self.train_data.random_windows(count * self.distributed.world_size, length, random, ours)
 
     def _backward(self, rows: Tensor) -> Tensor:
         """Add the gradients of these rows (B, T + 1); return their share of the step's loss."""
-        growing = self.compiled and rows.shape[1] <= self.config.context  # each length would be compiled separately
-        stance: Any = torch.compiler.set_stance("force_eager") if growing else nullcontext()
-        with stance, torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            loss = self._loss(rows[:, :-1], rows[:, 1:]) / self.config.accumulation
+        tokens, targets = rows[:, :-1], rows[:, 1:]
+        documents = PackedDocuments(tokens, self._separator) if self._separator is not None else None
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            loss = self._loss(tokens, targets, documents) / self.config.accumulation
         loss.backward()
         return loss.detach()
 

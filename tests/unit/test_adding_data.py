@@ -141,7 +141,7 @@ def test_an_optimizer_needs_only_an_entry_in_optimizers(copy: Copy) -> None:
 
         print(gpt2_course.__file__)
         shape = GPT2Config(n_positions=16, n_embd=16, n_layer=1, n_head=2)
-        settings = dict(data="a.txt", model=shape, context=16, growing_steps=0, steps=3, batch_size=2, sample_tokens=2)
+        settings = dict(data="a.txt", model=shape, context=16, steps=3, batch_size=2, sample_tokens=2)
         with contextlib.redirect_stdout(sys.stderr):
             trainer = Trainer.from_config(TrainConfig(optimizer="sgd", out="run", **settings))
             history = trainer.train()

@@ -289,7 +289,7 @@ def test_memory_does_not_grow_with_the_size_of_a_shard(tmp_path: Path, longest_d
         before = peak = own_memory()
         threading.Thread(target=watch, daemon=True).start()
         shape = GPT2Config(n_positions=512, n_embd=32, n_layer=1, n_head=2)
-        settings = dict(steps=20, batch_size=4, context=512, growing_steps=0, report_every=10, checkpoint_every=10)
+        settings = dict(steps=20, batch_size=4, context=512, report_every=10, checkpoint_every=10)
         trainer = Trainer.from_config(TrainConfig(data=sys.argv[1], out=sys.argv[2], model=shape, **settings))
         trainer.train(verbose=False)
         random, train = torch.Generator().manual_seed(0), trainer.train_data

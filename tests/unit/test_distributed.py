@@ -35,7 +35,7 @@ TEXT = "".join(f"{n} times {n} is {n * n}.\n" for n in range(1000))
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 SETTINGS = (
     "--context 32 --vocab-size 300 --n-positions 32 --n-embd 32 --n-layer 2 --n-head 2 --sample-tokens 8 "
-    "--growing-steps 0 --report-every 50 --log-every 1 --checkpoint-every 10 --data text.txt"
+    "--report-every 50 --log-every 1 --checkpoint-every 10 --data text.txt"
 )
 
 

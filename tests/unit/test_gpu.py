@@ -45,7 +45,7 @@ def test_both_sides_of_the_benchmark_compute_the_same_loss() -> None:
 
 
 def trainer(device: str, folder: Path | None = None, **settings: object) -> Trainer:
-    config = TrainConfig(model=SHAPE, context=64, batch_size=4, steps=6, growing_steps=3, report_sequences=4)
+    config = TrainConfig(model=SHAPE, context=64, batch_size=4, steps=6, report_sequences=4)
     stream = TokenStream([np.random.default_rng(0).integers(101, size=5000).astype(np.uint16)], 101)
     torch.manual_seed(0)
     return Trainer(GPT2(SHAPE).to(device), stream, stream, replace(config, **settings), folder)  # type: ignore[arg-type]

@@ -81,7 +81,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     torch.manual_seed(0)
     tokens = TokenStream([np.arange(2000, dtype=np.uint16) % 300], 300)
-    config = TrainConfig(model=SHAPE, context=32, batch_size=2, growing_steps=0, steps=12, report_sequences=1)
+    config = TrainConfig(model=SHAPE, context=32, batch_size=2, steps=12, report_sequences=1)
     return Trainer(GPT2(SHAPE), tokens, tokens, config)
 
 

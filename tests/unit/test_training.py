@@ -31,7 +31,7 @@ from gpt2_course.history import read_history
 from gpt2_course.lock import LOCK
 from gpt2_course.tiny_world import documents
 from gpt2_course.training.initialization import start_as_copier
-from gpt2_course.training.schedule import learning_rate_factor, sequence_length
+from gpt2_course.training.schedule import learning_rate_factor
 from gpt2_course.training.signals import stop_requests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,6 @@ CONFIG = TrainConfig(
     context=32,
     batch_size=4,
     steps=60,
-    growing_steps=12,
     report_every=25,
     checkpoint_every=7,
     log_every=5,
@@ -61,8 +60,7 @@ def config(tmp_path: Path) -> TrainConfig:
 def command(config: TrainConfig, *options: str) -> list[str]:
     """The command that trains with CONFIG's settings, but with the steps, the text, and the folder of `config`."""
     settings = (
-        f"--steps {config.steps} --checkpoint-every 7 --log-every 5 --report-every 25 --batch-size 4 --context 32 "
-        f"--growing-steps {config.growing_steps}"
+        f"--steps {config.steps} --checkpoint-every 7 --log-every 5 --report-every 25 --batch-size 4 --context 32"
     )
     shape = "--vocab-size 300 --n-positions 32 --n-embd 32 --n-layer 2 --n-head 2 --resid-pdrop 0.1 --sample-tokens 8"
     files = ["--data", config.data, "--out", config.out]
@@ -89,7 +87,7 @@ def weights(folder: Path | str) -> bytes:
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_the_loss_falls_and_the_samples_become_words(config: TrainConfig, optimizer: str) -> None:
-    history = Trainer.from_config(replace(config, optimizer=optimizer, steps=150, growing_steps=0)).train(verbose=False)
+    history = Trainer.from_config(replace(config, optimizer=optimizer, steps=150)).train(verbose=False)
     reports = [entry for entry in history if "val_loss" in entry]
     assert reports[0]["step"] == 0
     assert reports[-1]["step"] == 150
@@ -104,7 +102,7 @@ def test_accumulated_batches_have_the_gradient_of_one_large_batch() -> None:
     for batch_size, accumulation in ((8, 1), (2, 4)):
         torch.manual_seed(0)
         model = GPT2(replace(SMALL, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
-        settings = replace(CONFIG, batch_size=batch_size, accumulation=accumulation, warmup_steps=1, growing_steps=0)
+        settings = replace(CONFIG, batch_size=batch_size, accumulation=accumulation, warmup_steps=1)
         trainer = Trainer(model, tokens, tokens, settings)
         losses[accumulation] = [float(trainer.train_step()) for _ in range(5)]
     assert losses[1] == pytest.approx(losses[4], rel=1e-4)
@@ -132,7 +130,7 @@ def test_preset_gpt2_has_the_courses_settings() -> None:
 
 @pytest.fixture
 def without_dropout(config: TrainConfig) -> TrainConfig:
-    return replace(config, model=replace(SMALL, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0), growing_steps=0)
+    return replace(config, model=replace(SMALL, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
 
 
 def test_bfloat16_gives_nearly_the_same_losses(without_dropout: TrainConfig, tmp_path: Path) -> None:
@@ -203,24 +201,6 @@ def test_automatic_precision_and_compiling_depend_on_the_device(monkeypatch: pyt
     assert not can_compile("auto", cuda)
 
 
-def test_growing_sequences_cause_no_compiling(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    really = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda part, **options: really(part, backend="eager", **options))
-    monkeypatch.setattr("gpt2_course.training.trainer.can_compile", lambda choice, device: True)
-    graphs = torch._dynamo.utils.counters["stats"]
-    longer = replace(config, model=replace(SMALL, n_positions=68), context=68, growing_steps=3)
-    trainer = Trainer.from_config(longer)
-    graphs.clear()
-    for _ in range(3):
-        trainer.train_step()
-    assert not graphs["unique_graphs"]
-    trainer.train_step()
-    made = graphs["unique_graphs"]
-    assert made
-    trainer.train_step()
-    assert graphs["unique_graphs"] == made
-
-
 # ---- it is reproducible ----------------------------------------------------------------------------------------
 
 
@@ -236,7 +216,7 @@ def test_training_twice_gives_the_same_weights(config: TrainConfig, tmp_path: Pa
 
 @pytest.mark.parametrize("seed", [1, 4096])
 def test_another_seed_reads_different_windows(config: TrainConfig, tmp_path: Path, seed: int) -> None:
-    config = replace(config, growing_steps=0, steps=3)
+    config = replace(config, steps=3)
     trainers = [Trainer.from_config(replace(config, seed=s, out=str(tmp_path / f"seed {s}"))) for s in (0, seed)]
     rows = [t._rows(torch.Generator().manual_seed(t._seed_of(0))) for t in trainers]
     assert not torch.equal(*rows)
@@ -567,22 +547,6 @@ def test_the_history_has_one_json_object_per_line(config: TrainConfig) -> None:
     assert [e["step"] for e in entries if "val_loss" not in e] == list(range(5, 61, 5))
     assert [e["step"] for e in entries if "val_loss" in e] == [0, 1, 2, 5, 10, 20, 25, 50, 60]
     assert all(e["seconds"] >= 0 for e in entries)
-
-
-def test_sequences_grow_to_the_context_while_steps_read_about_as_many_tokens(config: TrainConfig) -> None:
-    model = replace(SMALL, n_positions=256)
-    trainer = Trainer.from_config(replace(config, model=model, context=256, val_fraction=0.5, growing_steps=10))
-    shapes = []
-    for trainer.step in (0, 5, 9, 10, 50):
-        rows = trainer._rows(torch.Generator().manual_seed(0))
-        shapes.append(tuple(rows.shape))
-    assert shapes == [(16, 65), (6, 161), (4, 237), (4, 257), (4, 257)]
-    trainer.step = 0  # short sequences start at the same positions as long ones
-    torch.testing.assert_close(
-        trainer._rows(torch.Generator().manual_seed(0)),
-        trainer.train_data.random_windows(16, 257, torch.Generator().manual_seed(0))[:, :65],
-    )
-    assert sequence_length(0, replace(config, growing_steps=0)) == config.context == 32
 
 
 # ---- runs of the first edition -----------------------------------------------------------------------------------
