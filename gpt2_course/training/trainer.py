@@ -32,7 +32,7 @@ from gpt2_course.training.distributed import SINGLE_PROCESS, Distributed, local_
 from gpt2_course.training.initialization import start_as_copier
 from gpt2_course.training.schedule import is_report_step, learning_rate_factor
 from gpt2_course.training.signals import stop_requests
-from gpt2_course.training.threads import ThreadChoice, restoring_threads
+from gpt2_course.training.threads import SideBySide, ThreadChoice, restoring_threads
 
 LEARNING_RATES = ("learning_rate", "muon_learning_rate")
 
@@ -95,6 +95,10 @@ class Trainer:
         self._rates_before: list[float] = []  # the learning rates in the resumed checkpoint
         self._reservation = ExitStack()  # reserves the folder, so that no other process writes to it
         weakref.finalize(self, self._reservation.close)
+        # Dropout draws random numbers, whose order would depend on which thread is first.
+        c = model.config
+        dropout = c.embd_pdrop or c.attn_pdrop or c.resid_pdrop
+        self._side_by_side = SideBySide(model.parameters()) if self._uses_threads and not dropout else None
         # Documents that fit into the context are read one by one, as they are when the model is used.
         self._separator = train_data.end_of_text if train_data.fits(config.context) else None
         if distributed.world_size > 1:
@@ -258,22 +262,33 @@ class Trainer:
 
     def _backward(self, rows: Tensor) -> Tensor:
         """Add the gradients of these rows (B, T + 1); return their share of the step's loss."""
+        if self._side_by_side is not None:
+            return self._side_by_side.backward(self._loss_on, rows)
+        loss = self._loss_on(rows)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _loss_on(self, rows: Tensor) -> Tensor:
+        """The share of the step's loss on rows (B, T + 1)."""
         tokens, targets = rows[:, :-1], rows[:, 1:]
         documents = PackedDocuments(tokens, self._separator) if self._separator is not None else None
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            loss = self._loss(tokens, targets, documents) / self.config.accumulation
-        loss.backward()
-        return loss.detach()
+            loss: Tensor = self._loss(tokens, targets, documents) / self.config.accumulation
+        return loss
 
     def _seed_of(self, step: int, rank: int = 0) -> int:
         # A CPU generator uses 32 bits of its seed; the odd factor spreads the run's seed over all of them.
         return ((self.config.seed + rank) * 2_654_435_761 + step) % 2**32
 
+    @property
+    def _uses_threads(self) -> bool:
+        """Whether this process has the CPU to itself and may divide its work as it likes."""
+        return self.model.device.type == "cpu" and self.distributed.world_size == 1 and not self.compiled
+
     def _max_threads(self) -> int:
         """The most threads a step may use; 1 if this run must not change their number."""
-        single = self.model.device.type == "cpu" and self.distributed.world_size == 1 and not self.compiled
         set_by_user = {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys()
-        return torch.get_num_threads() if single and not set_by_user else 1
+        return torch.get_num_threads() if self._uses_threads and not set_by_user else 1
 
     def _time_threads(self, options: list[int]) -> dict[int, float]:
         """Seconds to compute the gradients of one batch for each number of threads; parameters stay as they are."""

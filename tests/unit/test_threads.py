@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from gpt2_course import GPT2, GPT2Config, TrainConfig, Trainer
 from gpt2_course.data import TokenStream
 from gpt2_course.training.distributed import Distributed
-from gpt2_course.training.threads import AGAIN, STEPS, ThreadChoice
+from gpt2_course.training.threads import AGAIN, STEPS, SideBySide, ThreadChoice
 
 ROOT = Path(__file__).resolve().parents[2]
 MANY = 1_000_000  # steps left
@@ -149,3 +150,40 @@ def test_waiting_threads_soon_sleep_unless_set_otherwise(
         check=True,
     )
     assert done.stdout.strip() == str(expected)
+
+
+# ---- rows side by side ---------------------------------------------------------------------------------------------
+
+
+def test_rows_side_by_side_have_the_gradients_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = GPT2(GPT2Config(300, 32, 32, 1, 2, 0.0, 0.0, 0.0))
+    rows = torch.randint(300, (5, 33))
+
+    def loss(part: Tensor) -> Tensor:
+        return model(part[:, :-1], part[:, 1:])
+
+    loss(rows).backward()
+    expected = {name: parameter.grad for name, parameter in model.named_parameters()}
+    found = []
+    before = torch.get_num_threads()
+    for n_threads in (2, 3, 3, 8):
+        model.zero_grad()
+        torch.set_num_threads(n_threads)
+        mean = SideBySide(model.parameters()).backward(loss, rows)
+        assert torch.get_num_threads() == n_threads
+        torch.testing.assert_close(mean, loss(rows).detach())
+        found.append({name: parameter.grad for name, parameter in model.named_parameters()})
+        for name, gradient in found[-1].items():
+            torch.testing.assert_close(gradient, expected[name], msg=name)
+    torch.set_num_threads(before)
+    assert all(torch.equal(found[1][name], found[2][name]) for name in expected)  # the same threads, the same bits
+    SideBySide(model.parameters()).backward(loss, rows)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, 2 * expected[name], msg=name)  # gradients add up
+
+
+def test_rows_are_computed_side_by_side_unless_there_is_dropout(trainer: Trainer) -> None:
+    assert trainer._side_by_side is None
+    model = GPT2(GPT2Config(300, 32, 32, 1, 2, 0.0, 0.0, 0.0))
+    assert Trainer(model, trainer.train_data, trainer.val_data, trainer.config)._side_by_side is not None
