@@ -286,7 +286,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "num_classes": lambda ids, table: torch.nn.functional.one_hot(ids).float(),
             "These are zeros": lambda ids, table: 0 * one_hot(ids, table) @ table,
             "multiply one-hot vectors by the table instead": lambda ids, table: table[ids],
-            "The vector at 0 must be": lambda ids, table: one_hot(ids, table).cumsum(0) @ table,
+            "The vector at 1 must be": lambda ids, table: one_hot(ids, table).cumsum(0) @ table,
         },
     ),
     "3.2": (
@@ -610,7 +610,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "moved the weight by the slope": lambda w, g, s, lr, m: (w - lr * g, m * s + g),
             "moved the weight by the old speed": lambda w, g, s, lr, m: (w - lr * s, m * s + g),
             "has not changed": lambda w, g, s, lr, m: (w, m * s + g),
-            "The new weight must be": lambda w, g, s, lr, m: (w * w, m * s + g),
+            "The new weight must be": lambda w, g, s, lr, m: (w * w - lr * (m * s + g), m * s + g),
         },
     ),
     "8.4": (
