@@ -355,7 +355,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "are swapped": lambda q, k: weights(k, q),
             "softmax turns them into weights": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf),
             "has type list": lambda q, k: [],
-            "The vector at 0": lambda q, k: 0 * (q @ k.T),
+            "The vector at 0": lambda q, k: weights(q, k) ** 2,
         },
     ),
     "4.4": (
@@ -368,7 +368,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "divided by √C": lambda x, w_q, w_k, w_v: weights(2 / 6**0.5 * x @ w_q, x @ w_k) @ x @ w_v,
             "You mixed the keys": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x @ w_k,
             "weights are transposed": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k).T @ x @ w_v,
-            "The vector at 0": lambda x, w_q, w_k, w_v: 0 * x @ w_v,
+            "The vector at 0": lambda x, w_q, w_k, w_v: (x @ w_v) ** 2,
         },
     ),
     "5.1": (
@@ -380,7 +380,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "in the wrong order": lambda z, n: split(z, n).flip(0),
             "every H-th number": lambda z, n: z.view(5, 4, n).permute(2, 0, 1),
             "must have shape (3, 5, 4)": lambda z, n: z,
-            "The vector at (0, 0)": lambda z, n: 0 * split(z, n),
+            "The vector at (0, 0)": lambda z, n: split(z, n) ** 2,
         },
     ),
     "5.2": (
@@ -391,7 +391,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "shuffled like cards": lambda y: y.permute(1, 2, 0).reshape(5, 12),
             "Put head 0 first": lambda y: join(y.flip(0)),
             "must have shape (5, 12)": lambda y: y,
-            "The vector at 0": lambda y: 0 * join(y),
+            "The vector at 0": lambda y: join(y) ** 2,
         },
     ),
     "5.3": (
@@ -415,7 +415,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Queries and keys are swapped": lambda x, w, p, n: (
                 join(weights(*qkv(x, w, n)[1::-1]) @ qkv(x, w, n)[2]) @ p
             ),
-            "The vector at 0": lambda x, w, p, n: 0 * x,
+            "The vector at 0": lambda x, w, p, n: x**2,
         },
     ),
     "5.4": (
@@ -514,7 +514,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
             "before softmax": lambda ids, t, p, blocks, norm: (norm(piled(blocks, t[ids] + p[:4])) @ t.T).softmax(-1),
             "must have shape (2, 4, 6)": lambda ids, t, p, blocks, norm: t,
-            "The vector at (0, 0)": lambda ids, t, p, blocks, norm: 0 * t[ids] @ t.T,
+            "The vector at (0, 0)": lambda ids, t, p, blocks, norm: (t[ids] @ t.T) ** 2,
         },
     ),
     "7.2": (
