@@ -1,6 +1,6 @@
 """Wrong answers to all exercises, made mechanically from the solutions in the chapters, and what `check` says of them.
 
-`python tests/unit/mutants.py 3.1 12.2` prints a table, and those that pass, are no mistakes after all, or are not named.
+`python tests/unit/mutants.py 3.1 12.2` prints a table, and those which pass, are no mistakes, or are not named.
 """
 
 from __future__ import annotations
