@@ -355,7 +355,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "are swapped": lambda q, k: weights(k, q),
             "softmax turns them into weights": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf),
             "has type list": lambda q, k: [],
-            "The vector at 0": lambda q, k: weights(q, k) ** 2,
+            "The vector at 1": lambda q, k: weights(q, k) ** 2,
         },
     ),
     "4.4": (
