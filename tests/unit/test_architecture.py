@@ -17,7 +17,7 @@ LAYERS = (
     ("grades", "bertviz_views", "devices"),
     ("evaluation", "introspection"),
     ("model",),
-    ("generation", "kv_cache", "quantization", "loss", "sources", "data", "optimizers"),
+    ("generation", "kv_cache", "packing", "quantization", "loss", "sources", "data", "optimizers"),
     ("hub",),
     ("checkpoint", "tokenizer"),
     ("tokenizer_files", "tiny_world", "history", "lock"),
