@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gpt2_course.exercises.tensors import Difference, described, first_difference, not_a_tensor, plain, relation, same
+from gpt2_course.exercises.watch import Stopped
 
 KINDS = {
     bool: "True or False",
@@ -39,10 +40,18 @@ def compare(
         inputs: tuples of arguments; every call gets its own copy. Choose sizes that all differ.
         right: the right function.
         usual: messages, each with a function that makes this mistake. A mistake is recognized if the answer agrees
-            with its function on all inputs, also where the function agrees with `right`.
+            with its function on all inputs, also where the function agrees with `right`; or if both stop at the same
+            input, with the same error.
         kind: what to return, such as "the number of a row", for the message about a wrong type.
     """
-    found = [answer(*copy.deepcopy(given)) for given in inputs]
+    found = []
+    for given in inputs:
+        try:
+            found.append(answer(*copy.deepcopy(given)))
+        except Stopped as stopped:
+            if cause := _why(stopped.__cause__, given, usual):
+                raise Stopped(stopped.what, cause) from stopped.__cause__
+            raise
     expected = [results(right, given) for given in inputs]
     if all(map(agree, found, expected)):
         return None
@@ -61,6 +70,17 @@ def results(function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
         return plain(function(*copy.deepcopy(given)))
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
         return ...
+
+
+def _why(error: BaseException | None, given: tuple[Any, ...], usual: Mapping[str, Callable[..., Any]]) -> str | None:
+    """The message of the mistake that stops with the same error; None if none does."""
+    for message, mistaken in usual.items():
+        try:
+            mistaken(*copy.deepcopy(given))
+        except Exception as same:
+            if type(same) is type(error) and str(same) == str(error):
+                return message
+    return None
 
 
 def agree(found: Any, right: Any) -> bool:

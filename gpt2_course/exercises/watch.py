@@ -23,7 +23,16 @@ class NotWritten(Exception):
 
 
 class Stopped(Exception):
-    """The function raised an error, returned nothing, or used a forbidden call; the message says so."""
+    """The function raised an error, returned nothing, or used a forbidden call; the message says so.
+
+    Attributes:
+        what: what happened, and where.
+        cause: the usual cause, if it is known.
+    """
+
+    def __init__(self, what: str, cause: str = "") -> None:
+        super().__init__(f"{what} {cause}".strip())
+        self.what, self.cause = what, cause
 
 
 class Watched:
@@ -52,7 +61,7 @@ class Watched:
         except BaseException as error:
             if isinstance(error, NotImplementedError) and (is_stub(self._function) or not error.args):
                 raise NotWritten from error
-            raise Stopped(why_it_stopped(self._function, self.name, args, error)) from error
+            raise Stopped(*why_it_stopped(self._function, self.name, args, error)) from error
         for parameter, old, new in zip(self._asked.parameters or [], before, args, strict=False):
             if not self._asked.in_place and not _unchanged(old, new):
                 self.changed = parameter
