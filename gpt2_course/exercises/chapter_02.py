@@ -39,12 +39,12 @@ def most_frequent_pair(answer: Callable[[Ids], Any]) -> str | None:
         return _first(Counter(pairwise(ids)).most_common(1))
 
     usual: dict[str, Callable[[Ids], Any]] = {
-        "This is the pair together with its count. Return only the pair, the first of the two.": lambda ids: (
-            Counter(pairwise(ids)).most_common(1)[0]
-        ),
-        "This is a list with one entry, the pair together with its count. Return only the pair.": lambda ids: (
-            Counter(pairwise(ids)).most_common(1)
-        ),
+        "This is the pair together with its count. Return only the pair, the first of the two.": lambda ids: Counter(
+            pairwise(ids)
+        ).most_common(1)[0],
+        "This is a list with one entry, the pair together with its count. Return only the pair.": lambda ids: Counter(
+            pairwise(ids)
+        ).most_common(1),
         "This is the count of the most frequent pair. Return the pair itself.": lambda ids: max(
             Counter(pairwise(ids)).values()
         ),
@@ -96,9 +96,9 @@ def decode(answer: Callable[[Ids, Merges], Any]) -> str | None:
         "'é' consists of two bytes, [195, 169]. chr() turns each byte into a letter of its own. Use .decode().": (
             lambda ids, merges: _bytes_of(ids, merges).decode("latin-1")
         ),
-        "The parts of a merged ID are reversed. Put the bytes of its left part first.": lambda ids, merges: (
-            _bytes_of(ids, merges, swap=True).decode()
-        ),
+        "The parts of a merged ID are reversed. Put the bytes of its left part first.": lambda ids, merges: _bytes_of(
+            ids, merges, swap=True
+        ).decode(),
         "The parts of each merged ID are reversed. Put the bytes of its left part first.": lambda ids, merges: (
             _bytes_of(ids, merges, swap=True).decode(errors="replace")
         ),
@@ -125,7 +125,7 @@ def decode(answer: Callable[[Ids, Merges], Any]) -> str | None:
 
 def _half_a_character(answer: Callable[[Ids, Merges], Any]) -> str | None:
     """The mistake in decoding the first of two bytes of a character."""
-    advice = "Half a character, such as the byte 195 alone, must become “�”: .decode(errors=\"replace\")."
+    advice = 'Half a character, such as the byte 195 alone, must become “�”: .decode(errors="replace").'
     try:
         return None if answer([97, 195], dict(MERGES)) == "a\ufffd" else advice
     except Stopped:

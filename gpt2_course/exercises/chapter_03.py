@@ -76,9 +76,9 @@ def embed(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
             lambda ids, tokens, positions: torch.cat([tokens[ids], positions[: len(ids)]], -1)
         ),
         "The positions are missing. Add the first T rows of the position table.": lambda ids, tokens, _: tokens[ids],
-        "The tokens are missing. Add the row of each ID in the token table.": lambda ids, _, positions: (
-            positions[: len(ids)]
-        ),
+        "The tokens are missing. Add the row of each ID in the token table.": lambda ids, _, positions: positions[
+            : len(ids)
+        ],
         "The first token is at position 0, not 1.": lambda ids, tokens, positions: (
             tokens[ids] + positions[1 : len(ids) + 1]
         ),

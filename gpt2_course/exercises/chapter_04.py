@@ -42,8 +42,8 @@ def average_so_far(answer: Callable[[Tensor], Any]) -> str | None:
         "You wrote each average into x itself, so later rows average averages. Collect them in a new tensor.": (
             _average_in_place
         ),
-        "Every row is the mean of all rows. Row t may use only rows 0 to t, no later ones.": lambda x: (
-            x.mean(0).expand(x.shape)
+        "Every row is the mean of all rows. Row t may use only rows 0 to t, no later ones.": lambda x: x.mean(0).expand(
+            x.shape
         ),
         "These are sums. Divide row t by the number of rows in it, t + 1.": lambda x: x.cumsum(0),
         "You divided row t by t. It is the mean of t + 1 rows, because counting starts at 0.": lambda x: (
@@ -56,9 +56,9 @@ def average_so_far(answer: Callable[[Tensor], Any]) -> str | None:
         "Your row t is the mean of rows 0 to t − 1. Include row t itself.": lambda x: torch.cat(
             [x[:1] * 0, right(x)[:-1]]
         ),
-        "These are means of what comes later. Look back, not ahead: use tril, not triu.": lambda x: (
-            right(x.flip(0)).flip(0)
-        ),
+        "These are means of what comes later. Look back, not ahead: use tril, not triu.": lambda x: right(
+            x.flip(0)
+        ).flip(0),
         "Your row t is the mean of only two rows, t − 1 and t. Take all rows from 0 on.": lambda x: torch.stack(
             [x[max(0, t - 1) : t + 1].mean(0) for t in range(len(x))]
         ),
@@ -98,8 +98,8 @@ def mask(answer: Callable[[Tensor], Any]) -> str | None:
         "You kept the future and hid everything else. Swap the two.": lambda scores: scores.masked_fill(
             ~future(scores), -math.inf
         ),
-        "You hid everything. Only what lies above the diagonal is the future: triu(1).": lambda scores: (
-            torch.full_like(scores, -math.inf)
+        "You hid everything. Only what lies above the diagonal is the future: triu(1).": lambda scores: torch.full_like(
+            scores, -math.inf
         ),
         "These are the weights after softmax. Return the scores, with −∞ for later tokens.": lambda scores: bricks.mask(
             scores
@@ -166,9 +166,9 @@ def attention_weights(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         ),
         "The mask is reversed: it hides the past.": lambda q, k: bricks.mask(scores(q, k).T).T.softmax(-1),
         "A score of 0 does not hide a token, because e⁰ = 1. Use −∞.": lambda q, k: scores(q, k).tril().softmax(-1),
-        "Queries and keys are swapped. Row t belongs to the query of token t: q @ k.T.": lambda q, k: (
-            bricks.mask(scores(k, q)).softmax(-1)
-        ),
+        "Queries and keys are swapped. Row t belongs to the query of token t: q @ k.T.": lambda q, k: bricks.mask(
+            scores(k, q)
+        ).softmax(-1),
         "You used the queries twice. Multiply each query by each key: q @ k.T.": lambda q, k: bricks.mask(
             scores(q, q)
         ).softmax(-1),
@@ -218,8 +218,8 @@ def head(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
             bricks.mask(scores(q, k)) @ v
         ),
         "You took the softmax of the result. Take it of the scores, then mix the values.": lambda q, k, v: (
-            (scores(q, k).tril() @ v).softmax(-1)
-        ),
+            scores(q, k).tril() @ v
+        ).softmax(-1),
         "You took the softmax of columns. Each row of the weights must add up to 1.": lambda q, k, v: (
             bricks.mask(scores(q, k)).softmax(0) @ v
         ),

@@ -26,20 +26,20 @@ def split_heads(answer: Callable[[Tensor, int], Any]) -> str | None:
         "This is (T, H, D), each token split into heads. One step is missing: swap the first two dimensions.": (
             lambda x, n: right(x, n).transpose(0, 1)
         ),
-        "The order of the dimensions must be (H, T, D): heads first, the numbers in a head last.": lambda x, n: (
-            right(x, n).permute(2, 1, 0)
-        ),
+        "The order of the dimensions must be (H, T, D): heads first, the numbers in a head last.": lambda x, n: right(
+            x, n
+        ).permute(2, 1, 0),
         "This is (H, D, T). The order of the dimensions must be (H, T, D): do not transpose each head.": (
             lambda x, n: right(x, n).mT
         ),
         "The shape is right, but the numbers are not: view(H, T, D) mixes tokens. First view as (T, H, D), then swap "
         "the first two dimensions.": lambda x, n: x.view(n, len(x), -1),
-        "The heads are in the wrong order. Head 0 has the first D numbers of each token.": lambda x, n: (
-            right(x, n).flip(0)
-        ),
-        "Your head 0 has every H-th number. It must have the first D numbers of each row.": lambda x, n: (
-            x.view(len(x), -1, n).permute(2, 0, 1)
-        ),
+        "The heads are in the wrong order. Head 0 has the first D numbers of each token.": lambda x, n: right(
+            x, n
+        ).flip(0),
+        "Your head 0 has every H-th number. It must have the first D numbers of each row.": lambda x, n: x.view(
+            len(x), -1, n
+        ).permute(2, 0, 1),
         "You cut the tokens into heads. Every head sees all tokens, but only some of the channels: cut each row.": (
             lambda x, n: torch.stack(x.chunk(n, 0))
         ),
@@ -206,15 +206,15 @@ def looks_at_previous(answer: Callable[[Tensor], Any]) -> str | None:
         ),
         "This is the sum. Take the mean over the tokens.": lambda weights: below(weights).sum(-1),
         "This is only the last token. Take the mean over all tokens.": lambda weights: weights[:, -1, -2],
-        "This is how much tokens look at the first one. Use column t − 1 in row t.": lambda weights: (
-            weights[:, 1:, 0].mean(-1)
-        ),
-        "You took the mean over the heads, too. Return one number per head, shape (H,).": lambda weights: (
-            below(weights).mean()
-        ),
-        "You took the mean over the heads. Take the mean over the tokens, the last dimension.": lambda weights: (
-            below(weights).mean(0)
-        ),
+        "This is how much tokens look at the first one. Use column t − 1 in row t.": lambda weights: weights[
+            :, 1:, 0
+        ].mean(-1),
+        "You took the mean over the heads, too. Return one number per head, shape (H,).": lambda weights: below(
+            weights
+        ).mean(),
+        "You took the mean over the heads. Take the mean over the tokens, the last dimension.": lambda weights: below(
+            weights
+        ).mean(0),
         "These are all weights, one per head and token. Take the mean over the tokens.": below,
     }
     return compare(answer, inputs, lambda weights: below(weights).mean(-1), usual)
