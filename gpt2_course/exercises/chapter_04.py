@@ -116,7 +116,7 @@ def mask(answer: Callable[[Tensor], Any]) -> str | None:
         ),
         "This is only the mask. Return the scores, with −∞ where it is True.": lambda scores: future(scores),
         "This is only the mask. Return the scores, with −∞ for later tokens.": lambda scores: bricks.mask(0 * scores),
-        "Nothing is hidden. Return what masked_fill returns: it does not change the scores themselves.": lambda scores: (
+        "Nothing is hidden. masked_fill does not change the scores themselves: return its result.": lambda scores: (
             scores
         ),
     }

@@ -114,8 +114,8 @@ def attention(answer: Callable[..., Any]) -> str | None:
         inputs.append((numbers(t, c), w_qkv, b_qkv, numbers(c, c, seed=5), numbers(c, seed=6), h))
     a = _attention
     usual: dict[str, Callable[..., Tensor]] = {
-        "These are the heads (H, T, D). Two steps are missing: join_heads puts them side by side (a reshape alone would "
-        "mix tokens), and w_out and b_out follow.": lambda x, w, b, w2, b2, n: a(
+        "These are the heads (H, T, D). Two steps are missing: join_heads puts them side by side (a reshape alone "
+        "would mix tokens), and w_out and b_out follow.": lambda x, w, b, w2, b2, n: a(
             x, w, b, torch.eye(x.shape[1] // n), torch.tensor(0.0), n, join=lambda y: y
         ),
         "The last step is missing: @ w_out + b_out.": lambda x, w, b, w2, b2, n: a(

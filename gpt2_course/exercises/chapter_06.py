@@ -28,7 +28,10 @@ def _normed(
 @exercise(
     "6.1",
     "Layer norm",
-    forbidden=dict.fromkeys(("layer_norm", "native_layer_norm", "group_norm", "instance_norm", "batch_norm"), "Write layer norm yourself, with the mean and the variance, and without PyTorch's own."),
+    forbidden=dict.fromkeys(
+        ("layer_norm", "native_layer_norm", "group_norm", "instance_norm", "batch_norm"),
+        "Write layer norm yourself, with the mean and the variance, and without PyTorch's own.",
+    ),
 )
 def layer_norm(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
     """`answer(x, gain, bias)` returns the layer norm of x (T, C) over the channels."""
