@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -13,6 +15,8 @@ from torch import Tensor
 
 from gpt2_course.exercises.tensors import Difference, described, first_difference, not_a_tensor, plain, relation, same
 from gpt2_course.exercises.watch import Stopped
+
+Function = Callable[..., Any]
 
 KINDS = {
     bool: "True or False",
@@ -27,22 +31,24 @@ KINDS = {
 
 
 def compare(
-    answer: Callable[..., Any],
+    answer: Function,
     inputs: Sequence[tuple[Any, ...]],
-    right: Callable[..., Any],
-    usual: Mapping[str, Callable[..., Any]],
+    right: Function,
+    usual: Mapping[str, Function | tuple[Function, ...]],
     kind: str = "",
+    what: str = "result",
 ) -> str | None:
     """The mistake in a function that must agree with `right` on all inputs; None if it does.
 
     Args:
         answer: the learner's function.
         inputs: tuples of arguments; every call gets its own copy. Choose sizes that all differ.
-        right: the right function.
-        usual: messages, each with a function that makes this mistake. A mistake is recognized if the answer agrees
-            with its function on all inputs, also where the function agrees with `right`; or if both stop at the same
-            input, with the same error.
+        right: the right function, with the names of the learner's parameters.
+        usual: messages, each with a function that makes this mistake, or several that do. A mistake is recognized if
+            the answer agrees with the function on all inputs, also where the function agrees with `right`, or if both
+            stop with the same error.
         kind: what to return, such as "the number of a row", for the message about a wrong type.
+        what: what the function returns, such as "new speed", for the message about a difference.
     """
     found = []
     for given in inputs:
@@ -55,16 +61,32 @@ def compare(
     expected = [results(right, given) for given in inputs]
     if all(map(agree, found, expected)):
         return None
-    for message, mistaken in usual.items():
+    for message, mistaken in _each(usual):
         if all(agree(f, results(mistaken, given)) for f, given in zip(found, inputs, strict=True)):
             return message
     for f, e in zip(found, expected, strict=True):
         if wrong := _wrong_type(f, e, kind):
             return wrong
-    return difference(inputs, found, expected)
+    message = difference(inputs, found, expected, what)
+    return (isinstance(message, Difference) and _unused(answer, inputs[0], right)) or message
 
 
-def results(function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+def _unused(answer: Function, given: tuple[Any, ...], right: Function) -> str | None:
+    """The message about an argument that changes the right result, but not the answer's; None if there is none."""
+    before, expected = answer(*copy.deepcopy(given)), results(right, given)
+    for i, name in enumerate(inspect.signature(right).parameters):
+        if i >= len(given) or not isinstance(given[i], (int, float, Tensor)):
+            continue
+        other = (*given[:i], given[i] * 1.25 + 1 if isinstance(given[i], float) else given[i] + 1, *given[i + 1 :])
+        changed = results(right, other)
+        if changed is not ... and not agree(changed, expected):
+            with contextlib.suppress(Exception):  # it may stop with an argument that the check does not use
+                if agree(answer(*copy.deepcopy(other)), before):
+                    return f"Your result does not depend on `{name}`, but it must."
+    return None
+
+
+def results(function: Function, given: tuple[Any, ...]) -> Any:
     """What a function of ours returns for a copy of the arguments; `...` if it fails, as some mistakes do."""
     try:
         return plain(function(*copy.deepcopy(given)))
@@ -72,13 +94,22 @@ def results(function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
         return ...
 
 
-def _why(error: BaseException | None, given: tuple[Any, ...], usual: Mapping[str, Callable[..., Any]]) -> str | None:
-    """The message of the mistake that stops with the same error; None if none does."""
+def _each(usual: Mapping[str, Function | tuple[Function, ...]]) -> Iterator[tuple[str, Function]]:
+    """Every mistaken function with its message."""
     for message, mistaken in usual.items():
+        for function in mistaken if isinstance(mistaken, tuple) else (mistaken,):
+            yield message, function
+
+
+def _why(
+    error: BaseException | None, given: tuple[Any, ...], usual: Mapping[str, Function | tuple[Function, ...]]
+) -> str | None:
+    """The message of the mistake that stops with the same error; None if none does."""
+    for message, mistaken in _each(usual):
         try:
             mistaken(*copy.deepcopy(given))
-        except Exception as same:
-            if type(same) is type(error) and str(same) == str(error):
+        except Exception as other:
+            if type(other) is type(error) and str(other) == str(error):
                 return message
     return None
 
@@ -104,24 +135,36 @@ def agree(found: Any, right: Any) -> bool:
     return isinstance(found, type(right)) and bool(found == right)
 
 
-def difference(inputs: Sequence[tuple[Any, ...]], found: Sequence[Any], expected: Sequence[Any]) -> str:
+def difference(
+    inputs: Sequence[tuple[Any, ...]], found: Sequence[Any], expected: Sequence[Any], what: str = "result"
+) -> str:
     """The message about results of the right types that differ from what is expected."""
     if message := _relation(found, expected):
         return message
     i = next(i for i, (f, e) in enumerate(zip(found, expected, strict=True)) if not agree(f, e))
+    right, got = expected[i], found[i]
     start = "This works for one input, but not for another. " if i else ""
-    if isinstance(expected[i], Tensor) and found[i].shape == expected[i].shape:
-        message = first_difference(found[i], expected[i])
+    if isinstance(right, (list, tuple)) and any(isinstance(part, Tensor) for part in right):
+        part = next(k for k, (g, r) in enumerate(zip(got, right, strict=True)) if not agree(g, r))
+        right, got, what = right[part], got[part], f"tensor {part} of the {what}"
+    if isinstance(right, Tensor):
+        message = first_difference(got, right, what)
         return Difference(start + message) if isinstance(message, Difference) else start + message
     given = ", ".join(_short(part) for part in inputs[i] if not isinstance(part, Tensor))
-    return Difference(
-        f"{start}{f'For {given}, the' if given else 'The'} result must be {_short(expected[i])}, "
-        f"but yours is {_short(found[i])}."
-    )
+    start += f"For {given}, the" if given else "The"
+    if isinstance(right, Mapping):
+        key = next(k for k in [*right, *got] if k not in got or k not in right or not agree(got[k], right[k]))
+        if key not in right or key not in got:
+            return Difference(f"{start} {what} must {'not ' * (key in got)}have the key {key!r}.")
+        right, got, what = right[key], got[key], f"value of {key!r}"
+    return Difference(f"{start} {what} must be {_short(right)}, but yours is {_short(got)}.")
 
 
 def _relation(found: Sequence[Any], expected: Sequence[Any]) -> str | None:
     """The message about numbers that are all wrong in the same way; None for anything else."""
+    for digits in range(6):
+        if all(map(agree, found, (_rounded(e, digits) for e in expected))):
+            return "You rounded the result. Return it with all of its digits."
     if all(isinstance(e, int) and not isinstance(e, bool) for e in expected):
         for shift, word in ((1, "large"), (-1, "small")):
             if all(f == e + shift for f, e in zip(found, expected, strict=True)):
@@ -134,6 +177,12 @@ def _relation(found: Sequence[Any], expected: Sequence[Any]) -> str | None:
             message = relation(got / scale, right / scale)
             return message if message and ("times" in message or "sign" in message or "NaN" in message) else None
     return None
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(part, digits) for key, part in value.items()}
+    return round(value, digits) if isinstance(value, float) else value
 
 
 def _wrong_type(found: Any, right: Any, kind: str) -> str | None:

@@ -41,10 +41,13 @@ def plain(result: Any) -> Any:
 
 
 def described(value: object) -> str:
-    """The type of a value, with the shape and dtype of a tensor, or the length of a list."""
-    if isinstance(value, Tensor):
-        return f"Tensor, shape {tuple(value.shape)}, and dtype {str(value.dtype).removeprefix('torch.')}"
-    size = f" and length {len(value)}" if isinstance(value, (list, tuple)) else ""
+    """The type of a value, with the shape and dtype of a tensor, or the length of a list; raises no error."""
+    size = ""
+    with contextlib.suppress(Exception):  # the value may be an object whose methods raise anything
+        if isinstance(value, Tensor):
+            size = f", shape {tuple(value.shape)}, and dtype {str(value.dtype).removeprefix('torch.')}"
+        elif isinstance(value, (list, tuple)):
+            size = f" and length {len(value)}"
     return f"{type(value).__name__}{size}"
 
 
@@ -71,7 +74,7 @@ def numbers(*shape: int, seed: int = 3) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def first_difference(found: Tensor, right: Tensor) -> str:
+def first_difference(found: Tensor, right: Tensor, what: str = "result") -> str:
     """The message about two different tensors of the same shape: how they are related, or where they differ first."""
     found, right = found.double(), right.double()
     if message := relation(found, right):
@@ -84,14 +87,18 @@ def first_difference(found: Tensor, right: Tensor) -> str:
         if asked != got:
             break
     if not place:
-        return Difference(f"The result must be {asked}, but it is {got}.")
-    return Difference(f"The vector at {place[0] if len(place) == 1 else place} must be {asked}, but it is {got}.")
+        return Difference(f"The {what} must be {asked}, but it is {got}.")
+    at = place[0] if len(place) == 1 else place
+    vector = "vector" if what == "result" else f"vector of the {what}"
+    return Difference(f"The {vector} at {at} must be {asked}, but it is {got}.")
 
 
 def relation(found: Tensor, right: Tensor) -> str | None:
     """The message about two different tensors if one simple rule turns the one into the other; None if none does."""
     if found.isnan().any() and not right.isnan().any():
         return "Your result contains NaN, which comes from 0 / 0, ∞ − ∞, or the logarithm of a negative number."
+    if found.numel() and not found.any() and right.any():
+        return "Your result contains only zeros."
     if same(found, -right):
         return "Every number has the wrong sign."
     if right.ndim == 2 and same(found, right.T):
