@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from gpt2_course.bricks import my_gpt2 as bricks
-from gpt2_course.exercises.chapter_07 import gpt2_weights
-from gpt2_course.exercises.compare import agree, compare
+from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import Difference, described, not_a_tensor, numbers, plain, same
+from gpt2_course.exercises.tensors import described, numbers
 
 
 @exercise("8.1", "Questions and answers")
@@ -298,8 +297,127 @@ def clip(answer: Callable[[list[Tensor], float], Any]) -> str | None:
     return compare(answer, [*inputs, ([torch.zeros(2)], 1.0)], _clipped, usual)
 
 
-from gpt2_course.bricks import my_gpt2 as bricks
-from gpt2_course.exercises.chapter_07 import gpt2_weights
-from gpt2_course.exercises.compare import agree, compare
-from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import Difference, described, not_a_tensor, numbers, plain, same
+def _clipped(gradients: list[Tensor], most: float) -> list[Tensor]:
+    length = math.sqrt(sum(float((g**2).sum()) for g in gradients))
+    return [g * min(1.0, most / length) if length else g for g in gradients]
+
+
+DOCUMENTS = [torch.tensor(ids) for ids in ([2, 0, 5], [4, 4, 3, 1, 0, 6], [1, 5, 2, 6])]
+Step = Callable[[list[Tensor], dict[str, Tensor], int, torch.optim.Optimizer], Any]
+
+
+class _Watched(torch.optim.SGD):
+    """An optimizer that writes down when it is called, and when new gradients arrive."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__(weights.values(), lr=0.1)
+        self.calls: list[str] = []
+        weights["ln_f.bias"].register_hook(lambda _: self.calls.append("backward"))
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.calls.append("zero_grad")
+        super().zero_grad(set_to_none)
+
+    def step(self, closure: Any = None) -> Any:
+        self.calls.append("step")
+        return super().step(closure)
+
+
+def _two_steps(step: Step) -> tuple[list[str], list[Any], dict[str, Tensor]]:
+    """What two steps called, what they returned, and the weights after them."""
+    weights = {name: w.requires_grad_() for name, w in gpt2_weights(7, 6, 4, 2).items()}
+    optimizer = _Watched(weights)
+    losses = [plain(step([ids.clone() for ids in DOCUMENTS], weights, 2, optimizer)) for _ in range(2)]
+    return optimizer.calls, losses, plain(weights)
+
+
+def _step_on(loss_of: Callable[[list[Tensor], dict[str, Tensor], int], Tensor]) -> Step:
+    """A training step with another loss."""
+
+    def step(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int, optimizer: Any) -> float:
+        loss = loss_of(documents, weights, n_heads)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def _losses(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int) -> Tensor:
+    """The mean loss of each document."""
+    return torch.stack([bricks.cross_entropy(bricks.gpt2(ids[:-1], weights, n_heads), ids[1:]) for ids in documents])
+
+
+def _loss(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int) -> Tensor:
+    lengths = torch.tensor([len(ids) - 1 for ids in documents])
+    return (_losses(documents, weights, n_heads) * lengths).sum() / lengths.sum()
+
+
+def _returns_loss_after(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int, optimizer: Any) -> float:
+    bricks.training_step(documents, weights, n_heads, optimizer)
+    return _loss(documents, weights, n_heads).item()
+
+
+def _forgotten(calls: list[str]) -> str | None:
+    """The message about calls that are missing or in the wrong order in two steps; None if they are fine."""
+    if "backward" not in calls:
+        return "There are no gradients: call loss.backward() on the loss, a tensor, before the optimizer's step."
+    if "step" not in calls:
+        return "The weights stay as they are: call optimizer.step() after loss.backward()."
+    if calls.count("step") > 2:
+        return "You take more than one step. Compute the mean loss over all documents first, then take a single step."
+    if "zero_grad" not in calls:
+        return "Gradients add up from step to step. Call optimizer.zero_grad() before loss.backward(), in every step."
+    first = calls[: calls.index("step")]
+    if "backward" not in first:
+        return "The optimizer takes its step before there are new gradients. Call loss.backward() first."
+    if "zero_grad" in first[first.index("backward") :]:
+        return "You set the gradients to zero after computing them. Call optimizer.zero_grad() before loss.backward()."
+    return None
+
+
+@exercise("8.5", "A training step", in_place=True)
+def training_step(answer: Step) -> str | None:
+    """`answer(documents, weights, n_heads, optimizer)` takes one step and returns the loss before it, a number."""
+    calls, losses, weights = _two_steps(answer)
+    _, right_losses, right_weights = _two_steps(bricks.training_step)
+    if agree([losses, weights], [right_losses, right_weights]):
+        if isinstance(getattr(answer, "last", None), Tensor):
+            return "Return a number, loss.item(): the tensor would keep the whole computation in memory."
+        return None
+    usual: dict[str, Step] = {
+        "This is the mean of the documents' means, so tokens of short documents count more. Take the mean over all "
+        "tokens together.": _step_on(lambda *given: _losses(*given).mean()),
+        "You added up the documents' losses. Take the mean over all of their tokens.": _step_on(
+            lambda *given: _losses(*given).sum()
+        ),
+        "Only the first document counts. Take the mean over the tokens of all documents.": _step_on(
+            lambda *given: _losses(*given)[0]
+        ),
+        "Only the last document counts. Take the mean over the tokens of all documents.": _step_on(
+            lambda *given: _losses(*given)[-1]
+        ),
+        "The targets are the inputs themselves, so the model only has to copy. Use shift.": _step_on(
+            lambda documents, weights, n: bricks.cross_entropy(
+                torch.cat([bricks.gpt2(ids[:-1], weights, n) for ids in documents]),
+                torch.cat([ids[:-1] for ids in documents]),
+            )
+        ),
+        "The loss is computed after the step. Return the one from before.": _returns_loss_after,
+        "You went uphill: the loss grows. Call backward() on the loss itself, not on −loss.": _step_on(
+            lambda *given: -_loss(*given)
+        ),
+    }
+    if message := _forgotten(calls):
+        return message
+    for message, mistaken in usual.items():
+        if agree([losses, weights], list(_two_steps(mistaken)[1:])):
+            return message
+    if not all(isinstance(loss, float) for loss in losses):
+        return f"Return the loss, a number: loss.item(). Your result has type {type(losses[0]).__name__}."
+    if not agree(losses[0], right_losses[0]):
+        return Difference(f"The loss before the first step must be {right_losses[0]:.4f}, but it is {losses[0]:.4f}.")
+    return Difference(
+        "The loss is right, but after two steps the weights are not. Only optimizer.step() may change them."
+    )

@@ -364,15 +364,14 @@ def generate(answer: Writer) -> str | None:
         "The new IDs are never appended, so predict always gets the same ones.": _writing(append=False),
         "You yield the given IDs, too. Yield only the new ones.": _writing(first=lambda ids: ids),
         "You stopped after one ID. Go on until the next one is `end`.": _one,
-        "choose needs the logits of one token: those of the last, logits[-1].": lambda ids, predict, choose, *_: (
-            choose(predict(torch.tensor(ids)))
+        "choose needs the logits of one token: those of the last, logits[-1].": lambda ids, predict, choose, *_: choose(
+            predict(torch.tensor(ids))
         ),
         "There is no batch here: predict maps (T,) to (T, V).": lambda ids, predict, *_: predict(torch.tensor([ids])),
         "predict maps (T,) to (T, V), without a batch: take [-1].": lambda ids, predict, *_: predict(torch.tensor(ids))[
             0, -1
         ],
         "Turn the list into a tensor: torch.tensor(ids[-context:]).": lambda ids, predict, *_: predict(ids),
-        "Return or yield the IDs, not a text or a tensor.": lambda *given: torch.tensor(_writing()(*given)),
     }
 
     return compare(answer, inputs, _writing(), usual, "the new IDs, by yield or in a list")
