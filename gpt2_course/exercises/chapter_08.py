@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from gpt2_course.bricks import my_gpt2 as bricks
-from gpt2_course.exercises.compare import compare
+from gpt2_course.exercises.chapter_07 import gpt2_weights
+from gpt2_course.exercises.compare import agree, compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import described, numbers
+from gpt2_course.exercises.tensors import Difference, described, numbers, plain
 
 
 @exercise("8.1", "Questions and answers")
