@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import isfunction, unwrap
+from types import CodeType
 from typing import Any
 
 from gpt2_course.bricks import my_gpt2
@@ -26,9 +27,12 @@ def borrowed(function: Callable[..., Any], brick: str, all_of_them: bool = False
 
     Yields whether anything was lent.
     """
-    function = unwrap(function)
-    names: dict[str, Any] = getattr(function, "__globals__", {})
-    called = _names(getattr(function, "__code__", None), names) & COURSE.keys() - {brick}
+    function = unwrap(function) if isfunction(function) else function
+    if not isfunction(function):
+        yield False
+        return
+    names = function.__globals__
+    called = _names(function.__code__, names) & COURSE.keys() - {brick}
     lent = [name for name in called if all_of_them or name not in names or _is_empty(names[name])]
     before = {name: names[name] for name in lent if name in names}
     names.update({name: COURSE[name] for name in lent})
@@ -44,15 +48,15 @@ def _is_empty(value: object) -> bool:
     return isfunction(value) and is_stub(value)
 
 
-def _names(code: Any, names: dict[str, Any]) -> set[str]:
-    """The global names that some code uses, also in functions inside it and in functions of the learner's that it calls."""
+def _names(code: CodeType, names: dict[str, Any]) -> set[str]:
+    """The global names that some code uses, also in functions inside it and in the learner's that it calls."""
     found: set[str] = set()
     todo = [code]
     while todo:
         part = todo.pop()
-        new = set(getattr(part, "co_names", ())) - found
+        new = set(part.co_names) - found
         found |= new
-        todo += [inner for inner in getattr(part, "co_consts", ()) if hasattr(inner, "co_names")]
+        todo += [inner for inner in part.co_consts if isinstance(inner, CodeType)]
         todo += [
             names[name].__code__ for name in new if isfunction(names.get(name)) and names[name].__globals__ is names
         ]
