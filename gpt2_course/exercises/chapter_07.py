@@ -133,8 +133,8 @@ def gpt2(answer: Callable[[Tensor, dict[str, Tensor], int], Any]) -> str | None:
 def count_parameters(answer: Callable[[int, int, int, int], Any]) -> str | None:
     """`answer(vocab_size, n_positions, n_embd, n_layer)` returns the number of parameters."""
 
-    def right(v: int, p: int, c: int, n: int) -> int:
-        return (v + p) * c + n * (12 * c * c + 13 * c) + 2 * c
+    def right(vocab_size: int, n_positions: int, n_embd: int, n_layer: int) -> int:
+        return (vocab_size + n_positions) * n_embd + n_layer * (12 * n_embd**2 + 13 * n_embd) + 2 * n_embd
 
     usual: dict[str, Callable[[int, int, int, int], Any]] = {
         "The output layer is the token table, used a second time. Count it once.": lambda v, p, c, n: right(
