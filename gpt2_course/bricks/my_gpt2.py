@@ -7,9 +7,12 @@
 In shapes, T is the number of tokens, V of tokens in the vocabulary, C of channels, and H of heads with D channels each.
 """
 
+import argparse
 import json
 import math
+import random
 import re
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -137,7 +140,9 @@ def block(x, w, n_heads):
         normed, w["attn.c_attn.weight"], w["attn.c_attn.bias"], w["attn.c_proj.weight"], w["attn.c_proj.bias"], n_heads
     )
     normed = layer_norm(x, w["ln_2.weight"], w["ln_2.bias"])
-    return x + mlp(normed, w["mlp.c_fc.weight"], w["mlp.c_fc.bias"], w["mlp.c_proj.weight"], w["mlp.c_proj.bias"])
+    return x + mlp(
+        normed, w["mlp.c_fc.weight"], w["mlp.c_fc.bias"], w["mlp.c_proj.weight"], w["mlp.c_proj.bias"]
+    )
 
 
 def gpt2(ids, weights, n_heads):
@@ -248,8 +253,7 @@ def read_tensors(data):
         if name != "__metadata__":
             first, last = entry["data_offsets"]
             numbers = torch.frombuffer(
-                bytearray(data[start + first : start + last]),
-                dtype={"F16": torch.float16, "F32": torch.float32}[entry["dtype"]],
+                bytearray(data[start + first : start + last]), dtype={"F16": torch.float16, "F32": torch.float32}[entry["dtype"]]
             )
             tensors[name] = numbers.float().view(entry["shape"])
     return tensors
@@ -295,9 +299,7 @@ class Tokenizer:
 def layers(weights):
     """For each layer a dictionary of its weights, without "h.0." and so on in front of their names."""
     numbers = sorted({int(name.split(".")[1]) for name in weights if name.startswith("h.")})
-    return [
-        {name.removeprefix(f"h.{n}."): w for name, w in weights.items() if name.startswith(f"h.{n}.")} for n in numbers
-    ]
+    return [{name.removeprefix(f"h.{n}."): w for name, w in weights.items() if name.startswith(f"h.{n}.")} for n in numbers]
 
 
 def load(folder):
@@ -327,7 +329,7 @@ def tell(prompt, weights, n_heads, tokenizer, temperature=0.8, k=None, p=1.0, se
             new.append(i)
             text = tokenizer.decode(new)
             if not text.endswith("\ufffd"):  # half a character
-                print(text[len(before) :], end="", flush=True)
+                print(text[len(before):], end="", flush=True)
             if len(new) == limit:
                 break
     print()
