@@ -214,6 +214,16 @@ def _merge_first(ids: Ids, pair: Pair, new_id: int, last: bool = False) -> Ids:
     return [*ids[:i], new_id, *ids[i + 2 :]]
 
 
+def _merge_without_the_last(ids: Ids, pair: Pair, new_id: int) -> Ids:
+    """Look only at places where a pair can start."""
+    merged, i = [], 0
+    while i < len(ids) - 1:
+        here = (ids[i], ids[i + 1]) == pair
+        merged.append(new_id if here else ids[i])
+        i += 2 if here else 1
+    return merged
+
+
 @exercise("2.4", "Merge")
 def merge(answer: Callable[[Ids, Pair, int], Any]) -> str | None:
     """`answer(ids, pair, new_id)` returns a list in which every occurrence of the pair is replaced by `new_id`."""
@@ -246,9 +256,7 @@ def merge(answer: Callable[[Ids, Pair, int], Any]) -> str | None:
         "You merged only the last occurrence. Merge all of them.": lambda ids, pair, new_id: _merge_first(
             ids, pair, new_id, last=True
         ),
-        "The last ID is lost if it does not belong to a pair.": lambda ids, pair, new_id: (
-            bricks.merge(ids, pair, new_id)[:-1] if ids and tuple(ids[-2:]) != pair else bricks.merge(ids, pair, new_id)
-        ),
+        "The last ID is lost if it does not belong to a pair.": _merge_without_the_last,
         "A pair at the very end is not merged. Which is the last place where a pair can start?": lambda ids, pair, n: (
             bricks.merge(ids[:-1], pair, n) + ids[-1:]
         ),

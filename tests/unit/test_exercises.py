@@ -658,7 +658,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The first bias is missing": lambda x, a, b, c, d: gelu(x @ a) @ c + d,
             "before GELU, not after it": lambda x, a, b, c, d: (gelu(x @ a) + b) @ c + d,
             "Do not add x": lambda x, a, b, c, d: x + gelu(x @ a + b) @ c + d,
-            "The vector at 0": lambda x, a, b, c, d: x,
+            "does not depend on `w_up`": lambda x, a, b, c, d: x,
         },
     ),
     "6.3": (
@@ -765,7 +765,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
                 torch.nn.functional.cross_entropy(logits[:-1], ids[1:]) / math.log(2)
             ),
             "Return one number": lambda logits, ids: logits,
-            "does not depend on `logits`": lambda logits, ids: 17.0,
+            "but yours is 17": lambda logits, ids: 17.0,
         },
     ),
     "8.1": (
