@@ -1,6 +1,6 @@
 """Wrong answers to all exercises, made mechanically from the solutions in the chapters, and what `check` says of them.
 
-`python tests/unit/mutants.py 3.1 12.2` prints a table, the wrong answers that pass, and those that are not named.
+`python tests/unit/mutants.py 3.1 12.2` prints a table, and those which pass, are no mistakes, or are not named.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ class Judged:
     named: dict[str, str] = field(default_factory=dict)
     unnamed: dict[str, str] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
-    equivalent: int = 0
+    equivalent: list[str] = field(default_factory=list)  # no mistakes after all
 
     @property
     def rejected(self) -> int:
@@ -298,7 +298,7 @@ def judged(number: str) -> Judged:
         if feedback.state != "correct":
             (result.named if feedback.named else result.unnamed)[change] = feedback.message
         elif equivalent(mutant.__wrapped__, solution.__wrapped__, solution.calls):
-            result.equivalent += 1
+            result.equivalent.append(change)
         else:
             result.accepted.append(change)
     return result
@@ -310,7 +310,7 @@ def table(numbers: list[str]) -> Iterator[str]:
     sums = [0, 0, 0, 0, 0]
     for number in numbers:
         j = judged(number)
-        counts = [j.equivalent, len(j.accepted), j.rejected, len(j.named), j.stopped]
+        counts = [len(j.equivalent), len(j.accepted), j.rejected, len(j.named), j.stopped]
         sums = [a + b for a, b in zip(sums, counts, strict=True)]
         yield _row(number, counts)
     yield _row("all", sums)
@@ -331,5 +331,7 @@ if __name__ == "__main__":
     for number in chosen:
         for change in judged(number).accepted:
             print(f"{number} accepted: {change}")
+        for change in judged(number).equivalent:
+            print(f"{number} equivalent: {change}")
         for change, message in judged(number).unnamed.items():
             print(f"{number} unnamed: {change}\n        {message}")

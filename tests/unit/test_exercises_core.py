@@ -278,3 +278,9 @@ def test_lists_and_tuples_agree_but_numbers_and_bools_do_not() -> None:
     assert not agree(1.5, 1)
     assert not agree({"a": 1}, {"a": 1, "b": 1})
     assert not agree(torch.tensor([1.5]), torch.tensor([1]))
+
+
+def test_feedback_tells_a_named_mistake_from_a_mere_difference() -> None:
+    assert check("1.3", lambda p: 17.5 * sum(p), remember=False).named is False
+    assert check("1.3", lambda p: 1 / 0, remember=False).named is True
+    assert check("1.3", ANSWERS["1.3"][1]["in bits"], remember=False).named is True
