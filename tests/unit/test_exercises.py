@@ -39,7 +39,7 @@ def future(scores: Tensor) -> Tensor:
     return torch.ones_like(scores, dtype=torch.bool).triu(1)
 
 
-def normed(x: Tensor, epsilon: float) -> Tensor:
+def normed(x: Tensor, epsilon: float = 1e-5) -> Tensor:
     return (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + epsilon).sqrt()
 
 
