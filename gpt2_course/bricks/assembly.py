@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -32,8 +33,11 @@ class Bricks(ModuleType):
     def __init__(self, text: str, path: Path, borrow: tuple[str, ...] = ()) -> None:
         super().__init__("my_gpt2", "Your GPT-2.")
         found = parts(text)
+        self.problems = {name: part.problem for name, part in found.items() if part.problem}
+        """Why functions are not valid Python, by name."""
         self._own: dict[str, Any] = {"__name__": "my_gpt2", "__file__": str(path)}
         self._course = dict(self._own)
+        linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))  # for error messages
         exec(compile(mend(text)[0], str(path), "exec"), self._own)
         exec(compile(read(COURSE), str(COURSE), "exec"), self._course)
         self._lent = {name: self._course[name] for name in BRICKS}
@@ -41,6 +45,10 @@ class Bricks(ModuleType):
         for name in BRICKS:
             self._link(name, self._own[name] if name in self.laid else self._lent[name])
         vars(self).update({name: value for name, value in self._course.items() if not name.startswith("__")})
+
+    def own(self, name: str) -> Any:
+        """What the learner's file calls by this name; None if nothing."""
+        return self._own.get(name)
 
     def borrow(self, name: str) -> None:
         """Use the course's brick from now on."""

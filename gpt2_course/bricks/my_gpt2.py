@@ -7,7 +7,6 @@
 In shapes, T is the number of tokens, V of tokens in the vocabulary, C of channels, and H of heads with D channels each.
 """
 
-import argparse
 import json
 import math
 import random
@@ -133,7 +132,7 @@ def block(x, w, n_heads):
     """One layer: attention adds to x (T, C) what it finds in a normalized copy of x, then the MLP does the same.
 
     `w` is a dictionary of weights: w["ln_1.weight"] and w["ln_1.bias"] for the norm before attention, then
-    "attn.c_attn.…" (queries, keys, and values), "attn.c_proj.…", "ln_2.…", "mlp.c_fc.…" (up), and "mlp.c_proj.…" (down).
+    "attn.c_attn.…" (queries, keys, values), "attn.c_proj.…", "ln_2.…", "mlp.c_fc.…" (up), and "mlp.c_proj.…" (down).
     """
     normed = layer_norm(x, w["ln_1.weight"], w["ln_1.bias"])
     x = x + attention(
@@ -396,6 +395,32 @@ def train(seed=0):
         step += 1
         done = max(step / STEPS, (time.monotonic() - started) / SECONDS)
     if loss < floor - 0.01:
-        print(f"{loss:.2f} nats per token is below the floor of {floor:.2f}: your attention sees the answer.")
+        ids = held_out[0][:-1]
+        early = ids[: len(ids) // 2]
+        causal = torch.allclose(gpt2(early, weights, HEADS), gpt2(ids, weights, HEADS)[: len(early)], atol=1e-3)
+        why = "shift or cross_entropy does not ask for the next token" if causal else "your attention sees the answer"
+        print(f"{loss:.2f} nats per token is below the floor of {floor:.2f}: {why}.")
     tell("", weights, HEADS, tokenizer, seed=seed)
     return loss, floor
+
+
+def main():
+    parser = argparse.ArgumentParser(description="GPT-2, brick by brick: continue a text, or train a small model.")
+    parser.add_argument("prompt", nargs="?", default="Once upon a time", help="the text to continue")
+    parser.add_argument("--train", action="store_true", help="train a small model for about two minutes instead")
+    parser.add_argument("--model", type=Path, default=HERE / "tiny-world", help="the folder of a GPT-2")
+    parser.add_argument("--temperature", type=float, default=0.8, help="0 always takes the likeliest token")
+    parser.add_argument("--top-k", type=int, help="choose among the k likeliest tokens only")
+    parser.add_argument(
+        "--top-p", type=float, default=1.0, help="choose among the likeliest that have this probability"
+    )
+    parser.add_argument("--seed", type=int, help="the same seed gives the same text")
+    given = parser.parse_args()
+    if given.train:
+        train(given.seed or 0)
+    else:
+        tell(given.prompt, *load(given.model), given.temperature, given.top_k, given.top_p, given.seed)
+
+
+if __name__ == "__main__":
+    main()

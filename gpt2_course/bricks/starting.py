@@ -1,4 +1,4 @@
-"""What a learner begins with: `my_gpt2.py` with its bricks still to be written, a model, and documents to learn from."""
+"""What a learner begins with: `my_gpt2.py` with bricks still to be written, a model, and documents to learn from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from gpt2_course.bricks.source import FILE, stubs
 from gpt2_course.files import replacing
 from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
 from gpt2_course.tiny_world.documents import WEIGHTS, Kind, documents
-
 
 MODEL_FILES = ("config.json", "model.safetensors", "vocab.json", "merges.txt")
 TEXTS = "tiny-world.jsonl"
