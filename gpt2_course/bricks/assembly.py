@@ -110,9 +110,9 @@ class Rows:
 
     def remove(self, row: int) -> None:
         """Remove a row; the last one takes its place."""
-        for rows in (self.rows, self.pads):
-            rows[row] = rows[-1]
-            rows.pop()
+        last = self.rows.pop(), self.pads.pop()
+        if row < len(self.rows):
+            self.rows[row], self.pads[row] = last
 
 
 class BrickModel(GPT2):
@@ -132,7 +132,7 @@ class BrickModel(GPT2):
         logits: Tensor = self.bricks.gpt2(tokens, self.brick_weights, self.n_heads)
         return logits
 
-    def forward(self, tokens: Tensor, targets: Tensor | None = None, cache: Any = None) -> Tensor:  # type: ignore[override]
+    def forward(self, tokens: Tensor, targets: Tensor | None = None, cache: Any = None) -> Tensor:
         """Logits (B, T, V) for tokens (B, T); with `targets` (B, T), the mean loss instead."""
         logits = torch.stack([self._logits(row) for row in tokens])
         if targets is None:

@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -29,6 +30,7 @@ from gpt2_course.bricks.notebook import from_notebook
 from gpt2_course.bricks.source import NAMES, read
 from gpt2_course.files import replacing
 
+MOST_SHOWN = 500  # characters of what a brick printed
 TIME_LIMIT = 20.0  # seconds for a brick, and for running the file; each takes much less than one
 PACKAGE = Path(__file__).resolve().parents[2]
 # what -m would do, but the folder in which the command was given must not hide the standard library's modules
@@ -45,6 +47,15 @@ class Result:
     message: str = ""
     seconds: float = 0.0
     printed: str = ""
+
+    def __str__(self) -> str:
+        sign = {"correct": "✓", "not written yet": "…"}.get(self.state, "✗")
+        text = f"{sign} {self.number:5}{self.name}"
+        if self.message:
+            text += f": {self.message}"
+        if self.printed and self.state != "correct":
+            text += textwrap.indent(f"\nIt printed:\n{self.printed[:MOST_SHOWN].rstrip()}", "        ")
+        return text
 
 
 @cache
@@ -143,7 +154,8 @@ class Checker:
             exercises = {number: name for number, name in NAMES.items() if f"def {name}(" in text} | checked
         if only:
             exercises = {number: name for number, name in exercises.items() if number == only}
-        todo, borrow = exercises, []
+        todo = exercises
+        borrow: list[str] = []
         while todo:
             child, self.waiting = self.waiting or Child(), None
             try:

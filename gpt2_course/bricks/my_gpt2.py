@@ -7,6 +7,7 @@
 In shapes, T is the number of tokens, V of tokens in the vocabulary, C of channels, and H of heads with D channels each.
 """
 
+import argparse
 import json
 import math
 import random
