@@ -20,6 +20,7 @@ from gpt2_course.bricks.source import BRICKS
 from gpt2_course.exercises import check
 
 MOST_PRINTED = 20_000  # characters per brick
+TOO_MUCH = f"It prints more than {MOST_PRINTED:,} characters: remove the print, or move it out of the loop."
 
 
 class TooMuchPrinted(BaseException):
@@ -27,10 +28,13 @@ class TooMuchPrinted(BaseException):
 
 
 class Printed(io.StringIO):
-    """What a function prints, up to a limit."""
+    """What a function prints, up to a limit; `overflowed` if it was reached."""
+
+    overflowed = False
 
     def write(self, text: str) -> int:
         if self.tell() + len(text) > MOST_PRINTED:
+            self.overflowed = True
             raise TooMuchPrinted
         return super().write(text)
 
@@ -64,6 +68,8 @@ def main() -> None:
                 state, message = checked(bricks, number, name)
         except BaseException as error:
             state, message = "not right yet", explained(error, job["path"])
+        if printed.overflowed:
+            state, message = "not right yet", TOO_MUCH
         if state != "correct" and name in bricks.laid:
             bricks.borrow(name)  # so that the next bricks are judged on their own
         answer(number, state, message, perf_counter() - started, printed.getvalue())
@@ -87,7 +93,7 @@ def explained(error: BaseException, path: str) -> str:
     if isinstance(error, SystemExit):
         return f"It ends Python{where}: remove exit()."
     if isinstance(error, TooMuchPrinted):
-        return f"It prints more than {MOST_PRINTED:,} characters{where}: remove the print, or move it out of the loop."
+        return TOO_MUCH
     if isinstance(error, ValueError) and not lines:
         return str(error)  # a sentence of `Bricks` or `check`
     return f"It stops{where} with {type(error).__name__}: {error}"

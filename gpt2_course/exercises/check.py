@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal
 
+from gpt2_course.bricks.laying import lay_if_brick
 from gpt2_course.exercises.progress import remember_solved
 from gpt2_course.exercises.registry import EXERCISES, Exercise
 
@@ -44,7 +45,7 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
     Args:
         number: the exercise, such as "1.2".
         answer: the value that the exercise asks for, or a function, which is called with test inputs.
-        remember: count a correct answer in `progress()`.
+        remember: count a correct answer in `progress()`, and if it is a brick, lay it into `my_gpt2.py`.
 
     Returns:
         Feedback that displays itself: *correct*, *not right yet* with the reason, or *not written yet*, if the answer
@@ -68,9 +69,11 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
         return Feedback(asked, "not right yet", str(stopped))
     if message:
         return Feedback(asked, "not right yet", message)
+    laid = ""
     if remember:
         remember_solved(number)
-    return Feedback(asked, "correct", "")
+        laid = lay_if_brick(number, answer)
+    return Feedback(asked, "correct", laid)
 
 
 class _NotWritten(Exception):
