@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import named, not_a_tensor, numbers, same
+from gpt2_course.exercises.tensors import described, named, not_a_tensor, numbers, same
 
 LOGITS = numbers(2, 3, 5)  # (B, T, V)
 TARGETS = torch.tensor([[1, 0, 4], [2, 2, 3]])  # (B, T)
@@ -91,111 +94,150 @@ def cross_entropy(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     return named(found, usual) or f"For these logits, the loss is {right:.4f}, not {found:.4f}."
 
 
-@exercise("8.3", "A step with momentum")
+@exercise("8.3", "A step with momentum", in_place=True)
 def momentum_step(answer: Callable[[Tensor, Tensor, Tensor, float, float], Any]) -> str | None:
     """`answer(weight, slope, speed, learning_rate, momentum)` returns the new weight and the new speed."""
-    weight, slope, speed = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 4.0]), torch.tensor([-1.0, 2.0])
-    rate, keep = 0.1, 0.8
-    found = answer(weight.clone(), slope.clone(), speed.clone(), rate, keep)
-    if not (isinstance(found, tuple) and len(found) == 2):
-        return f"Return two tensors: return weight, speed. Your result has type {type(found).__name__}."
-    for part in found:
-        if wrong := not_a_tensor(part, (2,)):
-            return wrong
-    new_speed = keep * speed + slope
-    new_weight = weight - rate * new_speed
-    if same(found[0], new_weight) and same(found[1], new_speed):
-        return None
-    if same(found[0], new_speed) and same(found[1], new_weight):
-        return "The results are in the wrong order. Return the weight first, then the speed."
-    wrong_speeds = {
-        "The old speed is missing: new speed = momentum · old speed + slope.": slope,
-        "The speed would grow forever. Multiply the old speed by momentum.": speed + slope,
-        "You multiplied the slope by momentum, too. Multiply only the old speed.": keep * (speed + slope),
-        "You multiplied the slope by 1 − momentum. Here, as in torch.optim.SGD, add the whole slope.": keep * speed
-        + (1 - keep) * slope,
-        "The learning rate belongs to the step, not to the speed. Multiply by it when you change the weight.": (
-            keep * speed + rate * slope
+    inputs = [(*numbers(3, 4), 0.1, 0.9), (*numbers(3, 2, 3, seed=4), 0.3, 0.5)]
+    for given in inputs:
+        found = answer(*copy.deepcopy(given))
+        if not (isinstance(found, (tuple, list)) and len(found) == 2):
+            return f"Return two tensors: return weight, speed. Your result has type {described(found)}."
+
+    def new_speed(weight: Tensor, slope: Tensor, speed: Tensor, learning_rate: float, momentum: float) -> Tensor:
+        return momentum * speed + slope
+
+    def new_weight(weight: Tensor, slope: Tensor, speed: Tensor, learning_rate: float, momentum: float) -> Tensor:
+        return weight - learning_rate * (momentum * speed + slope)
+
+    wrong_speeds: dict[str, Callable[[Tensor, Tensor, Tensor, float, float], Tensor]] = {
+        "The results are in the wrong order. Return the weight first, then the speed.": new_weight,
+        "The old speed is missing: new speed = momentum · old speed + slope.": lambda w, g, s, rate, keep: g,
+        "The slope is missing: new speed = momentum · old speed + slope.": lambda w, g, s, rate, keep: keep * s,
+        "The speed would grow forever. Multiply the old speed by momentum.": lambda w, g, s, rate, keep: s + g,
+        "You multiplied the slope by momentum, too. Multiply only the old speed.": (
+            lambda w, g, s, rate, keep: keep * (s + g)
         ),
-        "This is the old speed. Return the new one.": speed,
-        "The slope was subtracted from the speed. Add it, and subtract the speed from the weight.": keep * speed
-        - slope,
+        "You multiplied the slope by momentum. Multiply the old speed by it.": lambda w, g, s, rate, keep: s + keep * g,
+        "You multiplied the slope by 1 − momentum. Here, as in torch.optim.SGD, add the whole slope.": (
+            lambda w, g, s, rate, keep: keep * s + (1 - keep) * g
+        ),
+        "The learning rate belongs to the step, not to the speed. Multiply by it when you change the weight.": (
+            lambda w, g, s, rate, keep: keep * s + rate * g
+        ),
+        "You multiplied the old speed by the learning rate. Multiply it by momentum.": (
+            lambda w, g, s, rate, keep: rate * s + g
+        ),
+        "This is the old speed. Return the new one.": lambda w, g, s, rate, keep: s,
+        "The slope was subtracted from the speed. Add it, and subtract the speed from the weight.": (
+            lambda w, g, s, rate, keep: keep * s - g
+        ),
+        "You divided the old speed by momentum. Multiply it.": lambda w, g, s, rate, keep: s / keep + g,
+        "You added momentum to the old speed. Multiply by it.": lambda w, g, s, rate, keep: keep + s + g,
+        "You used the weight in place of the speed.": lambda w, g, s, rate, keep: keep * w + g,
+        "You used the weight in place of the slope.": lambda w, g, s, rate, keep: keep * s + w,
+        "You used the slope in place of the speed.": lambda w, g, s, rate, keep: keep * g + g,
+        "You used the speed in place of the slope.": lambda w, g, s, rate, keep: keep * s + s,
     }
-    if not same(found[1], new_speed):
-        said = named(found[1], wrong_speeds)
-        return said or f"The new speed must be {new_speed.tolist()}, but it is {found[1].tolist()}."
-    wrong_weights = {
-        "You went uphill. Subtract the step instead of adding it.": weight + rate * new_speed,
-        "The learning rate is missing: step = learning rate · speed.": weight - new_speed,
-        "You moved the weight by the slope. Move it by the new speed.": weight - rate * slope,
-        "You moved the weight by the old speed. Compute the new speed first, then move.": weight - rate * speed,
-        "The weight has not changed.": weight,
+    wrong_weights: dict[str, Callable[[Tensor, Tensor, Tensor, float, float], Tensor]] = {
+        "You went uphill. Subtract the step instead of adding it.": lambda w, g, s, rate, keep: (
+            w + rate * (keep * s + g)
+        ),
+        "The learning rate is missing: step = learning rate · speed.": lambda w, g, s, rate, keep: w - (keep * s + g),
+        "You moved the weight by the slope. Move it by the new speed.": lambda w, g, s, rate, keep: w - rate * g,
+        "You moved the weight by the old speed. Compute the new speed first, then move.": (
+            lambda w, g, s, rate, keep: w - rate * s
+        ),
+        "The weight has not changed.": lambda w, g, s, rate, keep: w,
+        "You divided the speed by the learning rate. Multiply by it.": lambda w, g, s, rate, keep: (
+            w - (keep * s + g) / rate
+        ),
+        "You divided by the learning rate. Multiply by it.": lambda w, g, s, rate, keep: w - rate / (keep * s + g),
+        "You multiplied by momentum in place of the learning rate.": lambda w, g, s, rate, keep: (
+            w - keep * (keep * s + g)
+        ),
+        "This is the step. Subtract it from the weight.": lambda w, g, s, rate, keep: rate * (keep * s + g),
+        "You subtracted the weight from the step. Subtract the step from the weight.": lambda w, g, s, rate, keep: (
+            rate * (keep * s + g) - w
+        ),
+        "You subtracted the learning rate. Subtract learning rate · speed.": lambda w, g, s, rate, keep: w - rate,
+        "You moved the slope. Move the weight.": lambda w, g, s, rate, keep: g - rate * (keep * s + g),
+        "You moved the speed. Move the weight.": lambda w, g, s, rate, keep: (keep * s + g) * (1 - rate),
+        "You multiplied the weight by the learning rate. Multiply the speed by it.": lambda w, g, s, rate, keep: (
+            w - rate * w
+        ),
     }
-    said = named(found[0], wrong_weights)
-    return said or f"The new weight must be {new_weight.tolist()}, but it is {found[0].tolist()}."
+    return compare(lambda *given: answer(*given)[1], inputs, new_speed, wrong_speeds, what="new speed") or compare(
+        lambda *given: answer(*given)[0], inputs, new_weight, wrong_weights, what="new weight"
+    )
 
 
-@exercise("8.4", "Clipping")
+@exercise("8.4", "Clipping", in_place=True)
 def clip(answer: Callable[[list[Tensor], float], Any]) -> str | None:
     """`answer(gradients, most)` scales all gradients together to the length `most`, if they are longer."""
+
+    def length(gradients: list[Tensor]) -> float:
+        return math.sqrt(sum(float((g**2).sum()) for g in gradients))
+
+    def by(divisor: Callable[[list[Tensor]], float]) -> tuple[Callable[[list[Tensor], float], Any], ...]:
+        """Mistaken functions that divide by this, at most by 1, or by this and `most`."""
+        return (
+            lambda gs, most: [g * min(1.0, most / divisor(gs)) for g in gs],
+            lambda gs, most: [g * most / divisor(gs) for g in gs],
+        )
+
+    usual: dict[str, Callable[[list[Tensor], float], Any] | tuple[Callable[[list[Tensor], float], Any], ...]] = {
+        "You scaled each tensor on its own, which changes the direction. Use the length of all tensors together.": (
+            lambda gs, most: [g * most / g.norm() for g in gs],
+            lambda gs, most: [g * (most / g.norm()).clamp(max=1) for g in gs],
+        ),
+        "You limited every number, which changes the direction. Multiply all numbers by the same factor.": (
+            lambda gs, most: [g.clamp(-most, most) for g in gs],
+            lambda gs, most: [g.clamp(max=most) for g in gs],
+        ),
+        "You divided by the sum of the squares. The length is its square root.": by(lambda gs: length(gs) ** 2),
+        "You divided by the sum of the absolute values. The length is the square root of the sum of the squares.": by(
+            lambda gs: sum(float(g.abs().sum()) for g in gs)
+        ),
+        "You added the lengths of the tensors. The length is the square root of the sum of all squares.": by(
+            lambda gs: sum(float(g.norm()) for g in gs)
+        ),
+        "You divided by the largest number. Divide by the length, the square root of the sum of the squares.": by(
+            lambda gs: max(float(g.abs().max()) for g in gs)
+        ),
+        "You divided by the root of the sum of the numbers. Square them first.": by(
+            lambda gs: math.sqrt(sum(float(g.sum()) for g in gs))
+        ),
+        "You changed nothing. Gradients that are longer than `most` must become as long as `most`.": (
+            lambda gs, most: gs
+        ),
+        "You also changed gradients that are shorter than `most`. Leave them as they are.": lambda gs, most: [
+            g * most / max(length(gs), 1e-12) for g in gs
+        ],
+        "You made short gradients longer and left long ones as they are. Take the smaller factor, with min.": (
+            lambda gs, most: [g * max(1.0, most / length(gs)) for g in gs] if length(gs) else gs
+        ),
+        "You always shortened to 1. Shorten to `most`.": lambda gs, most: [g * min(1.0, 1 / length(gs)) for g in gs],
+        "You compared the length with 1. Compare it with `most`.": lambda gs, most: (
+            [g * most / length(gs) for g in gs] if length(gs) > 1 else gs
+        ),
+        "You divided length by most. Multiply by most / length.": lambda gs, most: [
+            g * min(1.0, length(gs) / most) for g in gs
+        ],
+        "You multiplied most by the length. Divide by the length.": lambda gs, most: [
+            g * min(1.0, most * length(gs)) for g in gs
+        ],
+        "Gradients that are all 0 must stay 0. Did you divide by the length, which is 0?": (
+            lambda gs, most: [g * min(1.0, most / length(gs)) if length(gs) else g * math.nan for g in gs]
+        ),
+    }
     # lengths 5, 4, and 11.3; together 13
     gradients = [torch.tensor([[3.0, 0.0], [0.0, -4.0]]), torch.tensor([4.0, 0.0]), torch.tensor([8.0, 8.0])]
-    found = answer([g.clone() for g in gradients], 1.0)
-    if wrong := _not_as_many(found, gradients):
+    inputs = [(gradients, 1.0), (gradients, 6.5), (gradients, 20.0), (gradients, 0.5), ([numbers(2, 3) / 9], 1.0)]
+    if wrong := compare(answer, inputs, _clipped, usual, "a list of tensors, one per gradient"):
         return wrong
-
-    def flat(parts: list[Tensor]) -> Tensor:
-        return torch.cat([part.flatten() for part in parts])
-
-    got = flat(found)
-    every = flat(gradients)
-    usual = {
-        "You scaled each tensor on its own, which changes the direction. Use the length of all tensors together.": (
-            flat([g / g.norm() for g in gradients])
-        ),
-        "You limited every number to 1, which changes the direction. Multiply all numbers by the same factor.": (
-            every.clamp(-1, 1)
-        ),
-        "You divided by the sum of the squares. The length is its square root.": every / 169,
-        "You divided by the sum of the absolute values. The length is the square root of the sum of the squares.": every
-        / 27,
-        "You added the lengths of the tensors. The length is the square root of the sum of all squares.": (
-            every / sum(g.norm() for g in gradients)
-        ),
-        "You divided by the largest number. Divide by the length, the square root of the sum of the squares.": every
-        / 8,
-        "You changed nothing. Together, the gradients are 13 long, but the limit is 1.": every,
-    }
-    if not same(got, every / 13):
-        return (
-            named(got, usual)
-            or f"Together, they must be 1 long, in the same direction. Yours are {got.norm():.3f} long."
-        )
-    for most, factor, message in (
-        (6.5, 0.5, "With most=6.5, halve the gradients, because they are 13 long. Multiply by most / length."),
-        (20.0, 1.0, "With most=20, you changed gradients that are only 13 long. Leave them as they are."),
-        (
-            0.5,
-            0.5 / 13,
-            "With most=0.5, the gradients must become 0.5 long. Compare the length with most.",
-        ),
-    ):
-        found = answer([g.clone() for g in gradients], most)
-        if _not_as_many(found, gradients) or not same(flat(found), every * factor):
-            return message
-    nothing = answer([torch.zeros(2)], 1.0)
-    if _not_as_many(nothing, [torch.zeros(2)]) or not same(flat(nothing), torch.zeros(2)):
-        return "Gradients that are all 0 must stay 0. Did you divide by the length, which is 0?"
-    return None
+    return compare(answer, [*inputs, ([torch.zeros(2)], 1.0)], _clipped, usual)
 
 
-def _not_as_many(found: object, gradients: list[Tensor]) -> str | None:
-    """The message if `found` does not have one tensor per gradient, of the same shape."""
-    if not isinstance(found, (list, tuple)) or len(found) != len(gradients):
-        return (
-            f"Return a list of {len(gradients)} tensors, one per gradient; your result has type {type(found).__name__}."
-        )
-    for part, gradient in zip(found, gradients, strict=True):
-        if wrong := not_a_tensor(part, tuple(gradient.shape)):
-            return wrong
-    return None
+def _clipped(gradients: list[Tensor], most: float) -> list[Tensor]:
+    length = math.sqrt(sum(float((g**2).sum()) for g in gradients))
+    return [g * min(1.0, most / length) if length else g for g in gradients]

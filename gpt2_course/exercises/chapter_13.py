@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import numbers
 
@@ -16,114 +16,245 @@ from gpt2_course.exercises.tensors import numbers
 @exercise("13.1", "Bits per byte")
 def bits_per_byte(answer: Callable[[float, str], Any]) -> str | None:
     """`answer(nats, text)` converts the surprise at a text from nats to bits per byte."""
-    cases = [(12.0, "a café 🥞"), (3.0, "kite")]
-    found = [answer(*case) for case in cases]
-    for f in found:
-        if isinstance(f, bool) or not isinstance(f, (int, float)):
-            return f"Return a number; your result has type {type(f).__name__}."
-
-    def agrees(of: Callable[[float, str], float]) -> bool:
-        return all(math.isclose(f, of(*case), rel_tol=1e-4) for f, case in zip(found, cases, strict=True))
 
     def size(text: str) -> int:
         return len(text.encode())
 
-    if agrees(lambda nats, text: nats / math.log(2) / size(text)):
-        return None
-    usual: dict[str, Callable[[float, str], float]] = {
+    usual: dict[str, Callable[[float, str], float] | tuple[Callable[[float, str], float], ...]] = {
         "This is per character. An é has two bytes, a pancake four. Use len(text.encode()).": (
             lambda nats, text: nats / math.log(2) / len(text)
         ),
+        "This is per word. Divide by the number of bytes, len(text.encode()).": (
+            lambda nats, text: nats / math.log(2) / len(text.split())
+        ),
         "These are nats per byte. A bit is ln 2 = 0.69 nats, so divide by ln 2.": lambda nats, text: nats / size(text),
+        "These are nats per character. Divide by ln 2, and by the number of bytes.": lambda nats, text: (
+            nats / len(text)
+        ),
         "You multiplied by ln 2. Divide: a bit is smaller than a nat, so there are more bits than nats.": (
             lambda nats, text: nats * math.log(2) / size(text)
         ),
         "These are the bits of the whole text. Divide by the number of bytes.": lambda nats, text: nats / math.log(2),
-        "These are bytes per bit. Divide bits by bytes.": (lambda nats, text: size(text) / (nats / math.log(2))),
+        "You multiplied by the number of bytes. Divide by it.": lambda nats, text: nats / math.log(2) * size(text),
+        "These are bytes per bit. Divide bits by bytes.": lambda nats, text: size(text) / (nats / math.log(2)),
         "You divided by 8. Bits of surprise have nothing to do with the 8 bits in a byte.": (
             lambda nats, text: nats / math.log(2) / size(text) / 8
         ),
+        "You divided by 2. Divide by ln 2, math.log(2).": lambda nats, text: nats / 2 / size(text),
+        "You divided by log₂ e or multiplied by ln 2, or took math.log of another number. Divide by math.log(2).": (
+            lambda nats, text: nats / math.log2(math.e) / size(text),
+            lambda nats, text: nats / math.log(3) / size(text),
+            lambda nats, text: nats / math.log(4) / size(text),
+            lambda nats, text: nats / math.log(10) / size(text),
+            lambda nats, text: nats / math.log10(2) / size(text),
+        ),
+        "You took the logarithm of the nats. They are logarithms already: divide by ln 2.": (
+            lambda nats, text: math.log2(nats) / size(text)
+        ),
     }
-    for message, of in usual.items():
-        if agrees(of):
-            return message
-    return f"For 12 nats and 'a café 🥞', the result is {12 / math.log(2) / 12:.4f}, not {found[0]:.4f}."
+    inputs = [(12.0, "a café 🥞"), (3.0, "kite"), (7.5, "Él\n")]
+    return compare(answer, inputs, lambda nats, text: nats / math.log(2) / size(text), usual)
 
 
 @exercise("13.2", "Too sure")
 def calibration_error(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     """`answer(sure, right)` returns the mean gap between certainty and success in ten bins, weighted by bin size."""
-    sure = (numbers(60).abs() / 2.2).clamp(max=0.99)
-    sure[sure > 0.8] = 0.95  # leaves the bin from 0.8 to 0.9 empty
-    right = (numbers(120)[60:] > 0.2).float()
-    bins = (sure * 10).long()
 
-    def over(bins: Tensor, distance: Callable[[Tensor], Tensor], weight: Callable[[Tensor], Tensor]) -> float:
-        parts = [(distance(bins == b), weight(bins == b)) for b in set(bins.tolist())]
-        return float(sum(d * w for d, w in parts) / sum(w for _, w in parts))
+    def masks(sure: Tensor, n: int = 10, of: Iterable[int] | None = None) -> list[Tensor]:
+        bins = (sure * n).long()
+        return [bins == b for b in (of if of is not None else range(n + 1)) if (bins == b).any()]
 
-    def gap(here: Tensor) -> Tensor:
+    def gap(here: Tensor, sure: Tensor, right: Tensor) -> Tensor:
         return (sure[here].mean() - right[here].mean()).abs()
 
-    expected = over(bins, gap, lambda here: here.sum())
-    found = answer(sure.clone(), right.clone())
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
-        return f"Return one number; your result has type {type(found).__name__}."
-    if math.isnan(found):
-        return "This is NaN, because an empty bin has no mean. Leave out empty bins."
-    if math.isclose(found, expected, abs_tol=1e-5):
-        return None
-    one = torch.tensor(1.0)
-    usual = {
-        "All bins count equally. Weight each by its number of predictions.": over(bins, gap, lambda here: one),
-        "The absolute value is missing. Without it, gaps in opposite directions cancel out.": float(
-            (sure.mean() - right.mean()).item()
+    def error(sure: Tensor, right: Tensor, n: int = 10, of: Iterable[int] | None = None) -> float:
+        return float(sum(gap(m, sure, right) * m.sum() for m in masks(sure, n, of)) / len(sure))
+
+    usual: dict[str, Callable[[Tensor, Tensor], Any] | tuple[Callable[[Tensor, Tensor], Any], ...]] = {
+        "This is NaN, because an empty bin has no mean. Leave out empty bins.": lambda sure, right: math.nan,
+        "All bins count equally. Weight each by its number of predictions.": (
+            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / len(masks(sure)),
+            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / 10,
         ),
-        "This is the gap between the two overall means. Use bins.": abs(float(sure.mean() - right.mean())),
-        "This is the mean gap of single predictions. Take the means in each bin first.": float(
+        "This is the sum of the gaps. Weight each by the share of predictions in its bin.": lambda sure, right: sum(
+            gap(m, sure, right) for m in masks(sure)
+        ),
+        "You divided the sum of the gaps by the number of predictions. First multiply each by the size of its bin.": (
+            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / len(sure)
+        ),
+        "The absolute value is missing. Without it, gaps in opposite directions cancel out.": lambda sure, right: (
+            sure - right
+        ).mean(),
+        "The absolute value is missing. Take success and certainty in either order, and then the absolute value.": (
+            lambda sure, right: (right - sure).mean()
+        ),
+        "This is the gap between the two overall means. Use bins.": lambda sure, right: (sure - right).mean().abs(),
+        "This is the mean gap of single predictions. Take the means in each bin first.": lambda sure, right: (
             (sure - right).abs().mean()
         ),
-        "You squared the gaps. Take their absolute values.": over(bins, lambda h: gap(h) ** 2, lambda h: h.sum()),
-        "This is the sum over the bins. Divide by the total number of predictions.": expected * len(sure),
-        "You used five bins. Use ten.": over((sure * 5).long(), gap, lambda here: here.sum()),
+        "You squared the gaps. Take their absolute values.": lambda sure, right: (
+            sum(gap(m, sure, right) ** 2 * m.sum() for m in masks(sure)) / len(sure)
+        ),
+        "You took the root of the mean squared gap. Take the mean of the absolute gaps.": lambda sure, right: (
+            (sum(gap(m, sure, right) ** 2 * m.sum() for m in masks(sure)) / len(sure)) ** 0.5
+        ),
+        "This is the largest gap. Take the weighted mean.": lambda sure, right: max(
+            gap(m, sure, right) for m in masks(sure)
+        ),
+        "This is the sum over the bins. Divide by the total number of predictions.": lambda sure, right: (
+            error(sure, right) * len(sure)
+        ),
+        "You multiplied by the number of predictions. Divide by it.": lambda sure, right: (
+            error(sure, right) * len(sure) ** 2
+        ),
+        "You divided by the number of bins. Divide by the total number of predictions.": lambda sure, right: (
+            error(sure, right) * len(sure) / 10
+        ),
+        "You used another number of bins. Use ten: multiply by 10 and round down.": tuple(
+            lambda sure, right, n=n: error(sure, right, n)  # type: ignore[misc]
+            for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 20, 100)
+        ),
+        "You rounded to the nearest bin. Round down: 0.17 belongs to the bin from 0.1 to 0.2.": lambda sure, right: (
+            _over((sure * 10).round().long(), sure, right)
+        ),
+        "The last bin, from 0.9 to 1, is missing.": lambda sure, right: error(sure, right, 10, range(9)),
+        "The first bin, from 0 to 0.1, is missing.": lambda sure, right: error(sure, right, 10, range(1, 10)),
+        "You used only one bin. Add up the gaps of all ten.": tuple(
+            lambda sure, right, b=b: error(sure, right, 10, [b])  # type: ignore[misc]
+            for b in range(10)
+        ),
+        "This is the share of predictions in bins of some size, without the gaps. Multiply by each bin's gap.": (
+            lambda sure, right: 1.0
+        ),
+        "You added the two means. Take the gap between them.": lambda sure, right: (
+            sum((sure[m].mean() + right[m].mean()) * m.sum() for m in masks(sure)) / len(sure)
+        ),
+        "This is the mean certainty. Subtract the share of right predictions in each bin.": lambda sure, right: (
+            sure.mean()
+        ),
+        "This is the share of right predictions. Compare it with the mean certainty, in each bin.": (
+            lambda sure, right: right.mean()
+        ),
     }
-    for message, value in usual.items():
-        if math.isclose(found, value, abs_tol=1e-5):
-            return message
-    return f"For the numbers in this check, the result is {expected:.4f}, not {found:.4f}."
+    inputs = []
+    for n, seed in ((60, 3), (45, 5)):
+        sure = (numbers(n, seed=seed).abs() / 2.2).clamp(max=0.99)
+        sure[sure > 0.8] = 0.95  # leaves the bin from 0.8 to 0.9 empty
+        inputs.append((sure, (numbers(n, seed=seed + 1) > 0.2).float()))
+    return compare(answer, inputs, error, usual)
+
+
+def _over(bins: Tensor, sure: Tensor, right: Tensor) -> float:
+    """The mean gap, weighted by bin size, for bins of any kind."""
+    return float(sum((sure - right)[bins == b].sum().abs() for b in range(11)) / len(sure))
 
 
 @exercise("13.3", "The longest copy")
 def longest_copy(answer: Callable[[list[int], list[list[int]]], Any]) -> str | None:
     """`answer(text, read)` returns the length of the longest run of tokens that `text` shares with one of `read`."""
-    text, read = [1, 2, 3, 4, 5, 9, 1, 2], [[7, 2, 3, 4, 8, 5, 9], [5, 9, 1], [4, 5, 9, 3]]
-    found = answer(list(text), [list(ids) for ids in read])
-    if isinstance(found, bool) or not isinstance(found, int):
-        return f"Return a number of tokens; your result has type {type(found).__name__}."
-    if found == 3:
-        more: list[tuple[list[int], list[list[int]], int, str]] = [
-            ([1, 2], [[3, 4]], 0, "If nothing was copied, return 0"),
-            ([1, 2], [[1, 2], [3]], 2, "If the whole text is a copy, return its length, here 2"),
-            (
-                [1, 2, 3, 4],
-                [[1, 2], [3, 4]],
-                2,
-                "A copy must come from one text, not from two in a row. Return 2 here",
-            ),
-            ([1, 1, 2], [[1, 2]], 2, "A copy can start inside a failed attempt. Return 2 here"),
-            ([], [[1]], 0, "For an empty text, return 0"),
-        ]
-        for given, known, right, message in more:
-            said = answer(list(given), [list(ids) for ids in known])
-            if said != right:
-                return f"{message}. You returned {said}."
-        return None
-    usual = {
-        8: "You counted every token that was read somewhere. Count only tokens in a row.",
-        2: "There is a longer copy: 2, 3, 4 is in the first text that was read.",
-        4: "Your result is one too large. No copy of this length exists.",
-        1: "You compared single tokens. Look for longer and longer runs.",
-        0: "You found nothing, but 2, 3, 4 is in the first text that was read.",
-        5: "The tokens are not in a row: in what was read, there is an 8 between 4 and 5.",
+
+    def runs(ids: list[int], n: int) -> set[tuple[int, ...]]:
+        return {tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)}
+
+    def longest(text: list[int], read: list[list[int]]) -> int:
+        return max(n for n in range(len(text) + 1) if any(runs(text, n) & runs(ids, n) for ids in read) or n == 0)
+
+    def starting(text: list[int], ids: list[int]) -> int:
+        """How many tokens at the start of both are the same."""
+        return next((i for i, (a, b) in enumerate(zip(text, ids, strict=False)) if a != b), min(len(text), len(ids)))
+
+    def in_order(text: list[int], ids: list[int]) -> int:
+        """The length of the longest common subsequence, whose tokens need not be in a row."""
+        row = [0] * (len(ids) + 1)
+        for token in text:
+            new = [0]
+            for j, other in enumerate(ids):
+                new.append(row[j] + 1 if token == other else max(row[j + 1], new[j]))
+            row = new
+        return row[-1]
+
+    usual: dict[str, Callable[[list[int], list[list[int]]], int] | tuple[Callable[..., int], ...]] = {
+        "You searched only the first of the texts that were read. Search all of them.": lambda text, read: longest(
+            text, read[:1]
+        ),
+        "You searched only the last of the texts that were read. Search all of them.": lambda text, read: longest(
+            text, read[-1:]
+        ),
+        "You searched only the start of each text that was read. A copy can come from anywhere in it.": (
+            lambda text, read: max(
+                (n for n in range(len(text) + 1) if any(tuple(ids[:n]) in runs(text, n) for ids in read)), default=0
+            )
+        ),
+        "You searched only for the start of the text. A copy can begin anywhere in it.": lambda text, read: max(
+            (n for n in range(len(text) + 1) if any(tuple(text[:n]) in runs(ids, n) for ids in read)), default=0
+        ),
+        "You compared only the starts of the texts. A copy can begin anywhere in both.": lambda text, read: max(
+            (starting(text, ids) for ids in read), default=0
+        ),
+        "You compared tokens at the same position. A copy can be at another position.": lambda text, read: max(
+            (longest([a if a == b else -1 for a, b in zip(text, ids, strict=False)], [ids]) for ids in read),
+            default=0,
+        ),
+        "You searched only for the end of the text. A copy can end anywhere in it.": lambda text, read: max(
+            (n for n in range(1, len(text) + 1) if any(tuple(text[-n:]) in runs(ids, n) for ids in read)), default=0
+        ),
+        "You counted every token that was read somewhere. Count only tokens in a row.": (
+            lambda text, read: sum(any(token in ids for ids in read) for token in text),
+            lambda text, read: max((sum(token in ids for token in text) for ids in read), default=0),
+            lambda text, read: max((len(set(text) & set(ids)) for ids in read), default=0),
+        ),
+        "The tokens are not in a row: there are others between them in what was read.": lambda text, read: max(
+            (in_order(text, ids) for ids in read), default=0
+        ),
+        "You joined the texts that were read, so a copy could reach from one into the next. Search each on its own.": (
+            lambda text, read: longest(text, [[token for ids in read for token in ids]])
+        ),
+        "You compared single tokens. Look for longer and longer runs.": lambda text, read: min(1, longest(text, read)),
+        "Your result is one too large. No copy of this length exists.": lambda text, read: longest(text, read) + 1,
+        "Your result is one too small. Count the last token, too.": (
+            lambda text, read: longest(text, read) - 1,
+            lambda text, read: max(0, longest(text, read) - 1),
+        ),
+        "If the whole text is a copy, return its length.": lambda text, read: min(
+            longest(text, read), max(0, len(text) - 1)
+        ),
+        "If nothing was copied, return 0.": lambda text, read: max(1, longest(text, read)),
+        "For an empty text, return 0.": lambda text, read: longest(text, read) if text else 1,
+        "Your result is always 0. Look for runs of 1, 2, 3, … tokens that are also in what was read.": (
+            lambda text, read: 0
+        ),
+        "This is the length of the text. Return that of the longest copy.": lambda text, read: len(text),
+        "This is the number of tokens in what was read. Return the length of the longest copy.": lambda text, read: sum(
+            map(len, read)
+        ),
+        "This is the number of texts that were read. Return the length of the longest copy.": lambda text, read: len(
+            read
+        ),
+        "A copy can start inside a failed attempt. Try every position of the text as its start.": lambda text, read: (
+            max((_without_going_back(text, ids) for ids in read), default=0)
+        ),
     }
-    return usual.get(found) or f"For {text} and {read}, the result is 3, not {found}."
+    inputs: list[tuple[list[int], list[list[int]]]] = [
+        ([1, 2, 3, 4, 5, 9, 1, 2], [[7, 2, 3, 4, 8, 5, 9], [5, 9, 1], [4, 5, 9, 3]]),
+        ([6, 1, 2, 3, 4, 8], [[2, 3], [9, 9, 1, 2, 3, 4, 9], [3, 4]]),
+        ([6, 1, 2, 3, 4, 8], [[2, 3, 7], [6, 1], [9, 3, 4, 8]]),
+        ([1, 2], [[3, 4]]),
+        ([1, 2], [[1, 2], [3]]),
+        ([1, 2, 3, 4], [[1, 2], [3, 4]]),
+        ([1, 1, 2], [[1, 2]]),
+        ([4, 4, 4, 4, 5], [[4, 4, 6], [4, 4, 4, 6]]),
+        ([7, 3, 7], [[3, 7, 3]]),
+        ([2, 1], [[1, 2]]),
+        ([], [[1]]),
+        ([1, 2], []),
+    ]
+    return compare(answer, inputs, longest, usual, "a number of tokens")
+
+
+def _without_going_back(text: list[int], ids: list[int]) -> int:
+    """The longest run of `ids` from its start on that a single walk over the text finds."""
+    best = n = 0
+    for token in text:
+        n = n + 1 if n < len(ids) and token == ids[n] else 0
+        best = max(best, n)
+    return best

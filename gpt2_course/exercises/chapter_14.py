@@ -3,118 +3,221 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import first_difference, not_a_tensor, numbers, same
-
-
-def _not_a_number(found: list[Any]) -> str | None:
-    for each in found:
-        if isinstance(each, bool) or not isinstance(each, (int, float)):
-            return f"Return a number; your result has type {type(each).__name__}."
-    return None
+from gpt2_course.exercises.tensors import numbers
 
 
 @exercise("14.1", "How long?")
 def hours(answer: Callable[[float, float, float], Any]) -> str | None:
     """`answer(n_parameters, n_tokens, operations_per_second)` returns the hours that training takes."""
-    cases = [(1e6, 1e9, 1e12), (124e6, 1e10, 4e14)]
-    found = [answer(*case) for case in cases]
-    if wrong := _not_a_number(found):
-        return wrong
 
-    def agrees(factor: float) -> bool:
-        return all(math.isclose(f, factor * n * t / s, rel_tol=1e-6) for f, (n, t, s) in zip(found, cases, strict=True))
+    def times(factor: float) -> Callable[[float, float, float], float]:
+        return lambda n, t, s: factor * n * t / s
 
-    if agrees(6 / 3600):
-        return None
-    usual = {
-        "These are seconds. Divide by 3,600.": 6.0,
-        "These are minutes. Divide by 60.": 6 / 60,
-        "These are days. Multiply by 24.": 6 / 3600 / 24,
-        "This is only the forward pass, 2N. The backward pass costs another 4N, which makes 6N.": 2 / 3600,
-        "This is only the backward pass, 4N. The forward pass costs another 2N, which makes 6N.": 4 / 3600,
-        "Each parameter costs 6 operations per token, not 1.": 1 / 3600,
-        "You multiplied by 3,600. Divide by it.": 6 * 3600.0,
+    usual: dict[str, Callable[[float, float, float], float] | tuple[Callable[[float, float, float], float], ...]] = {
+        "These are seconds. Divide by 3,600.": times(6),
+        "These are minutes. Divide by 60.": times(6 / 60),
+        "These are days. Multiply by 24.": times(6 / 3600 / 24),
+        "This is only the forward pass, 2N. The backward pass costs another 4N, which makes 6N.": times(2 / 3600),
+        "This is only the backward pass, 4N. The forward pass costs another 2N, which makes 6N.": times(4 / 3600),
+        "Each parameter costs 6 operations per token, not 1.": times(1 / 3600),
+        "Each parameter costs 6 operations per token: 2 for the forward pass, 4 for the backward pass.": tuple(
+            times(factor / 3600) for factor in (3, 5, 7, 8, 12)
+        ),
+        "You multiplied by 3,600. Divide by it.": times(6 * 3600),
+        "An hour has 3,600 seconds.": tuple(times(6 / seconds) for seconds in (3599, 3601, 360, 7200)),
+        "You divided by 6. Multiply by it.": times(1 / 6 / 3600),
+        "You multiplied by the operations per second. Divide by them.": lambda n, t, s: 6 * n * t * s / 3600,
+        "These are the operations. Divide by the operations per second, and by 3,600.": lambda n, t, s: 6 * n * t,
+        "The operations per second are missing. Divide by them.": lambda n, t, s: 6 * n * t / 3600,
+        "The tokens are missing. Multiply by their number.": lambda n, t, s: 6 * n / s / 3600,
+        "The parameters are missing. Multiply by their number.": lambda n, t, s: 6 * t / s / 3600,
+        "You divided by the tokens. Multiply by their number.": lambda n, t, s: 6 * n / t / s / 3600,
+        "You divided by the parameters. Multiply by their number.": lambda n, t, s: 6 * t / n / s / 3600,
+        "You added. Multiply 6, parameters, and tokens.": (
+            lambda n, t, s: 6 * (n + t) / s / 3600,
+            lambda n, t, s: (6 + n) * t / s / 3600,
+            lambda n, t, s: (6 * n + t) / s / 3600,
+        ),
+        "You used the parameters twice. Multiply parameters and tokens.": lambda n, t, s: 6 * n * n / s / 3600,
+        "You used the tokens twice. Multiply parameters and tokens.": lambda n, t, s: 6 * t * t / s / 3600,
+        "This is 1 divided by the hours.": lambda n, t, s: s * 3600 / (6 * n * t),
     }
-    for message, factor in usual.items():
-        if agrees(factor):
-            return message
-    given = "For a million parameters, 10⁹ tokens, and 10¹² operations per second"
-    return f"{given}, the result is {6e3 / 3600:.3f}, not {found[0]:.3f}."
+    cases = [(1e6, 1e9, 1e12), (124e6, 1e10, 4e14), (3e7, 2e9, 5e12)]
+    return compare(
+        answer,
+        cases,
+        lambda n_parameters, n_tokens, operations_per_second: (
+            6 * n_parameters * n_tokens / operations_per_second / 3600
+        ),
+        usual,
+    )
 
 
 @exercise("14.2", "Forecast")
 def forecast_loss(answer: Callable[[float, float, float, float, float, float], Any]) -> str | None:
     """`answer(n1, loss1, n2, loss2, n3, floor)` returns the loss at n3, on the line of ln(loss − floor) over ln N."""
-    cases = [(1e4, 3.0, 1e6, 2.0, 1e8, 1.0), (1e5, 1.7, 4e5, 1.1, 3e6, 0.3)]
+    Numbers = Callable[..., float]
+
+    def slope(n1: float, l1: float, n2: float, l2: float, n3: float, floor: float) -> float:
+        return math.log((l2 - floor) / (l1 - floor)) / math.log(n2 / n1)
 
     def line(n1: float, l1: float, n2: float, l2: float, n3: float, floor: float) -> float:
-        slope = math.log((l2 - floor) / (l1 - floor)) / math.log(n2 / n1)
-        return floor + (l2 - floor) * (n3 / n2) ** slope
+        return float(floor + (l2 - floor) * (n3 / n2) ** slope(n1, l1, n2, l2, n3, floor))
 
-    found = [answer(*case) for case in cases]
-    if wrong := _not_a_number(found):
-        return wrong
+    def with_slope(of: Numbers) -> Numbers:
+        """The forecast with another slope."""
+        return lambda n1, l1, n2, l2, n3, floor: floor + (l2 - floor) * (n3 / n2) ** of(n1, l1, n2, l2, n3, floor)
 
-    def agrees(of: Callable[[float, float, float, float, float, float], float]) -> bool:
-        return all(math.isclose(f, of(*case), rel_tol=1e-6) for f, case in zip(found, cases, strict=True))
-
-    if agrees(line):
-        return None
-    usual: dict[str, Callable[[float, float, float, float, float, float], float]] = {
-        "You left out the floor. Fit the line to loss − floor.": (
-            lambda n1, l1, n2, l2, n3, floor: line(n1, l1, n2, l2, n3, 0.0)
+    usual: dict[str, Numbers | tuple[Numbers, ...]] = {
+        "You left out the floor. Fit the line to loss − floor.": lambda n1, l1, n2, l2, n3, floor: line(
+            n1, l1, n2, l2, n3, 0.0
         ),
-        "This is loss − floor. Add the floor back.": lambda *case: line(*case) - case[5],
+        "This is loss − floor. Add the floor back.": lambda *given: line(*given) - given[5],
+        "You subtracted the floor at the end. Add it back.": lambda *given: line(*given) - 2 * given[5],
+        "You added the floor before the forecast. Subtract it from the losses, and add it back at the end.": (
+            lambda n1, l1, n2, l2, n3, floor: line(n1, l1, n2, l2, n3, -floor),
+            lambda n1, l1, n2, l2, n3, floor: line(n1, l1, n2, l2, n3, -floor) + 2 * floor,
+        ),
+        "You added the floor to a line that was fitted without it. Subtract it from both losses first.": (
+            lambda n1, l1, n2, l2, n3, floor: line(n1, l1, n2, l2, n3, 0.0) + floor
+        ),
+        "You used the floor in the slope only. Start from loss2 − floor, too.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + l2 * (n3 / n2) ** slope(n1, l1, n2, l2, n3, floor)
+        ),
+        "Your slope is that of the losses. Take it from loss − floor.": with_slope(
+            lambda n1, l1, n2, l2, n3, floor: math.log(l2 / l1) / math.log(n2 / n1)
+        ),
+        "In the slope, the floor is missing from one of the losses. Subtract it from both.": (
+            with_slope(lambda n1, l1, n2, l2, n3, floor: math.log(l2 / (l1 - floor)) / math.log(n2 / n1)),
+            with_slope(lambda n1, l1, n2, l2, n3, floor: math.log((l2 - floor) / l1) / math.log(n2 / n1)),
+        ),
+        "In the slope, you added the floor to a loss. Subtract it from both.": (
+            with_slope(lambda n1, l1, n2, l2, n3, floor: math.log((l2 + floor) / (l1 - floor)) / math.log(n2 / n1)),
+            with_slope(lambda n1, l1, n2, l2, n3, floor: math.log((l2 - floor) / (l1 + floor)) / math.log(n2 / n1)),
+        ),
+        "You started from loss2 + floor. Start from loss2 − floor.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + (l2 + floor) * (n3 / n2) ** slope(n1, l1, n2, l2, n3, floor)
+        ),
         "You drew a straight line of the loss over N. Take the logarithms of both.": (
             lambda n1, l1, n2, l2, n3, floor: l2 + (l2 - l1) / (n2 - n1) * (n3 - n2)
         ),
         "Only N is on a logarithmic axis. Put loss − floor on one, too.": (
             lambda n1, l1, n2, l2, n3, floor: l2 + (l2 - l1) / math.log(n2 / n1) * math.log(n3 / n2)
         ),
-        "Your line goes up. Check the sign of the slope.": lambda n1, l1, n2, l2, n3, floor: (
-            floor + (l2 - floor) * (n2 / n3) ** (math.log((l2 - floor) / (l1 - floor)) / math.log(n2 / n1))
+        "Only the loss is on a logarithmic axis. Put N on one, too.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + (l2 - floor) * ((l2 - floor) / (l1 - floor)) ** ((n3 - n2) / (n2 - n1))
         ),
+        "In the slope, the logarithm of the losses is missing.": with_slope(
+            lambda n1, l1, n2, l2, n3, floor: (l2 - floor) / (l1 - floor) / math.log(n2 / n1)
+        ),
+        "In the slope, the logarithm of n2 / n1 is missing.": with_slope(
+            lambda n1, l1, n2, l2, n3, floor: math.log((l2 - floor) / (l1 - floor)) / (n2 / n1)
+        ),
+        "The slope is the change of the loss divided by that of N. You multiplied.": with_slope(
+            lambda n1, l1, n2, l2, n3, floor: math.log((l2 - floor) / (l1 - floor)) * math.log(n2 / n1)
+        ),
+        "The slope is upside down. Divide the change of the loss by that of N.": with_slope(
+            lambda *given: 1 / slope(*given)
+        ),
+        "Your slope is only the change of the loss. Divide it by math.log(n2 / n1).": with_slope(
+            lambda n1, l1, n2, l2, n3, floor: math.log((l2 - floor) / (l1 - floor))
+        ),
+        "Your slope is only the change of N. Divide the change of the loss by it.": with_slope(
+            lambda n1, l1, n2, l2, n3, floor: math.log(n2 / n1)
+        ),
+        "Your line goes up. Check the sign of the slope.": with_slope(lambda *given: -slope(*given)),
         "You started at the first model but took the distance from the second.": lambda n1, l1, n2, l2, n3, floor: (
-            floor + (l1 - floor) * (n3 / n2) ** (math.log((l2 - floor) / (l1 - floor)) / math.log(n2 / n1))
+            floor + (l1 - floor) * (n3 / n2) ** slope(n1, l1, n2, l2, n3, floor)
+        ),
+        "You started at the second model but took the distance from the first.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + (l2 - floor) * (n3 / n1) ** slope(n1, l1, n2, l2, n3, floor)
+        ),
+        "You multiplied by the slope. n3 / n2 must be raised to it: ** slope.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + (l2 - floor) * (n3 / n2) * slope(n1, l1, n2, l2, n3, floor)
+        ),
+        "The slope has no effect. Raise n3 / n2 to it: ** slope.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + (l2 - floor) * (n3 / n2)
+        ),
+        "You added (n3 / n2) ** slope. Multiply loss2 − floor by it.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + (l2 - floor) + (n3 / n2) ** slope(n1, l1, n2, l2, n3, floor)
+        ),
+        "You divided by (n3 / n2) ** slope. Multiply by it.": with_slope(lambda *given: -slope(*given)),
+        "You multiplied by the floor. Add it.": lambda *given: given[5] * (line(*given) - given[5]),
+        "Only (n3 / n2) ** slope is left, without the loss of the second model. Multiply by loss2 − floor.": (
+            lambda n1, l1, n2, l2, n3, floor: floor + (n3 / n2) ** slope(n1, l1, n2, l2, n3, floor)
+        ),
+        "This is the loss of the second model. Go on along the line to n3.": lambda n1, l1, n2, l2, n3, floor: l2,
+        "This is the slope. Use it to go on from the second model to n3.": slope,
+        "You raised n3 to the slope. Raise n3 / n2 to it.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + (l2 - floor) * n3 ** slope(n1, l1, n2, l2, n3, floor)
+        ),
+        "You raised n3 · n2 to the slope. Raise n3 / n2 to it.": lambda n1, l1, n2, l2, n3, floor: (
+            floor + (l2 - floor) * (n3 * n2) ** slope(n1, l1, n2, l2, n3, floor)
         ),
     }
-    for message, of in usual.items():
-        if agrees(of):
-            return message
-    return f"With losses 3 at N = 10⁴ and 2 at N = 10⁶, and floor 1, the loss at 10⁸ is 1.5, not {found[0]:.3f}."
+    cases = [(1e4, 3.0, 1e6, 2.0, 1e8, 1.0), (1e5, 1.7, 4e5, 1.1, 3e6, 0.3), (2e5, 2.6, 1e6, 1.9, 7e6, 0.0)]
+    return compare(answer, cases, lambda n1, loss1, n2, loss2, n3, floor: line(n1, loss1, n2, loss2, n3, floor), usual)
 
 
 @exercise("14.3", "The mean of all")
 def joined_slopes(answer: Callable[[list[Tensor], list[int]], Any]) -> str | None:
     """`answer(slopes, counts)` returns the mean over all sequences, given the mean and count of each process."""
-    counts = [4, 1, 3]
-    slopes = list(numbers(3, 2, 5))
-    right = torch.stack([s * n for s, n in zip(slopes, counts, strict=True)]).sum(0) / sum(counts)
-    found = answer([s.clone() for s in slopes], list(counts))
-    if wrong := not_a_tensor(found, (2, 5)):
-        return wrong
-    if same(found, right):
-        return None
-    usual = {
+
+    def weighted(slopes: list[Tensor], weights: Sequence[float]) -> Any:
+        return sum(slope * w for slope, w in zip(slopes, weights, strict=True))
+
+    def right(slopes: list[Tensor], counts: list[int]) -> Any:
+        return weighted(slopes, [n / sum(counts) for n in counts])
+
+    usual: dict[
+        str, Callable[[list[Tensor], list[int]], Any] | tuple[Callable[[list[Tensor], list[int]], Any], ...]
+    ] = {
         "This is the mean of the means. Give more weight to a process that has read more sequences.": (
-            torch.stack(slopes).mean(0)
+            lambda slopes, counts: sum(slopes) / len(slopes)
         ),
-        "This is the sum of the slopes. Take their mean, weighted by the counts.": torch.stack(slopes).sum(0),
-        "This is the weighted sum. Divide it by the sum of the counts.": right * sum(counts),
-        "Divide by the sum of the counts, not by the number of processes.": right * sum(counts) / 3,
+        "This is the sum of the slopes. Take their mean, weighted by the counts.": lambda slopes, counts: sum(slopes),
+        "This is the sum of the slopes, divided by the number of sequences. Multiply each by its count first.": (
+            lambda slopes, counts: sum(slopes) / sum(counts)
+        ),
+        "This is the weighted sum. Divide it by the sum of the counts.": weighted,
+        "Divide by the sum of the counts, not by the number of processes.": lambda slopes, counts: (
+            weighted(slopes, counts) / len(counts)
+        ),
+        "You multiplied by the sum of the counts. Divide by it.": lambda slopes, counts: (
+            weighted(slopes, counts) * sum(counts)
+        ),
         "You divided by the counts. Multiply by them: a process that has read more counts for more.": (
-            torch.stack([s / n for s, n in zip(slopes, counts, strict=True)]).sum(0) / sum(1 / n for n in counts)
+            lambda slopes, counts: weighted(slopes, [1 / n for n in counts]) / sum(1 / n for n in counts),
+            lambda slopes, counts: weighted(slopes, [1 / n for n in counts]) / sum(counts),
+            lambda slopes, counts: weighted(slopes, [1 / n for n in counts]),
         ),
-        "This is only the first process. Use all of them.": slopes[0],
+        "You added the counts to the slopes. Multiply by them.": lambda slopes, counts: (
+            sum(slope + n for slope, n in zip(slopes, counts, strict=True)) / sum(counts)
+        ),
+        "You squared the counts. Multiply each slope by its count once.": lambda slopes, counts: (
+            weighted(slopes, [n * n for n in counts]) / sum(counts)
+        ),
+        "These are only counts. Multiply each by the slope of its process.": (
+            lambda slopes, counts: sum(counts) + 0 * slopes[0],
+            lambda slopes, counts: sum(n * n for n in counts) / sum(counts) + 0 * slopes[0],
+        ),
+        "This is only the first process. Use all of them.": lambda slopes, counts: slopes[0],
+        "This is only the last process. Use all of them.": lambda slopes, counts: slopes[-1],
+        "The first process is missing. Use all of them.": (
+            lambda slopes, counts: weighted(slopes[1:], counts[1:]) / sum(counts),
+            lambda slopes, counts: weighted(slopes[1:], counts[1:]) / sum(counts[1:]),
+        ),
+        "The last process is missing. Use all of them.": (
+            lambda slopes, counts: weighted(slopes[:-1], counts[:-1]) / sum(counts),
+            lambda slopes, counts: weighted(slopes[:-1], counts[:-1]) / sum(counts[:-1]),
+        ),
     }
-    for message, values in usual.items():
-        if same(found, values):
-            return message
-    return first_difference(found, right)
+    inputs = [(list(numbers(3, 2, 5)), [4, 1, 3]), (list(numbers(2, 3, 4, seed=5)), [2, 7]), ([numbers(2, 2)], [5])]
+    return compare(answer, inputs, right, usual)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
+from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
+from gpt2_course.exercises.tensors import described
 
 
 @exercise("15.1", "One merge")
@@ -41,29 +44,59 @@ def merge(answer: Callable[[list[str], dict[tuple[str, str], int]], Any]) -> str
 @exercise("15.2", "The header")
 def header(answer: Callable[[bytes], Any]) -> str | None:
     """`answer(data)` returns the shapes of the tensors in a safetensors file, by name."""
-    head = json.dumps(
-        {
-            "__metadata__": {"format": "pt"},
-            "wte": {"dtype": "F32", "shape": [3, 2], "data_offsets": [0, 24]},
-            "bias": {"dtype": "F16", "shape": [4], "data_offsets": [24, 32]},
-        }
-    ).encode()
-    head += b" " * (512 - len(head))  # padded, as real files are
-    data = len(head).to_bytes(8, "little") + head + bytes(range(200, 232))
-    found = answer(data)
-    if not isinstance(found, dict):
-        return f"Return a dict from names to shapes; your result has type {type(found).__name__}."
-    if found == {"wte": [3, 2], "bias": [4]} or found == {"wte": (3, 2), "bias": (4,)}:
-        return None
-    if "__metadata__" in found:
-        return "`__metadata__` is not a tensor. Leave it out."
-    if found and all(isinstance(value, dict) for value in found.values()):
-        return "These are whole entries. Return only the shape of each."
-    if found == {"wte": [0, 24], "bias": [24, 32]}:
-        return "These are the positions of the numbers in the file. Return the values of 'shape'."
-    if found == {"wte": 6, "bias": 4}:
-        return "These are counts of numbers. Return the shapes."
-    return f"The shapes are wte: [3, 2] and bias: [4], but you returned {found}."
+
+    def entries(data: bytes) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        return found
+
+    def tensors(data: bytes) -> dict[str, Any]:
+        return {name: entry for name, entry in entries(data).items() if name != "__metadata__"}
+
+    usual: dict[str, Callable[[bytes], Any]] = {
+        "`__metadata__` is not a tensor. Leave it out.": lambda data: {
+            name: entry.get("shape") for name, entry in entries(data).items()
+        },
+        "These are whole entries. Return only the shape of each.": tensors,
+        "These are whole entries. Return only the shape of each, and leave out `__metadata__`.": entries,
+        "These are the positions of the numbers in the file. Return the values of 'shape'.": lambda data: {
+            name: entry["data_offsets"] for name, entry in tensors(data).items()
+        },
+        "These are the types of the numbers. Return the values of 'shape'.": lambda data: {
+            name: entry["dtype"] for name, entry in tensors(data).items()
+        },
+        "These are counts of numbers. Return the shapes.": lambda data: {
+            name: math.prod(entry["shape"]) for name, entry in tensors(data).items()
+        },
+        "These are the numbers of dimensions. Return the shapes.": lambda data: {
+            name: len(entry["shape"]) for name, entry in tensors(data).items()
+        },
+        "The shapes are reversed.": lambda data: {name: entry["shape"][::-1] for name, entry in tensors(data).items()},
+        "These are only the names. Return a dictionary from names to shapes.": lambda data: list(tensors(data)),
+        "These are only the shapes. Return a dictionary from names to shapes.": lambda data: [
+            entry["shape"] for entry in tensors(data).values()
+        ],
+        "Only `__metadata__` is left. Leave it out, and keep all others.": lambda data: {
+            "__metadata__": entries(data)["__metadata__"]
+        },
+        "Nothing is left. Leave out `__metadata__` and keep all others.": lambda data: {},
+    }
+    inputs = [(_file({"format": "pt"}, 512),), (_file({"format": "pt"}, 0),), (_file(None, 1000),)]
+    for given in inputs:
+        found = answer(*given)
+        if isinstance(found, dict) and "__metadata__" in found and len(found) > 1 and None not in found.values():
+            return "`__metadata__` is not a tensor. Leave it out."
+    return compare(answer, inputs, lambda data: {name: e["shape"] for name, e in tensors(data).items()}, usual)
+
+
+def _file(metadata: dict[str, str] | None, size: int) -> bytes:
+    """A safetensors file whose header is padded to `size` bytes, as in many real files."""
+    about = {
+        "wte": {"dtype": "F32", "shape": [3, 2], "data_offsets": [0, 24]},
+        "bias": {"dtype": "F16", "shape": [4], "data_offsets": [24, 32]},
+    }
+    head = json.dumps({"__metadata__": metadata, **about} if metadata else about).encode()
+    head = head.ljust(size)
+    return len(head).to_bytes(8, "little") + head + bytes(range(200, 232))
 
 
 @exercise("15.3", "On its side")
@@ -72,17 +105,24 @@ def turned(answer: Callable[[str, list[int]], Any]) -> str | None:
     cases = {
         ("h.0.attn.c_attn.weight", (192, 576)): True,
         ("h.3.mlp.c_proj.weight", (768, 192)): True,
+        ("h.11.mlp.c_fc.weight", (192, 768)): True,
         ("h.1.attn.c_proj.weight", (192, 192)): True,
         ("h.0.attn.c_attn.bias", (576,)): False,
+        ("h.2.mlp.c_fc.bias", (768,)): False,
         ("wte.weight", (3072, 192)): False,
         ("wpe.weight", (336, 192)): False,
+        ("wte.weight", (192, 192)): False,
         ("h.0.ln_1.weight", (192,)): False,
+        ("ln_f.weight", (192,)): False,
     }
+    found = {case: answer(case[0], list(case[1])) for case in cases}
+    for (name, _), said in found.items():
+        if not isinstance(said, bool):
+            return f"Return True or False; for {name} you returned a result of type {described(said)}."
+    if list(found.values()) == [not right for right in cases.values()]:
+        return "Every result is the opposite of what it must be: True means that the file stores it transposed."
     for (name, shape), right in cases.items():
-        found = answer(name, list(shape))
-        if not isinstance(found, bool):
-            return f"Return True or False; for {name} you returned {found!r}."
-        if found == right:
+        if found[name, shape] == right:
             continue
         if name.startswith("w"):
             return f"{name} is an embedding, a table with one row per token or position. It is not transposed."

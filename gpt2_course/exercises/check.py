@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+import inspect
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any, Literal
 
 from gpt2_course.bricks.laying import lay_if_brick
 from gpt2_course.exercises.progress import remember_solved
 from gpt2_course.exercises.registry import EXERCISES, Exercise
+from gpt2_course.exercises.tensors import Difference, described, plain
+from gpt2_course.exercises.watch import NotWritten, Stopped, Watched
 
 State = Literal["not written yet", "correct", "not right yet"]
 COLORS: dict[State, str] = {"not written yet": "#6B6B6B", "correct": "#009E73", "not right yet": "#D55E00"}
@@ -24,6 +25,7 @@ class Feedback:
     exercise: Exercise
     state: State
     message: str
+    named: bool = True  # False if the message only shows what is asked and what was returned
 
     def __repr__(self) -> str:
         name = f"Exercise {self.exercise.number} ({self.exercise.title})"
@@ -44,31 +46,28 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
 
     Args:
         number: the exercise, such as "1.2".
-        answer: the value that the exercise asks for, or a function, which is called with test inputs.
+        answer: what the exercise asks for: a function, which is called with test inputs, or a value.
         remember: count a correct answer in `progress()`, and if it is a brick, lay it into `my_gpt2.py`.
 
     Returns:
         Feedback that displays itself: *correct*, *not right yet* with the reason, or *not written yet*, if the answer
-        is None, `...`, or a function that returns one of them.
+        is None, `...`, or a function without code. Whatever the answer is or does, it becomes feedback, not an error;
+        only Ctrl-C (KeyboardInterrupt) passes through.
 
     Raises:
         ValueError: there is no exercise with this number.
     """
     if number not in EXERCISES:
-        chapter = number.split(".")[0]
+        chapter = str(number).split(".")[0]
         near = [n for n in EXERCISES if n.split(".")[0] == chapter] or list(EXERCISES)
         raise ValueError(f"There is no exercise {number!r}. Choose from {', '.join(near)}.")
     asked = EXERCISES[number]
     try:
-        if _is_missing(answer):
-            raise _NotWritten
-        message = asked.find_mistake(_watched(answer) if callable(answer) else answer)
-    except (_NotWritten, NotImplementedError):
+        message = _mistake(asked, answer)
+    except NotWritten:
         return Feedback(asked, "not written yet", "Write your code, run the cell, and come back.")
-    except _Stopped as stopped:
-        return Feedback(asked, "not right yet", str(stopped))
     if message:
-        return Feedback(asked, "not right yet", message)
+        return Feedback(asked, "not right yet", message, not isinstance(message, Difference))
     laid = ""
     if remember:
         remember_solved(number)
@@ -76,43 +75,60 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
     return Feedback(asked, "correct", laid)
 
 
-class _NotWritten(Exception):
-    """The answer is a stub."""
+def _mistake(asked: Exercise, answer: Any) -> str | None:
+    """What is wrong with an answer, whatever it is; raises only `NotWritten`."""
+    if answer is None or answer is ...:
+        raise NotWritten
+    watched = None
+    try:
+        if wrong := _not_asked(asked, answer):
+            return wrong
+        if asked.parameters is None:
+            return asked.find_mistake(plain(answer))
+        watched = Watched(answer, asked)
+        message = asked.find_mistake(watched)
+    except NotWritten:
+        raise
+    except Stopped as stopped:
+        message = str(stopped)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the result is too strange for the check: its own methods may raise anything
+        strange = described(answer if watched is None else watched.last)
+        message = f"Your result, of type {strange}, cannot be compared with what is asked. {_task(asked, watched)}"
+    if watched and watched.changed and (message is None or isinstance(message, Difference)):
+        start = "The result is right, but your" if message is None else "Your"
+        return (
+            f"{start} function changes its argument `{watched.changed}` in place, so the caller's values are lost. "
+            "Work on a copy."
+        )
+    return message
 
 
-class _Stopped(Exception):
-    """The learner's function raised an error, or returned nothing; the message says for which arguments."""
+def _not_asked(asked: Exercise, answer: Any) -> str | None:
+    """The message about a value in place of a function, the reverse, or a wrong number of parameters."""
+    if asked.parameters is None:
+        return "Pass a value, not a function: call it first." if callable(answer) else None
+    if not callable(answer):
+        return (
+            f'Pass the function itself, without calling it: check("{asked.number}", your_function). You passed a '
+            f"result of type {described(answer)}."
+        )
+    try:
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):
+        return None  # some functions written in C do not tell
+    try:
+        signature.bind(*asked.parameters)
+    except TypeError:
+        count = len(asked.parameters)
+        return (
+            f"Your function must take {count} parameter{'s' * (count != 1)}: "
+            f"({', '.join(asked.parameters)}). It takes {signature}."
+        )
+    return None
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or value is ...
-
-
-def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a function so that stubs and errors raise `_NotWritten` and `_Stopped`, and 0-dim results become numbers."""
-    written = False
-
-    @wraps(function)
-    def call(*args: Any) -> Any:
-        nonlocal written
-        called = f"{function.__name__}({', '.join(_short(arg) for arg in args)})"
-        try:
-            result = function(*args)
-        except NotImplementedError:
-            raise
-        except Exception as error:
-            raise _Stopped(f"{called} stopped with {type(error).__name__}: {error}") from error
-        if _is_missing(result):
-            if written:
-                raise _Stopped(f"{called} returned nothing: one path through your function ends without a return.")
-            raise _NotWritten
-        written = True
-        return result.item() if getattr(result, "shape", None) == () else result  # from torch or numpy
-
-    return call
-
-
-def _short(value: Any) -> str:
-    """The repr of a value, shortened to 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+def _task(asked: Exercise, watched: Watched | None) -> str:
+    """What the exercise asks for, with the name of the learner's function."""
+    return "The task: " + (asked.task.replace("answer(", f"{watched.name}(") if watched else asked.task)
