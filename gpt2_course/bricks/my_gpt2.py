@@ -338,7 +338,7 @@ def tell(prompt, weights, n_heads, tokenizer, temperature=0.8, k=None, p=1.0, se
 
 LAYERS, HEADS, CHANNELS = 2, 4, 128
 BATCH, LEARNING_RATE = 8, 4e-3
-STEPS, SECONDS = 1000, 120  # training ends after these steps, or on a slow computer after this time
+STEPS, SECONDS = 1500, 120  # training ends after these steps, or on a slow computer after this time
 HELD_OUT = 100  # documents to measure the loss with; the model never learns from them
 
 
@@ -366,7 +366,7 @@ def measure(documents, weights):
 
 
 def train(seed=0):
-    """Train a small model on songs, questions, and musings of Tiny World, and show how close it comes to the floor.
+    """Train a small model on questions about Tiny World, and show how close it comes to the floor.
 
     Tiny World is written by dice, so the probability of every document is known. Its −ln is what the document costs a
     perfect model, in nats, and the mean over the held-out tokens is the floor: no model can get below it.
