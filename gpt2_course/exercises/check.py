@@ -16,6 +16,7 @@ from gpt2_course.exercises.watch import NotWritten, Stopped, Watched
 State = Literal["not written yet", "correct", "not right yet"]
 COLORS: dict[State, str] = {"not written yet": "#6B6B6B", "correct": "#009E73", "not right yet": "#D55E00"}
 SIGNS: dict[State, str] = {"not written yet": "…", "correct": "✓", "not right yet": "✗"}
+LONGEST = 600  # characters of a message; the rest of a huge result would not help
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
     except NotWritten:
         return Feedback(asked, "not written yet", "Write your code, run the cell, and come back.")
     if message:
-        return Feedback(asked, "not right yet", message, not isinstance(message, Difference))
+        shown = message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
+        return Feedback(asked, "not right yet", shown, not isinstance(message, Difference))
     laid = ""
     if remember:
         remember_solved(number)
@@ -95,7 +97,9 @@ def _mistake(asked: Exercise, answer: Any) -> str | None:
         raise
     except BaseException:  # the result is too strange for the check: its own methods may raise anything
         strange = described(answer if watched is None else watched.last)
-        message = f"Your result, of type {strange}, cannot be compared with what is asked. {_task(asked, watched)}"
+        message = Difference(
+            f"Your result, of type {strange}, cannot be compared with what is asked. {_task(asked, watched)}"
+        )
     if watched and watched.changed and (message is None or isinstance(message, Difference)):
         start = "The result is right, but your" if message is None else "Your"
         return (

@@ -41,10 +41,13 @@ def plain(result: Any) -> Any:
 
 
 def described(value: object) -> str:
-    """The type of a value, with the shape and dtype of a tensor, or the length of a list."""
-    if isinstance(value, Tensor):
-        return f"Tensor, shape {tuple(value.shape)}, and dtype {str(value.dtype).removeprefix('torch.')}"
-    size = f" and length {len(value)}" if isinstance(value, (list, tuple)) else ""
+    """The type of a value, with the shape and dtype of a tensor, or the length of a list; raises no error."""
+    size = ""
+    with contextlib.suppress(Exception):  # the value may be an object whose methods raise anything
+        if isinstance(value, Tensor):
+            size = f", shape {tuple(value.shape)}, and dtype {str(value.dtype).removeprefix('torch.')}"
+        elif isinstance(value, (list, tuple)):
+            size = f" and length {len(value)}"
     return f"{type(value).__name__}{size}"
 
 

@@ -1,6 +1,6 @@
 """Wrong answers to all exercises, made mechanically from the solutions in the chapters, and what `check` says of them.
 
-`python tests/unit/mutants.py 3.1 12.2` prints a table, the wrong answers that pass, and those whose mistake is not named.
+`python tests/unit/mutants.py 3.1 12.2` prints a table, the wrong answers that pass, and those that are not named.
 """
 
 from __future__ import annotations
@@ -266,16 +266,21 @@ def equivalent(mutant: Function, solution: Function, calls: list[tuple[Any, ...]
 
 @dataclass
 class Judged:
-    """The mutants of a solution by what `check` says of them."""
+    """The mutants of a solution by what `check` says of them: the changed lines, and the message."""
 
     named: dict[str, str] = field(default_factory=dict)
     unnamed: dict[str, str] = field(default_factory=dict)
-    accepted: dict[str, str] = field(default_factory=dict)
+    accepted: list[str] = field(default_factory=list)
     equivalent: int = 0
 
     @property
     def rejected(self) -> int:
         return len(self.named) + len(self.unnamed)
+
+    @property
+    def stopped(self) -> int:
+        """How many were rejected because of an error or a missing result, which needs no knowledge of the exercise."""
+        return sum(" stopped" in text or " returned nothing" in text for text in self.named.values())
 
 
 @lru_cache
@@ -295,27 +300,28 @@ def judged(number: str) -> Judged:
         elif equivalent(mutant.__wrapped__, solution.__wrapped__, solution.calls):
             result.equivalent += 1
         else:
-            result.accepted[change] = ""
+            result.accepted.append(change)
     return result
 
 
 def table(numbers: list[str]) -> Iterator[str]:
     """Lines with the counts of each exercise, and their sum."""
-    yield "exercise  mutants  equivalent  accepted  rejected  named"
-    sums = [0, 0, 0, 0]
+    yield "exercise  mutants  equivalent  accepted  rejected  named  named of those that return something"
+    sums = [0, 0, 0, 0, 0]
     for number in numbers:
         j = judged(number)
-        counts = [j.equivalent, len(j.accepted), j.rejected, len(j.named)]
+        counts = [j.equivalent, len(j.accepted), j.rejected, len(j.named), j.stopped]
         sums = [a + b for a, b in zip(sums, counts, strict=True)]
         yield _row(number, counts)
     yield _row("all", sums)
 
 
 def _row(name: str, counts: list[int]) -> str:
-    same, accepted, rejected, named = counts
+    same, accepted, rejected, named, stopped = counts
     return (
         f"{name:>8} {same + accepted + rejected:>8} {same:>11} {accepted:>9}"
         f" {rejected / max(1, accepted + rejected):>9.0%} {named / max(1, rejected):>6.0%}"
+        f" {(named - stopped) / max(1, rejected - stopped):>6.0%}"
     )
 
 

@@ -198,7 +198,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "only once": lambda words: dict.fromkeys(pairwise(words), 1),
             "must be a pair": lambda words: Counter(words),
             "has type list": lambda words: list(pairwise(words)),
-            "but yours is 6": lambda words: Counter([*pairwise(words), *pairwise(words)]),
+            "must be 3, but yours is 6": lambda words: Counter([*pairwise(words), *pairwise(words)]),
         },
     ),
     "1.2": (
@@ -208,9 +208,17 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "number of all pairs": lambda pairs, word: {
                 b: n / sum(pairs.values()) for b, n in after(pairs, word).items()
             },
-            "words that come before": lambda pairs, word: {a: n / 2 for (a, b), n in pairs.items() if b == word},
-            "percentages": lambda pairs, word: {b: 25 * n for b, n in after(pairs, word).items()},
-            "but you returned": lambda pairs, word: {"cat": 1.0},
+            "words that come before": lambda pairs, word: {
+                a: n / sum(m for (_, c), m in pairs.items() if c == word) for (a, b), n in pairs.items() if b == word
+            },
+            "percentages": lambda pairs, word: {
+                b: 100 * n / sum(after(pairs, word).values()) for b, n in after(pairs, word).items()
+            },
+            "You rounded": lambda pairs, word: {
+                b: round(n / sum(after(pairs, word).values()), 2) for b, n in after(pairs, word).items()
+            },
+            "You divided by 4": lambda pairs, word: {b: n / 4 for b, n in after(pairs, word).items()},
+            "must be 0.75, but yours is 1": lambda pairs, word: {"cat": 1.0},
         },
     ),
     "1.3": (
@@ -224,6 +232,8 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "your power base 2": lambda p: 2 ** mean_surprise(p),
             "Your logarithm has base 2": lambda p: math.exp(mean_surprise(p) / math.log(2)),
             "in bits": lambda p: mean_surprise(p) / math.log(2),
+            "You rounded": lambda p: round(math.exp(mean_surprise(p)), 2),
+            "You divided by 4": lambda p: math.exp(mean_surprise(p) * len(p) / 4),
             "Return one number": lambda p: [mean_surprise(p)],
         },
     ),
@@ -271,10 +281,12 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "sum of all vectors": lambda ids, table: one_hot(ids, table).sum(0) @ table,
             "Counting starts at 0": lambda ids, table: torch.eye(len(table))[ids - 1] @ table,
             "whatever the IDs are": lambda ids, table: torch.eye(len(ids), len(table)) @ table,
-            "has type list": lambda ids, table: table[ids].tolist(),
+            "has type list": lambda ids, table: (one_hot(ids, table) @ table).tolist(),
             "must have shape (5, 3)": lambda ids, table: table,
             "num_classes": lambda ids, table: torch.nn.functional.one_hot(ids).float(),
-            "The vector at 0 must be": lambda ids, table: 0 * table[ids],
+            "These are zeros": lambda ids, table: 0 * one_hot(ids, table) @ table,
+            "multiply one-hot vectors by the table instead": lambda ids, table: table[ids],
+            "The vector at 0 must be": lambda ids, table: one_hot(ids, table).cumsum(0) @ table,
         },
     ),
     "3.2": (
@@ -285,8 +297,12 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "smallest distance": lambda i, table: without(i, -(table - table[i]).norm(dim=1)).argmax(),
             "opposite direction": lambda i, table: cosine(i, table).argmin(),
             "Return the number of a row": lambda i, table: table[1],
-            "There is no row 7": lambda i, table: 7,
-            "not always row 0": lambda i, table: cosine(i, table)[1:].argmax() + 1,
+            "does not depend on `i`": lambda i, table: 7,
+            "moved up by one place": lambda i, table: torch.cat(
+                [cosine(i, table)[:i], cosine(i, table)[i + 1 :]]
+            ).argmax(),
+            "use −∞": lambda i, table: cosine(i, table).index_fill(0, torch.tensor([i]), 0).argmax(),
+            "Leave out row i, whichever it is": lambda i, table: cosine(i, table)[1:].argmax() + 1,
         },
     ),
     "3.3": (
@@ -588,13 +604,13 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "belongs to the step": lambda w, g, s, lr, m: (w - (m * s + lr * g), m * s + lr * g),
             "This is the old speed": lambda w, g, s, lr, m: (w - lr * (m * s + g), s),
             "subtracted from the speed": lambda w, g, s, lr, m: (w + lr * (m * s - g), m * s - g),
-            "The new speed must be": lambda w, g, s, lr, m: (w, 0 * s),
+            "The new speed must be": lambda w, g, s, lr, m: (w, m * s + g * g),
             "You went uphill": lambda w, g, s, lr, m: (w + lr * (m * s + g), m * s + g),
             "The learning rate is missing": lambda w, g, s, lr, m: (w - (m * s + g), m * s + g),
             "moved the weight by the slope": lambda w, g, s, lr, m: (w - lr * g, m * s + g),
             "moved the weight by the old speed": lambda w, g, s, lr, m: (w - lr * s, m * s + g),
             "has not changed": lambda w, g, s, lr, m: (w, m * s + g),
-            "The new weight must be": lambda w, g, s, lr, m: (0 * w, m * s + g),
+            "The new weight must be": lambda w, g, s, lr, m: (w * w, m * s + g),
         },
     ),
     "8.4": (
@@ -607,16 +623,16 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "the lengths of the tensors": lambda gs, most: [g * most / sum(float(h.norm()) for h in gs) for g in gs],
             "by the largest number": lambda gs, most: [g * most / max(float(h.abs().max()) for h in gs) for g in gs],
             "You changed nothing": lambda gs, most: gs,
-            "in the same direction": lambda gs, most: [-g * most / length(gs) for g in gs],
-            "halve the gradients": lambda gs, most: [g / max(1.0, length(gs)) for g in gs],
-            "only 13 long": lambda gs, most: [g * most / length(gs) for g in gs],
-            "Compare the length with most": lambda gs, most: (
+            "the wrong sign": lambda gs, most: [-g * most / length(gs) for g in gs],
+            "You always shortened to 1": lambda gs, most: [g / max(1.0, length(gs)) for g in gs],
+            "You also changed gradients that are shorter": lambda gs, most: [g * most / length(gs) for g in gs],
+            "is 26 times what it must be": lambda gs, most: (
                 [g * min(1.0, most / length(gs)) for g in gs] if most >= 1 else gs
             ),
             "Did you divide": lambda gs, most: (
                 [g * (torch.tensor(most) / length(gs)).clamp(max=1) for g in gs] if length(gs) else [g / 0 for g in gs]
             ),
-            "Return a list of 3 tensors": lambda gs, most: gs[0],
+            "Return a list of tensors, one per": lambda gs, most: gs[0],
             "must have shape (2, 2)": lambda gs, most: [g.flatten() for g in gs],
         },
     ),
@@ -696,7 +712,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "one line break too many": lambda q: f"Question: {q}\n\nAnswer:",
             "A space is missing": lambda q: f"Question:{q}\nAnswer:",
             "always asks the same question": lambda q: "Question: Where does Tuck the tortoise live?\nAnswer:",
-            "It should be": lambda q: f"Please answer: {q}",
+            "the result must be": lambda q: f"Please answer: {q}",
             "has type int": lambda q: 5,
         },
     ),
@@ -709,7 +725,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ],
             "the last stop": lambda text, stops: text[: max(map(text.rfind, stops)) if "." in text else None],
             "loses a letter": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=-1)],
-            "You returned ''": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=0)],
+            "not an empty one": lambda text, stops: text[
+                : min((i for i in map(text.find, stops) if i >= 0), default=0)
+            ],
             "several letters": lambda text, stops: text[
                 : min((i for i in (text.find(s[0]) for s in stops) if i >= 0), default=len(text))
             ],
@@ -719,11 +737,11 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Without stops": lambda text, stops: (
                 text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))] if stops else ""
             ),
-            "For an empty text": lambda text, stops: (
+            "For '', ['.'], the result must be ''": lambda text, stops: (
                 text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))] if text else "?"
             ),
             "has type list": lambda text, stops: text.split(stops[0]),
-            "into 'Pip ran', not": lambda text, stops: (
+            "must be 'Pip ran', but yours is": lambda text, stops: (
                 "Pip" if "?" in stops else text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))]
             ),
         },
@@ -731,13 +749,13 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "10.3": (
         lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i]) / len(texts[i])),
         {
-            "Text 0 has a mean": lambda texts: 0,
-            "because it is short": lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i])),
-            "also one of −3": lambda texts: max(range(len(texts)), key=lambda i: max(texts[i])),
-            "the least certain text": lambda texts: 4,
-            "There is no text": lambda texts: 7,
-            "but not for others": lambda texts: max(range(len(texts)), key=lambda i: len(texts[i])),
-            "has type float": lambda texts: max(sum(t) / len(t) for t in texts),
+            "You always return 0": lambda texts: 0,
+            "short texts have large ones": lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i])),
+            "surest single token": lambda texts: max(range(len(texts)), key=lambda i: max(texts[i])),
+            "the least certain text": lambda texts: min(range(len(texts)), key=lambda i: sum(texts[i]) / len(texts[i])),
+            "must be 1, but yours is 7": lambda texts: 7,
+            "You took the longest text": lambda texts: max(range(len(texts)), key=lambda i: len(texts[i])),
+            "This is the largest mean": lambda texts: max(sum(t) / len(t) for t in texts),
         },
     ),
     "11.1": (
@@ -767,7 +785,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "all of its heads": lambda here, there, head, n: there,
             "The texts are swapped": lambda here, there, head, n: transplant(there, here, head, n),
             "You replaced one column": lambda here, there, head, n: transplant(here, there, head, here.shape[1]),
-            "to another head": lambda here, there, head, n: transplant(here, there, head - 1, n),
+            "belong to the head before": lambda here, there, head, n: transplant(here, there, head - 1, n),
             "every H-th column": lambda here, there, head, n: torch.where(
                 torch.arange(here.shape[1]) % n == head, there, here
             ),
@@ -780,8 +798,10 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "replaced a token": lambda here, there, head, n: torch.where(
                 torch.arange(len(here))[:, None] == head, there, here
             ),
-            "you also changed `here` itself": lambda here, there, head, n: here.copy_(transplant(here, there, head, n)),
-            "but not for head 2": lambda here, there, head, n: transplant(here, there, 1, n),
+            "changes its argument `here` in place": lambda here, there, head, n: here.copy_(
+                transplant(here, there, head, n)
+            ),
+            "You always replaced head 1": lambda here, there, head, n: transplant(here, there, 1, n),
         },
     ),
     "11.3": (
@@ -798,7 +818,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "These are tokens": lambda ids, t: next((ids[s + 1] for s in reversed(range(t)) if ids[s] == ids[t]), -1),
             "return -1": lambda ids, t: next((s + 1 for s in reversed(range(t)) if ids[s] == ids[t]), 0),
             "has type str": lambda ids, t: "there",
-            "position 2 should look at": lambda ids, t: 7 if t == 2 else -1,
+            "2, the result must be 1, but yours is 7": lambda ids, t: 7 if t == 2 else -1,
         },
     ),
     "12.1": (
@@ -811,9 +831,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "not shifted": lambda q, a: [-100] * (len(q) - 1) + q[-1:] + a,
             "0 is the ID of a token": lambda q, a: [0] * (len(q) - 1) + a,
             "only the targets in the answer": lambda q, a: a,
-            "For a question of 2 tokens": lambda q, a: [-100] * 3 + a,
+            "fit questions of one length only": lambda q, a: [-100] * 3 + a,
             "has type str": lambda q, a: "?",
-            "but you returned": lambda q, a: [],
+            "but yours is []": lambda q, a: [],
         },
     ),
     "12.2": (
@@ -840,7 +860,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "only the MLP": lambda c, n, r: 10 * c * n * r,
             "share one matrix": lambda c, n, r: 18 * c * n * r,
             "Return a whole number": lambda c, n, r: 16.0 * c * n * r,
-            "is 160, not": lambda c, n, r: 1,
+            "does not depend on `n_embd`": lambda c, n, r: 1,
         },
     ),
     "13.1": (
@@ -853,7 +873,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "bytes per bit": lambda nats, text: len(text.encode()) * math.log(2) / nats,
             "You divided by 8": lambda nats, text: nats / math.log(2) / len(text.encode()) / 8,
             "has type str": lambda nats, text: text,
-            "result is 1.4427, not": lambda nats, text: 1.0,
+            "does not depend on `nats`": lambda nats, text: 1.0,
         },
     ),
     "13.2": (
@@ -871,40 +891,46 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
                 sum(float((sure - right)[b].mean() ** 2 * b.sum()) for b in tenths(sure)) / len(sure)
             ),
             "sum over the bins": lambda sure, right: sum(float((sure - right)[b].sum().abs()) for b in tenths(sure)),
-            "You used five bins": lambda sure, right: (
+            "another number of bins": lambda sure, right: (
                 sum(float((sure - right)[b].sum().abs()) for b in tenths(sure, 5)) / len(sure)
             ),
             "has no mean": lambda sure, right: math.nan,
             "Return one number": lambda sure, right: sure,
-            "For the numbers in this check": lambda sure, right: 2.0,
+            "result must be 0.30569": lambda sure, right: (sure * right).sum(),
         },
     ),
     "13.3": (
         lambda text, read: max((n for n in range(len(text) + 1) if occurs(text, read, n)), default=0),
         {
-            "Count only tokens in a row": lambda text, read: len(text),
-            "is a longer copy": lambda text, read: 2,
-            "one too large": lambda text, read: 4,
-            "single tokens": lambda text, read: 1,
-            "You found nothing": lambda text, read: 0,
-            "there is an 8": lambda text, read: 5,
+            "Count only tokens in a row": lambda text, read: sum(any(t in ids for ids in read) for t in text),
+            "only the first of the texts": lambda text, read: max(
+                (n for n in range(len(text) + 1) if occurs(text, read[:1], n)), default=0
+            ),
+            "only the start of each text": lambda text, read: max(
+                (n for n in range(len(text) + 1) if any(occurs(text, [ids[:n]], n) for ids in read)), default=0
+            ),
+            "one too large": lambda text, read: (
+                1 + max((n for n in range(len(text) + 1) if occurs(text, read, n)), default=0)
+            ),
+            "single tokens": lambda text, read: int(occurs(text, read, 1)),
+            "Your result is always 0": lambda text, read: 0,
             "If nothing was copied": lambda text, read: max(
                 1, max((n for n in range(len(text) + 1) if occurs(text, read, n)), default=0)
             ),
             "the whole text is a copy": lambda text, read: max(
                 (n for n in range(len(text)) if occurs(text, read, n)), default=0
             ),
-            "not from two in a row": lambda text, read: max(
+            "You joined the texts": lambda text, read: max(
                 n for n in range(len(text) + 1) if occurs(text, [[i for ids in read for i in ids]], n)
             ),
-            "inside a failed attempt": lambda text, read: (
+            "must be 2, but yours is 1": lambda text, read: (
                 1 if text == [1, 1, 2] else max(n for n in range(len(text) + 1) if occurs(text, read, n))
             ),
             "For an empty text": lambda text, read: (
                 max(n for n in range(len(text) + 1) if occurs(text, read, n)) if text else 1
             ),
             "has type list": lambda text, read: text,
-            "result is 3, not 7": lambda text, read: 7,
+            "must be 3, but yours is 7": lambda text, read: 7,
         },
     ),
     "14.1": (
@@ -918,7 +944,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "6 operations per token": lambda n, t, s: n * t / s / 3600,
             "You multiplied by 3,600": lambda n, t, s: 6 * n * t / s * 3600,
             "has type str": lambda n, t, s: "long",
-            "result is 1.667, not": lambda n, t, s: 1.0,
+            "does not depend on `n_parameters`": lambda n, t, s: 1.0,
         },
     ),
     "14.2": (
@@ -933,17 +959,17 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
                 f + line(n1, l1 - f, n2, l2 - f, n3) * (l1 - f) / (l2 - f)
             ),
             "has type str": lambda *numbers: "less",
-            "is 1.5, not": lambda *numbers: 1.2,
+            "does not depend on `n1`": lambda *numbers: 1.2,
         },
     ),
     "14.3": (
         lambda slopes, counts: sum(s * n / sum(counts) for s, n in zip(slopes, counts, strict=True)),
         {
-            "the mean of the means": lambda slopes, counts: sum(slopes) / 3,
+            "the mean of the means": lambda slopes, counts: sum(slopes) / len(slopes),
             "the sum of the slopes": lambda slopes, counts: sum(slopes),
             "the weighted sum": lambda slopes, counts: sum(s * n for s, n in zip(slopes, counts, strict=True)),
             "not by the number of processes": lambda slopes, counts: (
-                sum(s * n for s, n in zip(slopes, counts, strict=True)) / 3
+                sum(s * n for s, n in zip(slopes, counts, strict=True)) / len(slopes)
             ),
             "You divided by the counts": lambda slopes, counts: (
                 sum(s / n for s, n in zip(slopes, counts, strict=True)) / sum(1 / n for n in counts)
@@ -977,8 +1003,8 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "whole entries": lambda data: {k: v for k, v in entries(data).items() if k != "__metadata__"},
             "the positions of the numbers": lambda data: {"wte": [0, 24], "bias": [24, 32]},
             "counts of numbers": lambda data: {"wte": 6, "bias": 4},
-            "has type list": lambda data: [[3, 2], [4]],
-            "but you returned": lambda data: {"wte": [2, 3], "bias": [4]},
+            "only the shapes": lambda data: [[3, 2], [4]],
+            "The shapes are reversed": lambda data: {"wte": [2, 3], "bias": [4]},
         },
     ),
     "15.3": (
