@@ -464,6 +464,8 @@ class Check:
         for result in checker.check(self.file, self.only):
             print(f"{result}", flush=True)
             results.append(result)
+        if not results:
+            raise ValueError(f"{self.file} contains no exercise to check.")
         todo = [result for result in results if result.state != "correct"]
         print(f"\n{len(results) - len(todo)} of {len(results)} right. ", end="")
         if todo:
@@ -489,7 +491,11 @@ class Check:
             print(f"{file}: {sum(result.state == 'correct' for result in results)} of {len(results)} right")
         network = "without" if without_network() else "with"
         print(f"Wrote {self.report}. The files were run {network} access to the network.")
-        return 0 if all(result.state == "correct" for results in found.values() for result in results) else 1
+        return 0 if all(results and _all_right(results) for results in found.values()) else 1
+
+
+def _all_right(results: list[Result]) -> bool:
+    return all(result.state == "correct" for result in results)
 
 
 def _saved_at(file: Path) -> int | None:

@@ -66,7 +66,7 @@ def lay_if_brick(number: str, function: Any) -> str:
         return f"Laid into {lay(function).resolve()}."
     except CannotLay as problem:
         return f"It is not laid into {FILE} yet. {problem}"
-    except (OSError, ValueError) as problem:
+    except Exception as problem:  # a full disk, for example, does not make the answer wrong
         return f"It could not be laid into {FILE}: {problem}"
 
 
@@ -88,12 +88,9 @@ class Needs:
         self.globals: dict[str, Any] = function.__globals__
         self.imports: list[str] = []
         self.helpers: dict[str, str] = {}  # name → source, those needed by others first
-        self.file = self._file(function)
-        self.source = self._source(function)
-
-    def _file(self, function: Callable[..., Any]) -> Path | None:
         found = inspect.getsourcefile(function)
-        return Path(found).resolve() if found else None
+        self.file = Path(found).resolve() if found else None
+        self.source = self._source(function)
 
     def _source(self, function: Callable[..., Any]) -> str:
         """The source of a function; what it needs is added to `imports` and `helpers`."""
@@ -125,7 +122,7 @@ class Needs:
         """Find out where a global name comes from."""
         if needed in self.helpers or (needed not in self.globals and hasattr(builtins, needed)):
             return
-        if needed in BRICKS or needed == "layers":
+        if needed in (*BRICKS, "layers") and callable(self.globals.get(needed, len)):
             return  # the file has it
         if needed in GIVEN:
             raise CannotLay(f"{FILE} has something else called {needed}: choose another name for yours.")
@@ -221,7 +218,7 @@ def _placed(text: str, name: str, source: str, above: str = "") -> str:
     new = source.split("\n")
     if name in found:
         part = found[name]
-        lines[part.first : part.last] = new
+        lines[part.start : part.last] = new
         return "\n".join(lines)
     if not above:
         order = [*BRICKS, *GIVEN]

@@ -40,9 +40,10 @@ NAMES = {number: name for name, number in BRICKS.items()}
 
 @dataclass(frozen=True)
 class Part:
-    """A top-level function, class, or constant of a file, with the comments and decorators directly above it."""
+    """A top-level function, class, or constant of a file."""
 
-    first: int  # the index of its first line
+    first: int  # the index of the first line of the comments directly above it
+    start: int  # the index of its own first line, with its decorators
     last: int  # the index after its last line
     node: ast.stmt | None  # None if it is not valid Python
     problem: str = ""  # why it is not
@@ -86,7 +87,7 @@ def mend(text: str) -> tuple[str, dict[str, Part]]:
             ast.parse("\n" * first + "\n".join(lines[first:last]))
         except (SyntaxError, ValueError) as error:
             if name := re.match(r"def (\w+)", lines[first]):
-                broken[name[1]] = Part(first, last, None, _explained(error))
+                broken[name[1]] = Part(first, first, last, None, _explained(error))
             lines[first:last] = [""] * (last - first)
     mended = "\n".join(lines)
     try:
@@ -97,7 +98,7 @@ def mend(text: str) -> tuple[str, dict[str, Part]]:
 
 
 def _explained(error: SyntaxError | ValueError) -> str:
-    if not isinstance(error, SyntaxError):
+    if not isinstance(error, SyntaxError) or not error.lineno:
         return f"This is not valid Python: {error}."
     return f"Line {error.lineno} is not valid Python: {error.msg}."
 
@@ -107,12 +108,13 @@ def parts(text: str) -> dict[str, Part]:
     mended, found = mend(text)
     lines = mended.split("\n")
     for node in ast.parse(mended).body:
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1
+        start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1
+        first = start
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             while first > 0 and re.match(r"#(?! ----)", lines[first - 1]):
                 first -= 1
         for name in _names(node):
-            found[name] = Part(first, node.end_lineno or node.lineno, node)
+            found[name] = Part(first, start, node.end_lineno or node.lineno, node)
     return found
 
 

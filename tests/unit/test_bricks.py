@@ -214,7 +214,14 @@ def trainable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The whole file as a module that trains for a few steps, however long they take."""
     (folder / FILE).write_text(WHOLE, encoding="utf-8")
     module = loaded(folder / FILE)
-    for name, value in {"STEPS": 8, "SECONDS": math.inf, "BATCH": 2, "HELD_OUT": 4, "CHANNELS": 32}.items():
+    for name, value in {
+        "STEPS": 8,
+        "SECONDS": math.inf,
+        "BATCH": 2,
+        "HELD_OUT": 4,
+        "CHANNELS": 32,
+        "LEARNING_RATE": 0.1,
+    }.items():
         monkeypatch.setattr(module, name, value)
     return module
 
