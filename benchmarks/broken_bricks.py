@@ -111,8 +111,8 @@ def main() -> None:
         "# What a broken brick does to a training",
         "",
         f"`python -m benchmarks.broken_bricks --steps {given.steps}` wrote this page. It shows the loss on held-out "
-        f"documents, in nats per token, after a growing number of steps. The floor is {floor:.2f}. The height of a curve's "
-        f"blocks is the loss in whole nats.",
+        f"documents, in nats per token, after a growing number of steps. The floor is {floor:.2f}. The height of the "
+        "blocks in a curve is the loss in whole nats.",
         "",
         f"| | seed | {steps} | curve |",
         "|---|---|" + "---|" * (len(shown) + 1),

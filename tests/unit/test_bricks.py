@@ -161,6 +161,7 @@ def test_the_file_imports_nothing_of_the_package() -> None:
     assert not re.search(r"^\s*(import|from) gpt2_course", WHOLE, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "settings"),
     [
@@ -377,6 +378,7 @@ def test_a_right_answer_is_laid_where_a_file_is_waiting(tmp_path: Path, monkeypa
     assert "has to be mended first. Line 1 is not valid Python" in lay_if_brick("4.2", my_gpt2.mask)
 
 
+@pytest.mark.slow
 def test_a_notebook_lays_bricks_and_builds_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # for `progress`
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -505,6 +507,7 @@ HAZARDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("message", HAZARDS)
 def test_whatever_a_brick_does_is_a_sentence(folder: Path, message: str) -> None:
     if "SIGSEGV" in message and os.name != "posix":
