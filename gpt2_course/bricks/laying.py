@@ -20,7 +20,7 @@ from gpt2_course.files import replacing
 
 BACKUP = "my_gpt2.backup.py"
 # Where a name is looked for first; the module in which PyTorch defines a function is often private.
-PUBLIC = ("torch", "torch.nn.functional", "torch.nn", "math", "itertools", "functools", "collections", "typing")
+PUBLIC = ("math", "torch", "torch.nn.functional", "torch.nn", "itertools", "functools", "collections", "typing")
 
 
 class CannotLay(ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 FILE = "my_gpt2.py"
@@ -82,7 +83,7 @@ def mend(text: str) -> tuple[str, dict[str, Part]]:
     lines = text.split("\n")
     starts = [i for i, line in enumerate(lines) if re.match(r"def |class |@|# ----|if __name__", line)]
     broken = {}
-    for first, last in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for first, last in pairwise([*starts, len(lines)]):
         try:
             ast.parse("\n" * first + "\n".join(lines[first:last]))
         except (SyntaxError, ValueError) as error:
