@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gpt2_course.bricks import my_gpt2 as bricks
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import first_difference, not_a_tensor, numbers, same
+from gpt2_course.exercises.tensors import numbers
 
 INDEXING = ("__getitem__", "index_select", "unbind", "tolist", "numpy")
 LOOKUP = "Here, the lookup is only what the result must equal: multiply one-hot vectors by the table instead."
@@ -129,28 +130,50 @@ def nearest(answer: Callable[[int, Tensor], Any]) -> str | None:
 
 
 @exercise("3.3", "The input of GPT-2")
-def gpt2_input(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
+def embed(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
     """`answer(ids, token_table, position_table)` adds token and position embeddings."""
-    ids = torch.tensor([[2, 0, 5, 1], [4, 4, 3, 2]])
-    tokens, positions = numbers(6, 3), 10 * numbers(8, 3)
-    right = tokens[ids] + positions[:4]
-    found = answer(ids.clone(), tokens.clone(), positions.clone())
-    if isinstance(found, Tensor) and found.shape == (2, 4, 6):
-        return "You put the two embeddings side by side. GPT-2 adds them, so each token keeps C numbers."
-    if wrong := not_a_tensor(found, (2, 4, 3)):
-        return wrong
-    if same(found, right):
-        return None
-    if same(found, tokens[ids]):
-        return "The positions are missing. Add the first T rows of the position table."
-    if same(found, tokens[ids] + positions[1:5]):
-        return "The first token is at position 0, not 1."
-    if same(found, tokens[ids] + positions[ids]):
-        return "You looked up the positions by ID. Positions count from the start of the text: 0, 1, 2, …"
-    if same(found, tokens[ids] * positions[:4]):
-        return "You multiplied the two embeddings. GPT-2 adds them."
-    if same(found, tokens[ids] + positions[:2, None]):
-        return (
-            "You gave each text one position, its number in the batch. Positions count along dimension T, the second."
-        )
-    return first_difference(found, right)
+    inputs = [
+        (torch.tensor([2, 0, 5, 1]), numbers(6, 3), 10 * numbers(8, 3, seed=4)),
+        (torch.tensor([4, 4, 0, 8, 2]), numbers(9, 2, seed=5), 10 * numbers(7, 2, seed=6)),
+        (torch.tensor([1, 0, 2]), numbers(3, 4, seed=7), numbers(5, 4, seed=8)),
+    ]
+    usual: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+        "You put the two embeddings side by side. GPT-2 adds them, so each token keeps C numbers.": (
+            lambda ids, tokens, positions: torch.cat([tokens[ids], positions[: len(ids)]], -1)
+        ),
+        "The positions are missing. Add the first T rows of the position table.": lambda ids, tokens, _: tokens[ids],
+        "The tokens are missing. Add the row of each ID in the token table.": lambda ids, _, positions: positions[
+            : len(ids)
+        ],
+        "The first token is at position 0, not 1.": lambda ids, tokens, positions: (
+            tokens[ids] + positions[1 : len(ids) + 1]
+        ),
+        "You looked up the positions by ID. Positions count from the start of the text: 0, 1, 2, …": (
+            lambda ids, tokens, positions: tokens[ids] + positions[ids]
+        ),
+        "You multiplied the two embeddings. GPT-2 adds them.": lambda ids, tokens, positions: (
+            tokens[ids] * positions[: len(ids)]
+        ),
+        "Every token got position 0. Positions count from the start of the text: 0, 1, 2, …": (
+            lambda ids, tokens, positions: tokens[ids] + positions[0]
+        ),
+        "Every token got the position of the last one. Positions count from the start of the text: 0, 1, 2, …": (
+            lambda ids, tokens, positions: tokens[ids] + positions[len(ids) - 1]
+        ),
+        "You took the last rows of the position table. Take the first T: positions count from 0.": (
+            lambda ids, tokens, positions: tokens[ids] + positions[-len(ids) :]
+        ),
+        "The positions run backward. The first token has position 0.": lambda ids, tokens, positions: (
+            tokens[ids] + positions[: len(ids)].flip(0)
+        ),
+        "You took the first T rows of the token table, whatever the IDs are. Index it with ids.": (
+            lambda ids, tokens, positions: tokens[: len(ids)] + positions[: len(ids)]
+        ),
+        "The position table has more rows than the text has tokens. Take only its first T rows: [: len(ids)].": (
+            lambda ids, tokens, positions: tokens[ids] + positions
+        ),
+        "There is no batch here: ids has the shape (T,), so T is len(ids).": lambda ids, tokens, positions: (
+            tokens[ids] + positions[: ids.shape[1]]
+        ),
+    }
+    return compare(answer, inputs, bricks.embed, usual)

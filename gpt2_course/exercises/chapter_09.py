@@ -3,165 +3,375 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gpt2_course.bricks import my_gpt2 as bricks
+from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import named, not_a_tensor
+from gpt2_course.exercises.watch import LIMIT
 
 LOGITS = torch.tensor([1.0, 3.0, -1.0, 2.5, 0.0, 2.0])
-
-
-def kept(where: list[int]) -> Tensor:
-    """The probabilities of LOGITS if only these tokens can be drawn."""
-    masked = torch.full_like(LOGITS, -math.inf)
-    masked[where] = LOGITS[where]
-    return masked.softmax(-1)
+TIES = torch.tensor([2.0, 1.0, 3.0, 2.0, 2.0])  # three tokens tie for second place
 
 
 @exercise("9.1", "Temperature")
-def temperature(answer: Callable[[Tensor, float], Any]) -> str | None:
+def temper(answer: Callable[[Tensor, float], Any]) -> str | None:
     """`answer(logits, temperature)` returns probabilities (V,)."""
-    found = answer(LOGITS.clone(), 0.5)
-    if wrong := not_a_tensor(found, (6,)):
-        return wrong
-    right = (LOGITS / 0.5).softmax(-1)
-    plain = LOGITS.softmax(-1)
-    usual = {
+    cut = LOGITS.masked_fill(LOGITS < 2, -math.inf)  # as top_k returns them
+    usual: dict[str, Callable[[Tensor, float], Tensor]] = {
         "You multiplied by the temperature. Divide instead: a low temperature makes differences larger.": (
-            (LOGITS * 0.5).softmax(-1)
+            lambda logits, t: (logits * t).softmax(-1)
         ),
-        "The temperature had no effect. Divide by it. (Adding a number to all logits does not change softmax.)": plain,
+        "The temperature had no effect. Divide by it. (Adding a number to all logits does not change softmax.)": (
+            lambda logits, t: logits.softmax(-1)
+        ),
         "You divided the probabilities, so they no longer add up to 1. Divide the logits, then take the softmax.": (
-            plain / 0.5
+            lambda logits, t: logits.softmax(-1) / t
         ),
-        "These are the divided logits. One step is missing: softmax.": LOGITS / 0.5,
+        "These are the divided logits. One step is missing: softmax.": lambda logits, t: logits / t,
+        "You took the softmax twice. Take it once, of the divided logits.": lambda logits, t: (
+            (logits / t).softmax(-1).softmax(-1)
+        ),
+        "You took the softmax before dividing, too. Take it once, of the divided logits.": lambda logits, t: (
+            logits.softmax(-1) / t
+        ).softmax(-1),
+        "You divided by the square root of the temperature. Divide by the temperature itself.": lambda logits, t: (
+            logits / math.sqrt(t)
+        ).softmax(-1),
+        "These are logarithms. Use softmax, not log_softmax.": lambda logits, t: (logits / t).log_softmax(-1),
+        "At temperature 0.01, exp of the divided logits is too large for a number. Use .softmax(-1), which subtracts "
+        "the largest one first.": lambda logits, t: (logits / t).exp() / (logits / t).exp().sum(),
+        "You took the likeliest token at every temperature. Do that only at temperature 0.": lambda logits, t: (
+            bricks.temper(logits, 0)
+        ),
     }
-    if not torch.allclose(found, right, atol=1e-5):
-        return (
-            named(found, usual)
-            or f"At temperature 0.5, the largest probability must be {right.max():.3f}, not {found.max():.3f}."
-        )
-    cold = answer(LOGITS.clone(), 0)
-    if wrong := not_a_tensor(cold, (6,)):
-        return wrong
-    if not torch.isfinite(cold).all():
-        return "At temperature 0, you divided by 0. Give the largest logit probability 1 instead."
-    if not torch.equal(cold.float(), torch.tensor([0.0, 1, 0, 0, 0, 0])):
-        return "At temperature 0, the largest logit must have probability 1, and all others 0."
-    return None
+    at_zero: dict[str, Callable[[Tensor, float], Any]] = {
+        "At temperature 0, you divided by 0. Give the largest logit the probability 1 instead.": lambda logits, t: (
+            logits / torch.tensor(t)
+        ).softmax(-1),
+        "Nothing can be divided by 0. At temperature 0, give the largest logit the probability 1 instead.": (
+            lambda logits, t: logits[0] / (1 / t)
+        ),
+        "At temperature 0, return probabilities (V,), with a 1 for the likeliest token, and not its ID.": (
+            lambda logits, t: logits.argmax()
+        ),
+        "At temperature 0, return probabilities: 1 for the likeliest token, and 0 for all others.": lambda logits, t: (
+            logits
+        ),
+        "Temperature 0 is not temperature 1. Give the largest logit the probability 1, and all others 0.": (
+            lambda logits, t: logits.softmax(-1)
+        ),
+        "At temperature 0, the largest logit has the probability 1. Yours is the smallest.": lambda logits, t: (
+            bricks.temper(-logits, t)
+        ),
+        "At temperature 0, two tokens share first place, and both got the probability 1. Give it to the first.": (
+            lambda logits, t: (logits == logits.max()).float()
+        ),
+        "At temperature 0, two tokens share first place, and each got a half. Give 1 to the first.": lambda logits, t: (
+            (logits == logits.max()) / (logits == logits.max()).sum()
+        ),
+        "At temperature 0, two tokens share first place, and you chose the last of them. Choose the first.": (
+            lambda logits, t: bricks.temper(logits.flip(0), t).flip(0)
+        ),
+    }
+    return compare(answer, [(LOGITS, 0.5), (TIES, 1.5), (cut, 0.8), (LOGITS, 0.01)], bricks.temper, usual) or compare(
+        answer, [(LOGITS, 0), (torch.tensor([1.0, 4.0, 2.0, 4.0]), 0)], bricks.temper, at_zero
+    )
 
 
 @exercise("9.2", "Top-k")
 def top_k(answer: Callable[[Tensor, int], Any]) -> str | None:
-    """`answer(logits, k)` returns probabilities (V,): 0 below the k-th largest logit, ties with it kept, sum 1."""
-    found = answer(LOGITS.clone(), 3)
-    if isinstance(found, Tensor) and found.shape == (3,):
-        return "You returned only the k probabilities. Include the other tokens, with probability 0: shape (V,)."
-    if wrong := not_a_tensor(found, (6,)):
-        return wrong
-    right = kept([1, 3, 5])
-    usual = {
-        "The probabilities no longer add up to 1. Cut the logits before softmax, or divide by the sum.": (
-            torch.where(right > 0, LOGITS.softmax(-1), torch.zeros(6))
+    """`answer(logits, k)` returns the logits (V,) with −∞ below the k-th largest; ties with it stay."""
+
+    def only(logits: Tensor, tokens: Tensor, fill: float = -math.inf) -> Tensor:
+        """The logits of some tokens, and a number for all others."""
+        return torch.full_like(logits, fill).index_copy(0, tokens, logits[tokens])
+
+    def largest(logits: Tensor, k: int) -> Tensor:
+        return logits.topk(k).indices
+
+    def at_most(logits: Tensor, k: int) -> Tensor:
+        return bricks.top_k(logits, min(k, len(logits)))
+
+    usual: dict[str, Callable[[Tensor, int], Tensor]] = {
+        "These are probabilities. Return the logits, with −∞ for those that are cut; `temper` takes the softmax.": (
+            lambda logits, k: bricks.top_k(logits, k).softmax(-1)
         ),
-        "A logit of 0 does not rule a token out, because e⁰ = 1. Use −∞ instead.": torch.where(
-            right > 0, LOGITS, torch.zeros(6)
-        ).softmax(-1),
-        "You kept the k smallest. Keep the largest.": kept([0, 2, 4]),
-        "You kept the first k in the list. Keep the k with the largest logits.": kept([0, 1, 2]),
-        "You kept one too many. Keep k tokens.": kept([0, 1, 3, 5]),
-        "You kept one too few. The k-th token stays in.": kept([1, 3]),
-        "Nothing was cut.": LOGITS.softmax(-1),
-        "These are the logits after the cut. One step is missing: softmax.": LOGITS.masked_fill(right == 0, -math.inf),
+        "You returned only the k largest logits. Return all of them, (V,), with −∞ for the others.": lambda logits, k: (
+            logits.topk(k).values
+        ),
+        "You returned IDs. Return the logits, (V,), with −∞ for those that are cut.": largest,
+        "A logit of 0 does not rule a token out, because e⁰ = 1. Use −∞ instead.": lambda logits, k: only(
+            logits, (logits >= logits.topk(k).values[-1]).nonzero()[:, 0], 0
+        ),
+        "A large negative number is not −∞. Use float('-inf').": lambda logits, k: only(
+            logits, (logits >= logits.topk(k).values[-1]).nonzero()[:, 0], -1e9
+        ),
+        "You kept the k smallest. Keep the largest.": lambda logits, k: -bricks.top_k(-logits, k),
+        "You kept the k smallest logits. Keep the largest.": lambda logits, k: only(logits, largest(-logits, k)),
+        "You kept the first k in the list. Keep the k largest.": lambda logits, k: only(logits, torch.arange(k)),
+        "You kept one too many. Keep k tokens, and those that tie with the k-th.": lambda logits, k: at_most(
+            logits, k + 1
+        ),
+        "You kept one too few. The k-th token stays in: cut only what is smaller.": lambda logits, k: (
+            logits.masked_fill(logits <= logits.topk(k).values[-1], -math.inf)
+        ),
+        "You cut the largest and kept the rest. Turn the comparison around.": lambda logits, k: logits.masked_fill(
+            logits >= logits.topk(k).values[-1], -math.inf
+        ),
+        "You cut only what is larger than the k-th. Turn the comparison around.": lambda logits, k: logits.masked_fill(
+            logits > logits.topk(k).values[-1], -math.inf
+        ),
+        "You compared with the largest logit. Compare with the k-th largest, topk(k).values[-1].": lambda logits, k: (
+            logits.masked_fill(logits < logits.max(), -math.inf)
+        ),
+        "For [2, 1, 3, 2, 2] and k = 2, you kept exactly two tokens, but three tie for second place. None of them is "
+        "better than the others: keep every logit that is at least the k-th largest.": lambda logits, k: only(
+            logits, largest(logits, k)
+        ),
+        "Of logits that are equal you kept the last ones. None is better than the others: keep every logit that is at "
+        "least the k-th largest.": lambda logits, k: only(logits.flip(0), largest(logits.flip(0), k)).flip(0),
+        "Nothing was cut. masked_fill does not change the logits themselves: return its result.": lambda logits, k: (
+            logits
+        ),
     }
-    if not torch.allclose(found, right, atol=1e-5):
-        return (
-            named(found, usual)
-            or "Tokens 1, 3, and 5 have the largest logits. Keep their proportions, and give the others 0."
-        )
-    return _top_k_of_ties(answer)
+    inputs = [(LOGITS, 3), (TIES, 2), (LOGITS - 2, 1), (TIES, 5), (torch.tensor([1.0, 1.0, 4.0, 1.5, 4.0, 1.0]), 4)]
+    return compare(answer, inputs, bricks.top_k, usual)
 
 
-def _top_k_of_ties(answer: Callable[[Tensor, int], Any]) -> str | None:
-    """The mistake in the top 2 of logits in which three tokens tie for second place."""
-    logits = torch.tensor([2.0, 1.0, 3.0, 2.0, 2.0])
-    found = answer(logits.clone(), 2)
-    if wrong := not_a_tensor(found, (5,)):
-        return wrong
-    if torch.allclose(found, logits.masked_fill(logits < 2, -math.inf).softmax(-1), atol=1e-5):
-        return None
-    given = f"for the logits {logits.tolist()} and k = 2,"
-    if int((found > 0).sum()) == 2:
-        return (
-            f"Almost: {given} you kept exactly 2 tokens, but three tokens tie for second place. Nothing makes one of "
-            "them better than the others, so keep every token whose logit is at least the k-th largest."
-        )
-    if int((found > 0).sum()) == 1:
-        return f"Almost: {given} you dropped the tokens that tie for second place. Keep all of them."
-    return f"Almost: {given} tokens 0, 2, 3, and 4 must stay in, because three of them tie for second place."
+def _nucleus(probabilities: Tensor, p: float, more: int = 0, order: Tensor | None = None) -> Tensor:
+    """The tokens that top-p keeps in a given order, and some more."""
+    order = probabilities.argsort(descending=True) if order is None else order
+    before = probabilities[order].cumsum(0) - probabilities[order]
+    return order[: max(0, int((before < p).sum()) + more)]
+
+
+def _scaled(probabilities: Tensor, tokens: Tensor) -> Tensor:
+    kept = _unscaled(probabilities, tokens)
+    return kept / kept.sum()
+
+
+def _unscaled(probabilities: Tensor, tokens: Tensor) -> Tensor:
+    return torch.zeros_like(probabilities).index_copy(0, tokens, probabilities[tokens])
 
 
 @exercise("9.3", "Top-p")
 def top_p(answer: Callable[[Tensor, float], Any]) -> str | None:
-    """`answer(logits, p_min)` returns probabilities (V,) of the fewest tokens that together have at least p_min."""
-    # probabilities (tokens), sorted: 0.45 (1), 0.27 (3), 0.17 (5), 0.06 (0), 0.02 (4), 0.01 (2)
-    found = answer(LOGITS.clone(), 0.8)
-    if wrong := not_a_tensor(found, (6,)):
-        return wrong
-    right = kept([1, 3, 5])
-    plain = LOGITS.softmax(-1)
-    usual = {
-        "The last token is missing. Without it, the others have less than p_min together.": kept([1, 3]),
-        "The probabilities no longer add up to 1. Divide by the sum of those you kept.": torch.where(
-            right > 0, plain, torch.zeros(6)
+    """`answer(probabilities, p)` returns probabilities (V,): the fewest likeliest tokens that have p together."""
+    inputs = [
+        (LOGITS.softmax(-1), 0.8),
+        (LOGITS.softmax(-1), 0.1),
+        (torch.tensor([0.125, 0.0625, 0.5, 0.0625, 0.25]), 0.75),  # exactly what the two likeliest have together
+        (torch.tensor([0.1, 0.0, 0.6, 0.3]), 1.0),
+    ]
+    usual: dict[str, Callable[[Tensor, float], Tensor]] = {
+        "The last token is missing: without it, the others have less than p together. Keep a token if those before it "
+        "have less than p.": lambda q, p: _scaled(
+            q, q.argsort(descending=True)[q.sort(descending=True)[0].cumsum(0) <= p]
         ),
-        "You kept one too many. Stop as soon as the sum has reached p_min.": kept([0, 1, 3, 5]),
-        "The probabilities are still sorted. Put each one back at the index of its token.": right.sort(
-            descending=True
-        ).values,
-        "You kept the smallest. Sort with the largest first.": kept([0, 2, 3, 4, 5]),
-        "You added up unsorted probabilities. Sort first, largest to smallest.": kept([0, 1, 2, 3]),
-        "Nothing was cut.": plain,
+        "The token that reaches p is missing. Keep a token if those before it have less than p.": lambda q, p: _scaled(
+            q, _nucleus(q, p, -1)
+        ),
+        "The probabilities no longer add up to 1. Divide by the sum of those you kept.": lambda q, p: _unscaled(
+            q, _nucleus(q, p)
+        ),
+        "You kept one too many. Stop as soon as the sum has reached p.": lambda q, p: _scaled(q, _nucleus(q, p, 1)),
+        "When the sum is exactly p, you kept one too many. Keep a token only if those before it have less than p.": (
+            lambda q, p: _scaled(
+                q, q.argsort(descending=True)[q.sort(descending=True)[0].cumsum(0) - q.sort(descending=True)[0] <= p]
+            )
+        ),
+        "The probabilities are still sorted. Put each one back at the place of its token.": lambda q, p: (
+            bricks.top_p(q, p).sort(descending=True).values
+        ),
+        "You sorted the smallest first. Sort with the largest first: descending=True.": lambda q, p: _scaled(
+            q, _nucleus(q, p, order=q.argsort())
+        ),
+        "You added up unsorted probabilities. Sort first, the largest first.": lambda q, p: _scaled(
+            q, _nucleus(q, p, order=torch.arange(len(q)))
+        ),
+        "You kept the tokens whose own probability is at least p. Add probabilities up, the largest first.": (
+            lambda q, p: _scaled(q, (q >= p).nonzero()[:, 0])
+        ),
+        "You kept the tokens whose own probability is below p. Add probabilities up, the largest first.": lambda q, p: (
+            _scaled(q, (q < p).nonzero()[:, 0])
+        ),
+        "You kept what should be cut. Keep a token if those before it have less than p.": lambda q, p: _scaled(
+            q, q.argsort(descending=True)[len(_nucleus(q, p)) :]
+        ),
+        "Divide by the sum instead of taking the softmax: the proportions must stay.": lambda q, p: torch.where(
+            bricks.top_p(q, p) > 0, q, -math.inf
+        ).softmax(-1),
+        "You took the softmax of probabilities. They add up to 1 already: only sort, cut, and divide by the sum.": (
+            lambda q, p: bricks.top_p(q.softmax(-1), p)
+        ),
+        "The tokens that you kept have equal probabilities. Keep their proportions.": lambda q, p: (
+            (bricks.top_p(q, p) > 0).float() / (bricks.top_p(q, p) > 0).sum()
+        ),
+        "You divided by p. Divide by the sum of those you kept.": lambda q, p: _unscaled(q, _nucleus(q, p)) / p,
+        "Nothing was cut.": lambda q, p: q,
     }
-    if not torch.allclose(found, right, atol=1e-5):
-        return named(found, usual) or "At p_min = 0.8, keep tokens 1, 3, and 5, in their proportions."
-    sure = answer(LOGITS.clone(), 0.1)
-    if not isinstance(sure, Tensor) or not torch.allclose(sure, kept([1]), atol=1e-5):
-        return "At p_min = 0.1, keep exactly one token, the most likely one. At least one always stays in."
-    return None
+    return compare(answer, inputs, bricks.top_p, usual)
 
 
 @exercise("9.4", "Draw")
 def draw(answer: Callable[[Tensor, float], Any]) -> str | None:
-    """`answer(p, number)` returns the token that the number falls on, with probabilities laid end to end."""
-    p = torch.tensor([0.25, 0.0, 0.5, 0.25])
-    found = []
-    for number in (0.1, 0.25, 0.6, 0.9):
-        token = answer(p.clone(), number)
-        try:
-            found.append(operator.index(token))
-        except (TypeError, ValueError, RuntimeError):
-            return f"Return the index of a token; your result has type {type(token).__name__}."
-    if found == [0, 2, 2, 3]:
-        return None
-    usual: dict[tuple[int, ...], str] = {
-        (2, 2, 2, 2): "You took the most likely token, whatever the number. Lay the probabilities end to end.",
-        (0, 0, 2, 3): "Token 0 ends at 0.25, so the number 0.25 falls on the next token that can be drawn.",
-        (0, 1, 2, 3): "For 0.25, you returned token 1. Its probability is 0, so it must never be drawn.",
-        (1, 2, 3, 4): "You are one token too far. Return the first token whose running sum is larger than the number.",
-        (
-            0,
-            1,
-            2,
-            2,
-        ): "You are one token too early. Return the first token whose running sum is larger than the number.",
-        (3, 2, 2, 0): "You started from the end. Token 0 comes first.",
+    """`answer(probabilities, number)` returns the token that the number falls on."""
+    quarters, others = torch.tensor([0.25, 0.0, 0.5, 0.25]), torch.tensor([0.0, 0.125, 0.25, 0.0, 0.625])
+    inputs = [
+        *((quarters, number) for number in (0.1, 0.25, 0.6, 0.9, 0.0, 0.75)),
+        *((others, number) for number in (0.0, 0.05, 0.2, 0.375, 0.99)),
+    ]
+
+    def ends(q: Tensor) -> Tensor:
+        return q.cumsum(0)
+
+    usual: dict[str, Callable[[Tensor, float], Any]] = {
+        "You took the likeliest token, whatever the number. Lay the probabilities end to end.": lambda q, number: (
+            q.argmax()
+        ),
+        "Token 0 ends at 0.25, so the number 0.25 falls on the next token that can be drawn: count the sums that are "
+        "not larger than the number.": lambda q, number: (ends(q) < number).sum(),
+        "A token with the probability 0 must never be drawn, but with 0.25 yours is: token 1.": lambda q, number: (
+            bricks.draw(q, number) - (1 if number == 0.25 and q[0] else 0)
+        ),
+        "You are one token too far. Return the first token whose running sum is larger than the number.": (
+            lambda q, number: (ends(q) <= number).sum() + 1
+        ),
+        "You are one token too early. Return the first token whose running sum is larger than the number.": (
+            lambda q, number: (ends(q) <= number).sum() - 1
+        ),
+        "You are one token too early, except at the start. Return the first token whose running sum is larger than the "
+        "number.": lambda q, number: max(0, int((ends(q) <= number).sum()) - 1),
+        "You started from the end. Token 0 comes first.": lambda q, number: len(q) - 1 - bricks.draw(q.flip(0), number),
+        "You counted the sums that are larger than the number. Count those that are not: they lie before the token.": (
+            lambda q, number: (ends(q) > number).sum()
+        ),
+        "You compared the number with the probabilities themselves. Compare it with their running sums.": (
+            lambda q, number: (q <= number).sum()
+        ),
+        "You took the first token whose own probability is larger than the number. Compare with the running sums.": (
+            lambda q, number: (q > number).int().argmax()
+        ),
+        "The number decides, and nothing else: do not draw another one at random.": lambda q, number: q.argmin(),
+        "This is the probability of the token. Return its ID.": lambda q, number: q[bricks.draw(q, number)],
+        "This is the running sum. Return the ID of the token that the number falls on.": lambda q, number: ends(q)[
+            bricks.draw(q, number)
+        ],
+        "These are the running sums. Return the ID of the token that the number falls on.": lambda q, number: ends(q),
     }
-    return usual.get(
-        tuple(found), f"With p = {p.tolist()}, the numbers 0.1, 0.25, 0.6, 0.9 give 0, 2, 2, 3, not {found}."
-    )
+    return compare(answer, inputs, bricks.draw, usual, "the ID of a token, a whole number") or _rounding(answer)
+
+
+def _rounding(answer: Callable[[Tensor, float], Any]) -> str | None:
+    """The mistake in drawing from probabilities that, rounded, do not add up to exactly 1."""
+    short = torch.tensor([0.5, 0.4999])
+    if answer(short, 0.99999) != 1:
+        return (
+            "Rounding may leave the sum of all probabilities a hair below 1, and then a number near 1 falls beyond the "
+            "last token. Compare with number * sums[-1] instead of number."
+        )
+    tiny = torch.tensor([1.0, 2.0**-26])  # in float32, 1 + 2⁻²⁶ is 1
+    if answer(tiny, 1 - 2.0**-28) != 1:
+        return (
+            "In float32, adding a tiny probability to a large sum changes nothing. Add them up in float64: .double()."
+        )
+    return None
+
+
+def _predict(ids: Tensor) -> Tensor:
+    """Logits (T, 10) that depend on all the ids up to each one."""
+    if not isinstance(ids, Tensor):
+        raise TypeError(f"predict needs a tensor of ids, not a {type(ids).__name__}")
+    if ids.ndim != 1:
+        raise ValueError(f"predict needs ids of shape (T,), not {tuple(ids.shape)}")
+    if ids.is_floating_point() or not len(ids):
+        raise ValueError("predict needs at least one id, and whole numbers")
+    favorites = (ids.cumsum(0) + 3 * ids + 1) % 10
+    return torch.nn.functional.one_hot(favorites, 10).float()
+
+
+def _choose(logits: Tensor) -> int:
+    """The likeliest token."""
+    if not isinstance(logits, Tensor) or logits.shape != (10,):
+        shape = tuple(getattr(logits, "shape", ()))
+        raise ValueError(f"choose needs the logits of the last token, of shape (10,), not {shape}")
+    return int(logits.argmax())
+
+
+Writer = Callable[[list[int], Any, Any, int, int], Any]
+
+
+def _writing(
+    window: Callable[[list[int], int], list[int]] = lambda ids, context: ids[-context:],
+    row: int = -1,
+    append: bool = True,
+    give_end: bool = False,
+    first: Callable[[list[int]], list[int]] = lambda ids: [],
+) -> Writer:
+    """`generate` with mistakes, as a list of at most LIMIT ids."""
+
+    def write(ids: list[int], predict: Any, choose: Any, end: int, context: int) -> Iterator[int]:
+        yield from first(ids)
+        while True:
+            next_id = choose(predict(torch.tensor(window(ids, context)))[row])
+            if next_id == end and not give_end:
+                return
+            if append:
+                ids = [*ids, next_id]
+            yield next_id
+            if next_id == end:
+                return
+
+    return lambda *given: list(islice(write(*given), LIMIT))
+
+
+def _one(*given: Any) -> list[int]:
+    return list(islice(bricks.generate(*given), 1))
+
+
+@exercise("9.5", "Generate", yields=True)
+def generate(answer: Writer) -> str | None:
+    """`answer(ids, predict, choose, end, context)` yields new IDs until the next one is `end`."""
+    inputs = [
+        (ids, _predict, _choose, end, context)
+        for ids, end, context in [([1, 2, 3], 7, 4), ([5], 8, 2), ([7, 1, 4, 4, 2, 6], 9, 3), ([2, 6], 2, 50)]
+    ]
+    usual: dict[str, Writer] = {
+        "You also yield `end`. Return before you yield it.": _writing(give_end=True),
+        "predict gets more than `context` IDs, for which a model has no positions. Give it the last ones: "
+        "ids[-context:].": _writing(window=lambda ids, context: ids),
+        "predict gets the first `context` IDs. Give it the last ones: ids[-context:].": _writing(
+            window=lambda ids, context: ids[:context]
+        ),
+        "predict gets one ID too few. Give it the last `context` IDs: ids[-context:].": _writing(
+            window=lambda ids, context: ids[-(context - 1) :] if context > 1 else ids
+        ),
+        "predict gets one ID too many. Give it the last `context` IDs: ids[-context:].": _writing(
+            window=lambda ids, context: ids[-(context + 1) :]
+        ),
+        "predict gets only the last ID. Give it the last `context` IDs: ids[-context:].": _writing(
+            window=lambda ids, context: ids[-1:]
+        ),
+        "You choose by the logits of the first token. The next token follows the last one: logits[-1].": _writing(
+            row=0
+        ),
+        "The new IDs are never appended, so predict always gets the same ones.": _writing(append=False),
+        "You yield the given IDs, too. Yield only the new ones.": _writing(first=lambda ids: ids),
+        "You stopped after one ID. Go on until the next one is `end`.": _one,
+        "choose needs the logits of one token: those of the last, logits[-1].": lambda ids, predict, choose, *_: choose(
+            predict(torch.tensor(ids))
+        ),
+        "There is no batch here: predict maps (T,) to (T, V).": lambda ids, predict, *_: predict(torch.tensor([ids])),
+        "predict maps (T,) to (T, V), without a batch: take [-1].": lambda ids, predict, *_: predict(torch.tensor(ids))[
+            0, -1
+        ],
+        "Turn the list into a tensor: torch.tensor(ids[-context:]).": lambda ids, predict, *_: predict(ids),
+    }
+
+    return compare(answer, inputs, _writing(), usual, "the new IDs, by yield or in a list")

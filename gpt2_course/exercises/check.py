@@ -7,6 +7,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gpt2_course.exercises.borrowing import borrowed
 from gpt2_course.bricks.laying import lay_if_brick
 from gpt2_course.exercises.progress import remember_solved
 from gpt2_course.exercises.registry import EXERCISES, Exercise
@@ -78,7 +79,22 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
 
 
 def _mistake(asked: Exercise, answer: Any) -> str | None:
-    """What is wrong with an answer, whatever it is; raises only `NotWritten`."""
+    """What is wrong with an answer, whatever it is; raises only `NotWritten`.
+
+    A function is judged alone: if it is wrong with the bricks that the learner has written, it is tried with the
+    course's.
+    """
+    brick = asked.find_mistake.__name__
+    with borrowed(answer, brick):
+        message = _mistake_now(asked, answer)
+    if message:
+        with borrowed(answer, brick, all_of_them=True) as lent:
+            return _mistake_now(asked, answer) if lent else message
+    return None
+
+
+def _mistake_now(asked: Exercise, answer: Any) -> str | None:
+    """What is wrong with an answer that finds all the functions it calls."""
     if answer is None or answer is ...:
         raise NotWritten
     watched = None

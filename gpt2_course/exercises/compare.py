@@ -6,7 +6,7 @@ import contextlib
 import copy
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gpt2_course.exercises.tensors import Difference, described, first_difference, not_a_tensor, plain, relation, same
+from gpt2_course.exercises.watch import Stopped
 
 Function = Callable[..., Any]
 
@@ -44,18 +45,25 @@ def compare(
         inputs: tuples of arguments; every call gets its own copy. Choose sizes that all differ.
         right: the right function, with the names of the learner's parameters.
         usual: messages, each with a function that makes this mistake, or several that do. A mistake is recognized if
-            the answer agrees with the function on all inputs, also where the function agrees with `right`.
+            the answer agrees with the function on all inputs, also where the function agrees with `right`, or if both
+            stop with the same error.
         kind: what to return, such as "the number of a row", for the message about a wrong type.
         what: what the function returns, such as "new speed", for the message about a difference.
     """
-    found = [answer(*copy.deepcopy(given)) for given in inputs]
+    found = []
+    for given in inputs:
+        try:
+            found.append(answer(*copy.deepcopy(given)))
+        except Stopped as stopped:
+            if cause := _why(stopped.__cause__, given, usual):
+                raise Stopped(stopped.what, cause) from stopped.__cause__
+            raise
     expected = [results(right, given) for given in inputs]
     if all(map(agree, found, expected)):
         return None
-    for message, mistaken in usual.items():
-        for function in mistaken if isinstance(mistaken, tuple) else (mistaken,):
-            if all(agree(f, results(function, given)) for f, given in zip(found, inputs, strict=True)):
-                return message
+    for message, mistaken in _each(usual):
+        if all(agree(f, results(mistaken, given)) for f, given in zip(found, inputs, strict=True)):
+            return message
     for f, e in zip(found, expected, strict=True):
         if wrong := _wrong_type(f, e, kind):
             return wrong
@@ -84,6 +92,26 @@ def results(function: Function, given: tuple[Any, ...]) -> Any:
         return plain(function(*copy.deepcopy(given)))
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
         return ...
+
+
+def _each(usual: Mapping[str, Function | tuple[Function, ...]]) -> Iterator[tuple[str, Function]]:
+    """Every mistaken function with its message."""
+    for message, mistaken in usual.items():
+        for function in mistaken if isinstance(mistaken, tuple) else (mistaken,):
+            yield message, function
+
+
+def _why(
+    error: BaseException | None, given: tuple[Any, ...], usual: Mapping[str, Function | tuple[Function, ...]]
+) -> str | None:
+    """The message of the mistake that stops with the same error; None if none does."""
+    for message, mistaken in _each(usual):
+        try:
+            mistaken(*copy.deepcopy(given))
+        except Exception as other:
+            if type(other) is type(error) and str(other) == str(error):
+                return message
+    return None
 
 
 def agree(found: Any, right: Any) -> bool:

@@ -58,8 +58,13 @@ CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
 )
 
 
-def why_it_stopped(function: Callable[..., Any], name: str, args: tuple[Any, ...], error: BaseException) -> str:
-    """The message about an error in a learner's function: its line, the tensors in it, and the usual cause."""
+def why_it_stopped(
+    function: Callable[..., Any], name: str, args: tuple[Any, ...], error: BaseException
+) -> tuple[str, str]:
+    """What happened in a learner's function that raised an error, with its line and the tensors in it; the usual cause.
+
+    The cause is "" if it is not known.
+    """
     code = getattr(inspect.unwrap(function), "__code__", None)
     # Tensors are too long to print, and their shapes are shown with the line.
     shown = name if any(isinstance(arg, Tensor) for arg in args) else f"{name}({', '.join(map(_short, args))})"
@@ -72,7 +77,7 @@ def why_it_stopped(function: Callable[..., Any], name: str, args: tuple[Any, ...
             shapes = _shapes(text, frame)
     said = _cut((str(error).strip() or " ").splitlines()[0].strip().rstrip("."), 150)
     cause = next((c for kind, part, c in CAUSES if isinstance(error, kind) and re.search(part, str(error))), "")
-    return f"{shown} stopped{where} with {type(error).__name__}{f': {said}' if said else ''}{shapes}. {cause}".strip()
+    return f"{shown} stopped{where} with {type(error).__name__}{f': {said}' if said else ''}{shapes}.", cause
 
 
 def _last_place(code: CodeType, error: BaseException) -> tuple[FrameType, int] | None:

@@ -23,6 +23,7 @@ class Exercise:
     # functions or methods of this name, "table.__getitem__" a method of the argument `table`.
     forbidden: Mapping[str, str] = field(default_factory=dict)
     in_place: bool = False  # the answer may change its arguments
+    yields: bool = False  # the answer is a generator; a list does as well
 
     @property
     def task(self) -> str:
@@ -40,12 +41,16 @@ EXERCISES: dict[str, Exercise] = {}
 
 
 def exercise(
-    number: str, title: str, forbidden: Mapping[str, str] | None = None, in_place: bool = False
+    number: str,
+    title: str,
+    forbidden: Mapping[str, str] | None = None,
+    in_place: bool = False,
+    yields: bool = False,
 ) -> Callable[[Callable[[Any], str | None]], Exercise]:
     """Register the decorated function as the one that finds mistakes in answers to exercise `number`."""
 
     def register(find_mistake: Callable[[Any], str | None]) -> Exercise:
-        EXERCISES[number] = Exercise(number, title, find_mistake, forbidden or {}, in_place)
+        EXERCISES[number] = Exercise(number, title, find_mistake, forbidden or {}, in_place, yields)
         return EXERCISES[number]
 
     return register

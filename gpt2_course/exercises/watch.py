@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import dis
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,13 +18,24 @@ from gpt2_course.exercises.errors import why_it_stopped
 from gpt2_course.exercises.registry import Exercise
 from gpt2_course.exercises.tensors import plain
 
+LIMIT = 100  # this many values are taken from a generator, which may be endless
+
 
 class NotWritten(Exception):
     """The answer is a stub."""
 
 
 class Stopped(Exception):
-    """The function raised an error, returned nothing, or used a forbidden call; the message says so."""
+    """The function raised an error, returned nothing, or used a forbidden call; the message says so.
+
+    Attributes:
+        what: what happened, and where.
+        cause: the usual cause, if it is known.
+    """
+
+    def __init__(self, what: str, cause: str = "") -> None:
+        super().__init__(f"{what} {cause}".strip())
+        self.what, self.cause = what, cause
 
 
 class Watched:
@@ -47,12 +59,14 @@ class Watched:
         try:
             with calls if self._asked.forbidden else nullcontext():
                 result = self._function(*args)
+                if self._asked.yields and isinstance(result, Iterator):
+                    result = list(islice(result, LIMIT))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             if isinstance(error, NotImplementedError) and (is_stub(self._function) or not error.args):
                 raise NotWritten from error
-            raise Stopped(why_it_stopped(self._function, self.name, args, error)) from error
+            raise Stopped(*why_it_stopped(self._function, self.name, args, error)) from error
         for parameter, old, new in zip(self._asked.parameters or [], before, args, strict=False):
             if not self._asked.in_place and not _unchanged(old, new):
                 self.changed = parameter

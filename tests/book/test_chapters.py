@@ -37,9 +37,11 @@ def solutions(notebook: Any) -> dict[str, str]:
 
 
 def definitions(notebook: Any, code: str) -> ast.Module:
-    """What some code needs from a chapter: its imports, and the functions and classes that the code uses."""
+    """What some code needs from a chapter: its imports, and the functions and classes that it uses but not defines."""
     cells = [c.source for c in notebook.cells if c.cell_type == "code" and "setup" not in c.metadata.get("tags", [])]
-    needed = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    tree = ast.parse(code)
+    own = {statement.name for statement in tree.body if isinstance(statement, ast.FunctionDef)}
+    needed = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - own
     kept: list[ast.stmt] = []
     for statement in reversed(ast.parse("\n".join(cells)).body):  # a function's own needs are defined above it
         if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name in needed:

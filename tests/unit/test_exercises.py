@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gpt2_course.bricks import my_gpt2
 from gpt2_course.exercises import check, progress
 from gpt2_course.exercises.registry import EXERCISES
 
@@ -38,18 +39,12 @@ def future(scores: Tensor) -> Tensor:
     return torch.ones_like(scores, dtype=torch.bool).triu(1)
 
 
-def normed(x: Tensor) -> Tensor:
-    return torch.nn.functional.layer_norm(x, x.shape[-1:])
+def normed(x: Tensor, epsilon: float) -> Tensor:
+    return (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + epsilon).sqrt()
 
 
 def gelu(x: Tensor) -> Tensor:
     return torch.nn.functional.gelu(x, approximate="tanh")
-
-
-def piled(blocks: list[Any], x: Tensor) -> Tensor:
-    for block in blocks:
-        x = block(x)
-    return x
 
 
 def all_parameters(v: int, p: int, c: int, n: int) -> int:
@@ -105,9 +100,9 @@ def one(logits: Tensor, where: list[int]) -> Tensor:
     return masked.softmax(-1)
 
 
-def nucleus(logits: Tensor, p_min: float) -> list[int]:
-    p, order = logits.softmax(-1).sort(descending=True)
-    return order[p.cumsum(0) - p < p_min].tolist()
+def nucleus(p: Tensor, p_min: float) -> list[int]:
+    values, order = p.sort(descending=True)
+    return order[values.cumsum(0) - values < p_min].tolist()
 
 
 def split(z: Tensor, n_heads: int) -> Tensor:
@@ -118,12 +113,12 @@ def join(y: Tensor) -> Tensor:
     return y.transpose(0, 1).flatten(1)
 
 
-def qkv(x: Tensor, w: Tensor, n_heads: int) -> list[Tensor]:
-    return [split(z, n_heads) for z in (x @ w).split(x.shape[1], 1)]
+def scaled(q: Tensor, k: Tensor) -> Tensor:
+    return q @ k.T / q.shape[1] ** 0.5
 
 
-def weights(q: Tensor, k: Tensor) -> Tensor:
-    scores = q @ k.mT / q.shape[-1] ** 0.5
+def weights(q: Tensor, k: Tensor, scale: float | None = None) -> Tensor:
+    scores = q @ k.T / (scale or q.shape[1] ** 0.5)
     return scores.masked_fill(future(scores), -math.inf).softmax(-1)
 
 
@@ -151,24 +146,11 @@ def merged(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
     return out
 
 
-def encoded(text: str, merges: dict[tuple[int, int], int]) -> list[int]:
-    ids = list(text.encode())
-    for pair, new in merges.items():
-        ids = merged(ids, pair, new)
-    return ids
-
-
 def decoded(ids: list[int], merges: dict[tuple[int, int], int], swap: bool = False) -> bytes:
     bytes_of = {i: bytes([i]) for i in range(256)}
     for (left, right), new in merges.items():
         bytes_of[new] = bytes_of[right] + bytes_of[left] if swap else bytes_of[left] + bytes_of[right]
     return b"".join(bytes_of[i] for i in ids)
-
-
-def once(ids: list[int], merges: dict[tuple[int, int], int]) -> str:
-    parts = {new: pair for pair, new in merges.items()}
-    ids = [part for i in ids for part in parts.get(i, (i,))]
-    return "".join(map(chr, ids)) if max(ids, default=0) > 255 else bytes(ids).decode()
 
 
 def one_hot(ids: Tensor, table: Tensor) -> Tensor:
@@ -186,6 +168,177 @@ def without(i: int, values: Tensor) -> Tensor:
 
 def similarity(i: int, table: Tensor) -> Tensor:
     return without(i, cosine(i, table))
+
+
+def lost_at_the_end(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    out, i = [], 0
+    while i < len(ids) - 1:
+        out.append(new if (here := tuple(ids[i : i + 2]) == pair) else ids[i])
+        i += 2 if here else 1
+    return out
+
+
+def merged_in_place(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    i = 0
+    while i < len(ids) - 1:
+        if (ids[i], ids[i + 1]) == pair:
+            ids[i : i + 2] = [new]
+        i += 1
+    return ids
+
+
+def averaged_in_place(x: Tensor) -> Tensor:
+    for t in range(len(x)):
+        x[t] = x[: t + 1].mean(0)
+    return x
+
+
+def encoded(ids: list[int], merges: dict[tuple[int, int], int]) -> list[int]:
+    for pair, new in merges.items():
+        ids = merged(ids, pair, new)
+    return ids
+
+
+def encoded_by(text: str, merges: dict[tuple[int, int], int], key: Callable[..., Any], rounds: int = 99) -> list[int]:
+    ids = list(text.encode())
+    for _ in range(rounds):
+        pairs = list(pairwise(ids))
+        if not (known := [pair for pair in pairs if pair in merges]):
+            break
+        pair = min(known, key=lambda pair: key(pair, pairs))
+        ids = merged(ids, pair, merges[pair])
+    return ids
+
+
+def once(ids: list[int], merges: dict[tuple[int, int], int]) -> list[int]:
+    parts = {new: pair for pair, new in merges.items()}
+    return [part for i in ids for part in parts.get(i, (i,))]
+
+
+def mixed(x: Tensor, w: Tensor, b: Tensor | int, n_heads: int, order: tuple[int, ...] = (0, 1, 2)) -> Tensor:
+    """What the heads find: (H, T, D)."""
+    parts = [split(z, n_heads) for z in (x @ w + b).split(x.shape[1], 1)]
+    q, k, v = (parts[i] for i in order)
+    return torch.stack([weights(q[h], k[h]) @ v[h] for h in range(n_heads)])
+
+
+def many_heads(x: Tensor, w: Tensor, b: Tensor | int, w_out: Tensor, b_out: Tensor | int, n_heads: int) -> Tensor:
+    return join(mixed(x, w, b, n_heads)) @ w_out + b_out
+
+
+def interleaved(x: Tensor, w: Tensor, b: Tensor, w_out: Tensor, b_out: Tensor, n_heads: int) -> Tensor:
+    q, k, v = (x @ w + b).view(len(x), n_heads, 3, -1).permute(2, 1, 0, 3)
+    return join(torch.stack([weights(q[h], k[h]) @ v[h] for h in range(n_heads)])) @ w_out + b_out
+
+
+def thirds(parts: tuple[Tensor, ...]) -> Tensor:
+    q, _, _ = parts
+    return q
+
+
+def norms(x: Tensor, w: dict[str, Tensor], number: int) -> Tensor:
+    return normed(x, 1e-5) * w[f"ln_{number}.weight"] + w[f"ln_{number}.bias"]
+
+
+def attends(x: Tensor, w: dict[str, Tensor], n_heads: int) -> Tensor:
+    return many_heads(
+        x, w["attn.c_attn.weight"], w["attn.c_attn.bias"], w["attn.c_proj.weight"], w["attn.c_proj.bias"], n_heads
+    )
+
+
+def thinks(x: Tensor, w: dict[str, Tensor]) -> Tensor:
+    return gelu(x @ w["mlp.c_fc.weight"] + w["mlp.c_fc.bias"]) @ w["mlp.c_proj.weight"] + w["mlp.c_proj.bias"]
+
+
+def whole(
+    ids: Tensor,
+    w: dict[str, Tensor],
+    n_heads: int,
+    blocks: Callable[[list[Any]], list[Any]] = lambda layers: layers,
+    norm: bool = True,
+    head: Callable[[Tensor, Tensor], Tensor] = lambda x, table: x @ table.T,
+) -> Tensor:
+    """GPT-2, or with one step replaced."""
+    x = w["wte.weight"][ids] + w["wpe.weight"][: len(ids)]
+    for layer in blocks(my_gpt2.layers(w)):
+        x = x + attends(norms(x, layer, 1), layer, n_heads)
+        x = x + thinks(norms(x, layer, 2), layer)
+    x = normed(x, 1e-5) * w["ln_f.weight"] + w["ln_f.bias"] if norm else x
+    return head(x, w["wte.weight"])
+
+
+def mean_loss(documents: list[Tensor], w: dict[str, Tensor], n_heads: int) -> Tensor:
+    logits = torch.cat([my_gpt2.gpt2(ids[:-1], w, n_heads) for ids in documents])
+    return torch.nn.functional.cross_entropy(logits, torch.cat([ids[1:] for ids in documents]))
+
+
+def step(
+    documents: list[Tensor],
+    w: dict[str, Tensor],
+    n_heads: int,
+    optimizer: Any,
+    loss_of: Callable[..., Tensor] = mean_loss,
+    zero_late: bool = False,
+) -> float:
+    loss = loss_of(documents, w, n_heads)
+    if not zero_late:
+        optimizer.zero_grad()
+    loss.backward()
+    if zero_late:
+        optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+class Unlike:
+    """An optimizer, some of whose methods do nothing."""
+
+    def __init__(self, optimizer: Any, zero_grad: bool = True, step: bool = True) -> None:
+        self.zero_grad = optimizer.zero_grad if zero_grad else lambda: None
+        self.step = optimizer.step if step else lambda: None
+
+
+def kept(logits: Tensor, k: int) -> Tensor:
+    return logits.masked_fill(logits < logits.topk(k).values[-1], -math.inf)
+
+
+def cut(p: Tensor, where: list[int]) -> Tensor:
+    """Only these probabilities, adding up to 1."""
+    few = torch.zeros_like(p)
+    few[where] = p[where]
+    return few / few.sum()
+
+
+def smallest(p: Tensor, p_min: float) -> list[int]:
+    values, order = p.sort()
+    return order[values.cumsum(0) - values < p_min].tolist()
+
+
+def writes(ids: list[int], predict: Any, choose: Any, end: int, context: int) -> Iterator[int]:
+    ids = [*ids]
+    for _ in range(1000):
+        ids.append(choose(predict(torch.tensor(ids[-context:]))[-1]))
+        if ids[-1] == end:
+            break
+        yield ids[-1]
+
+
+def writes_in_place(ids: list[int], predict: Any, choose: Any, end: int, context: int) -> Iterator[int]:
+    while (next_id := choose(predict(torch.tensor(ids[-context:]))[-1])) != end:
+        ids.append(next_id)
+        yield next_id
+
+
+def tensors_in(data: bytes, start: int | None = None) -> dict[str, Tensor]:
+    start = 8 + int.from_bytes(data[:8], "little") if start is None else start
+    found = {}
+    for name, entry in entries(data).items():
+        if name != "__metadata__":
+            first, last = entry["data_offsets"]
+            kind = {"F16": np.float16, "F32": np.float32}[entry["dtype"]]
+            values = np.frombuffer(data[start + first : start + last], dtype=kind).astype(np.float32)
+            found[name] = torch.tensor(values).view(entry["shape"])
+    return found
 
 
 ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
@@ -241,36 +394,67 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda ids: max(pairwise(ids), key=Counter(pairwise(ids)).__getitem__),
         {
             "together with its count": lambda ids: Counter(pairwise(ids)).most_common(1)[0],
-            "keep their order": lambda ids: (2, 1),
-            "the rarest": lambda ids: min(pairwise(ids), key=Counter(pairwise(ids)).__getitem__),
-            "You returned 3": lambda ids: 3,
-            "the count of (2, 4) is 2": lambda ids: (2, 4),
-            "works for one list": lambda ids: tuple(ids[:2]),
+            "The two IDs are reversed": lambda ids: max(pairwise(ids), key=Counter(pairwise(ids)).__getitem__)[::-1],
+            "as the same pair": lambda ids: Counter(tuple(sorted(p)) for p in pairwise(ids)).most_common(1)[0][0],
+            "the rarest": lambda ids: Counter(pairwise(ids)).most_common()[-1][0],
+            "Return one pair": lambda ids: 3,
+            "must be (1, 2), but yours is (2, 4)": lambda ids: (2, 4),
+            "This is the first pair": lambda ids: tuple(ids[:2]),
+            "two IDs at a time": lambda ids: Counter(zip(ids[::2], ids[1::2], strict=False)).most_common(1)[0][0],
         },
     ),
     "2.2": (
-        lambda ids, merges: decoded(ids, merges).decode(),
+        lambda ids, merges: decoded(ids, merges).decode(errors="replace"),
         {
             "These are bytes": lambda ids, merges: decoded(ids, merges),
             "Join all bytes, then decode once": lambda ids, merges: "".join(
                 decoded([i], merges).decode(errors="replace") for i in ids
             ),
-            "are reversed": lambda ids, merges: decoded(ids, merges, swap=True).decode(),
+            "The parts of a merged ID are reversed": lambda ids, merges: decoded(ids, merges, swap=True).decode(),
             "the ID of a merge, not a character": lambda ids, merges: "".join(map(chr, ids)),
-            "until only bytes are left": lambda ids, merges: once(ids, merges),
+            "until only bytes are left": lambda ids, merges: "".join(map(chr, once(ids, merges))),
+            "Half a character": lambda ids, merges: decoded(ids, merges).decode(),
+            "a letter of its own": lambda ids, merges: decoded(ids, merges).decode("latin-1"),
             "Return a string": lambda ids, merges: ids,
         },
     ),
     "2.3": (
-        lambda text, merges: encoded(text, merges),
+        lambda text, merges: encoded(list(text.encode()), merges),
         {
-            "because it comes first": lambda text, merges: encoded(
-                text, dict(sorted(merges.items(), key=lambda m: m[0]))
+            "because it comes first": lambda text, merges: encoded_by(
+                text, merges, lambda pair, pairs: pairs.index(pair)
             ),
-            "One round is not enough": lambda text, merges: merged(list(text.encode()), (98, 99), 256),
-            "ord() returns": lambda text, merges: [233] if text == "é" else encoded(text, merges),
-            "Merge every occurrence": lambda text, merges: [256, 98, 99] if text == "bcbc" else encoded(text, merges),
-            "Nothing was merged; the result": lambda text, merges: list(text.encode()),
+            "learned last": lambda text, merges: encoded_by(text, merges, lambda pair, pairs: -merges[pair]),
+            "most frequent pair": lambda text, merges: encoded_by(text, merges, lambda pair, pairs: -pairs.count(pair)),
+            "One round is not enough": lambda text, merges: encoded_by(
+                text, merges, lambda pair, pairs: merges[pair], rounds=1
+            ),
+            "ord() returns": lambda text, merges: encoded([ord(c) for c in text], merges),
+            "Nothing was merged": lambda text, merges: list(text.encode()),
+        },
+    ),
+    "2.4": (
+        merged,
+        {
+            "cannot be used again": lambda ids, pair, new: [
+                new if ids[i : i + 2] == list(pair) else ids[i]
+                for i in range(len(ids))
+                if ids[i : i + 2] == list(pair) or not (i and ids[i - 1 : i + 1] == list(pair))
+            ],
+            "from right to left": lambda ids, pair, new: merged(ids[::-1], pair[::-1], new)[::-1],
+            "The right half of the pair": lambda ids, pair, new: [
+                new if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids))
+            ],
+            "the pair itself": lambda ids, pair, new: merged(ids, pair, pair),
+            "only the first occurrence": lambda ids, pair, new: (
+                [*ids[: (i := list(pairwise(ids)).index(pair))], new, *ids[i + 2 :]] if pair in pairwise(ids) else ids
+            ),
+            "The last ID is lost": lost_at_the_end,
+            "wherever it occurs": lambda ids, pair, new: [new if i in pair else i for i in ids],
+            "A list is never equal to a tuple": lambda ids, pair, new: (
+                [new if ids[i : i + 2] == pair else ids[i] for i in range(len(ids))]
+            ),
+            "changes its argument `ids` in place": merged_in_place,
         },
     ),
     "3.1": (
@@ -286,7 +470,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "num_classes": lambda ids, table: torch.nn.functional.one_hot(ids).float(),
             "These are zeros": lambda ids, table: 0 * one_hot(ids, table) @ table,
             "multiply one-hot vectors by the table instead": lambda ids, table: table[ids],
-            "The vector at 0 must be": lambda ids, table: one_hot(ids, table).cumsum(0) @ table,
+            "The vector at 1 must be": lambda ids, table: one_hot(ids, table).cumsum(0) @ table,
         },
     ),
     "3.2": (
@@ -306,116 +490,121 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "3.3": (
-        lambda ids, tokens, places: tokens[ids] + places[: ids.shape[1]],
+        lambda ids, tokens, places: tokens[ids] + places[torch.arange(len(ids))],
         {
-            "side by side": lambda ids, tokens, places: torch.cat([tokens[ids], places[:4].expand(2, 4, 3)], -1),
+            "side by side": lambda ids, tokens, places: torch.cat([tokens[ids], places[: len(ids)]], 1),
             "The positions are missing": lambda ids, tokens, places: tokens[ids],
-            "at position 0, not 1": lambda ids, tokens, places: tokens[ids] + places[1:5],
-            "positions by ID": lambda ids, tokens, places: tokens[ids] + places[ids],
-            "You multiplied": lambda ids, tokens, places: tokens[ids] * places[:4],
-            "its number in the batch": lambda ids, tokens, places: tokens[ids] + places[:2, None],
-            "must have shape (2, 4, 3)": lambda ids, tokens, places: tokens[ids[0]] + places[:4],
-            "must be [": lambda ids, tokens, places: places[:4].expand(2, 4, 3),
-            "The vector at (1, 0)": lambda ids, tokens, places: tokens[ids] + places.view(2, 4, 3),
+            "at position 0, not 1": lambda ids, tokens, places: tokens[ids] + places[1 : len(ids) + 1],
+            "You multiplied": lambda ids, tokens, places: tokens[ids] * places[: len(ids)],
+            "Every token got position 0": lambda ids, tokens, places: tokens[ids] + places[0],
+            "The tokens are missing": lambda ids, tokens, places: places[: len(ids)],
+            "Take only its first T rows": lambda ids, tokens, places: tokens[ids] + places,
+            "There is no batch here": lambda ids, tokens, places: tokens[ids] + places[: ids.shape[1]],
+            "must have shape (4, 3)": lambda ids, tokens, places: (tokens[ids] + places[: len(ids)])[None],
         },
     ),
     "4.1": (
-        lambda x: x.cumsum(0) / count(x),
+        lambda x: torch.stack([x[: t + 1].mean(0) for t in range(len(x))]),
         {
             "no later ones": lambda x: x.mean(0).expand(len(x), -1),
             "These are sums": lambda x: x.cumsum(0),
             "You divided row t by t": lambda x: x.cumsum(0) / (count(x) - 1),
-            "rows 0 to t − 1. Include": lambda x: torch.cat([x[:1] * 0, (x.cumsum(0) / count(x))[:-1]]),
+            "Include row t itself": lambda x: torch.cat([x[:1] * 0, (x.cumsum(0) / count(x))[:-1]]),
             "Look back, not ahead": lambda x: x.flip(0).cumsum(0).flip(0) / count(x).flip(0),
-            "must have shape (5, 3)": lambda x: x.mean(0),
-            "The vector at 1 must be": lambda x: x,
+            "into x itself": averaged_in_place,
+            "must have shape (5, 3)": lambda x: x.mean(1),
+            "This is x, unchanged": lambda x: x,
         },
     ),
     "4.2": (
-        lambda scores: scores.masked_fill(future(scores), -math.inf),
+        lambda scores: scores + torch.full_like(scores, -math.inf).triu(1),
         {
             "A score of 0 does not hide": lambda scores: scores.tril(),
+            "also hide earlier tokens whose score is 0": lambda scores: torch.where(
+                scores.tril() == 0, -math.inf, scores.tril()
+            ),
             "is reversed": lambda scores: scores.masked_fill(future(scores).T, -math.inf),
             "also hides the diagonal": lambda scores: scores.masked_fill(~future(scores).T, -math.inf),
             "hid everything else": lambda scores: scores.masked_fill(~future(scores), -math.inf),
             "weights after softmax": lambda scores: scores.masked_fill(future(scores), -math.inf).softmax(-1),
-            "scores of earlier tokens unchanged": lambda scores: 2 * scores,
+            "large negative number": lambda scores: scores.masked_fill(future(scores), -1e9),
+            "0 times −∞ is NaN": lambda scores: scores + future(scores) * -math.inf,
+            "does not change the scores themselves": lambda scores: scores,
+            "changes its argument `scores` in place": lambda scores: scores.masked_fill_(future(scores), -math.inf),
         },
     ),
     "4.3": (
         lambda q, k: weights(q, k),
         {
-            "The scale is missing": lambda q, k: weights(2 * q, k),
-            "You divided by D": lambda q, k: weights(q / 2, k),
-            "The mask is missing": lambda q, k: (q @ k.T / 2).softmax(-1),
-            "You masked after softmax": lambda q, k: (q @ k.T / 2).softmax(-1).tril(),
-            "softmax of columns": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf).softmax(0),
-            "is reversed": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T).T, -math.inf).softmax(-1),
-            "A score of 0 does not hide": lambda q, k: (q @ k.T / 2).tril().softmax(-1),
-            "are swapped": lambda q, k: weights(k, q),
-            "softmax turns them into weights": lambda q, k: (q @ k.T / 2).masked_fill(future(q @ k.T), -math.inf),
+            "The scale is missing": lambda q, k: weights(q, k, 1),
+            "You divided by D": lambda q, k: weights(q, k, q.shape[1]),
+            "You divided by √T": lambda q, k: weights(q, k, len(q) ** 0.5),
+            "You always divide by 2": lambda q, k: weights(q, k, 2),
+            "The mask is missing": lambda q, k: scaled(q, k).softmax(-1),
+            "You masked after softmax": lambda q, k: scaled(q, k).softmax(-1).tril(),
+            "softmax of columns": lambda q, k: scaled(q, k).masked_fill(future(q @ k.T), -math.inf).softmax(0),
+            "is reversed": lambda q, k: scaled(q, k).masked_fill(future(q @ k.T).T, -math.inf).softmax(-1),
+            "A score of 0 does not hide": lambda q, k: scaled(q, k).tril().softmax(-1),
+            "Queries and keys are swapped": lambda q, k: weights(k, q),
+            "softmax turns them into weights": lambda q, k: scaled(q, k).masked_fill(future(q @ k.T), -math.inf),
+            "so that every query meets every key": lambda q, k: q @ k / q.shape[1] ** 0.5,
             "has type list": lambda q, k: [],
-            "The vector at 0": lambda q, k: 0 * (q @ k.T),
         },
     ),
     "4.4": (
-        lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ (x @ w_v),
+        lambda q, k, v: weights(q, k) @ v,
         {
-            "use them to mix the values": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k),
-            "the tokens themselves": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x,
-            "The mask is missing": lambda x, w_q, w_k, w_v: (x @ w_q @ (x @ w_k).T / 2).softmax(-1) @ x @ w_v,
-            "The scale is missing": lambda x, w_q, w_k, w_v: weights(2 * x @ w_q, x @ w_k) @ x @ w_v,
-            "divided by √C": lambda x, w_q, w_k, w_v: weights(2 / 6**0.5 * x @ w_q, x @ w_k) @ x @ w_v,
-            "You mixed the keys": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k) @ x @ w_k,
-            "weights are transposed": lambda x, w_q, w_k, w_v: weights(x @ w_q, x @ w_k).T @ x @ w_v,
-            "The vector at 0": lambda x, w_q, w_k, w_v: 0 * x @ w_v,
+            "use them to mix the values": lambda q, k, v: weights(q, k),
+            "The mask is missing": lambda q, k, v: scaled(q, k).softmax(-1) @ v,
+            "The scale is missing": lambda q, k, v: weights(q, k, 1) @ v,
+            "Queries and keys are swapped": lambda q, k, v: weights(k, q) @ v,
+            "Queries and values are swapped": lambda q, k, v: weights(v, k) @ q,
+            "You mixed the keys": lambda q, k, v: weights(q, k) @ k,
+            "weights are transposed": lambda q, k, v: weights(q, k).T @ v,
+            "The values come last": lambda q, k, v: v @ weights(q, k),
+            "You added q": lambda q, k, v: q + weights(q, k) @ v,
+            "only zeros": lambda q, k, v: 0 * v,
         },
     ),
     "5.1": (
-        lambda z, n: split(z, n),
+        lambda x, n: torch.stack(x.chunk(n, 1)),
         {
-            "This is (T, H, D)": lambda z, n: z.view(5, n, 4),
-            "must be (H, T, D)": lambda z, n: z.view(5, n, 4).permute(2, 0, 1),
-            "mixes tokens": lambda z, n: z.view(n, 5, 4),
-            "in the wrong order": lambda z, n: split(z, n).flip(0),
-            "every H-th number": lambda z, n: z.view(5, 4, n).permute(2, 0, 1),
-            "must have shape (3, 5, 4)": lambda z, n: z,
-            "The vector at (0, 0)": lambda z, n: 0 * split(z, n),
+            "This is (T, H, D)": lambda x, n: x.view(len(x), n, -1),
+            "must be (H, T, D): heads first": lambda x, n: split(x, n).permute(2, 1, 0),
+            "mixes tokens": lambda x, n: x.view(n, len(x), -1),
+            "in the wrong order": lambda x, n: split(x, n).flip(0),
+            "every H-th number": lambda x, n: x.view(len(x), -1, n).permute(2, 0, 1),
+            "must have shape (3, 5, 4)": lambda x, n: x,
+            "wrong sign": lambda x, n: -split(x, n),
         },
     ),
     "5.2": (
-        lambda y: join(y),
+        lambda y: torch.cat(list(y), 1),
         {
             "This is (T, H, D)": lambda y: y.transpose(0, 1),
-            "each row must be one token": lambda y: y.reshape(5, 12),
-            "shuffled like cards": lambda y: y.permute(1, 2, 0).reshape(5, 12),
+            "each row must be one token": lambda y: y.reshape(y.shape[1], -1),
+            "shuffled like cards": lambda y: y.permute(1, 2, 0).flatten(1),
             "Put head 0 first": lambda y: join(y.flip(0)),
+            "view refuses": lambda y: y.transpose(0, 1).view(y.shape[1], -1),
             "must have shape (5, 12)": lambda y: y,
-            "The vector at 0": lambda y: 0 * join(y),
+            "wrong sign": lambda y: -join(y),
         },
     ),
     "5.3": (
-        lambda x, w, p, n: join(weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]) @ p,
+        many_heads,
         {
-            "Join them, then multiply": lambda x, w, p, n: weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2],
-            "the last matrix, is missing": lambda x, w, p, n: join(weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]),
-            "The mask is missing": lambda x, w, p, n: (
-                join((qkv(x, w, n)[0] @ qkv(x, w, n)[1].mT / 2).softmax(-1) @ qkv(x, w, n)[2]) @ p
-            ),
-            "You divided by √C": lambda x, w, p, n: (
-                join(weights(qkv(x, w, n)[0] * 3**-0.5, qkv(x, w, n)[1]) @ qkv(x, w, n)[2]) @ p
-            ),
-            "The scale is missing": lambda x, w, p, n: (
-                join(weights(2 * qkv(x, w, n)[0], qkv(x, w, n)[1]) @ qkv(x, w, n)[2]) @ p
-            ),
-            "one head of size C": lambda x, w, p, n: weights(*(x @ w).split(12, 1)[:2]) @ (x @ w)[:, 24:] @ p,
-            "without swapping the dimensions": lambda x, w, p, n: (
-                (weights(*qkv(x, w, n)[:2]) @ qkv(x, w, n)[2]).reshape(5, 12) @ p
-            ),
-            "Queries and keys are swapped": lambda x, w, p, n: (
-                join(weights(*qkv(x, w, n)[1::-1]) @ qkv(x, w, n)[2]) @ p
-            ),
-            "The vector at 0": lambda x, w, p, n: 0 * x,
+            "a reshape alone would mix tokens": lambda x, w, b, w2, b2, n: mixed(x, w, b, n),
+            "The last step is missing": lambda x, w, b, w2, b2, n: join(mixed(x, w, b, n)),
+            "The bias b_qkv is missing": lambda x, w, b, w2, b2, n: many_heads(x, w, 0, w2, b2, n),
+            "The bias b_out is missing": lambda x, w, b, w2, b2, n: many_heads(x, w, b, w2, 0, n),
+            "Both biases are missing": lambda x, w, b, w2, b2, n: many_heads(x, w, 0, w2, 0, n),
+            "The matrix w_out is missing": lambda x, w, b, w2, b2, n: join(mixed(x, w, b, n)) + b2,
+            "one head of size C": lambda x, w, b, w2, b2, n: many_heads(x, w, b, w2, b2, 1),
+            "without swapping the dimensions": lambda x, w, b, w2, b2, n: mixed(x, w, b, n).reshape(x.shape) @ w2 + b2,
+            "Queries and keys are swapped": lambda x, w, b, w2, b2, n: join(mixed(x, w, b, n, (1, 0, 2))) @ w2 + b2,
+            "and each head into q, k, and v": interleaved,
+            "Do not add x": lambda x, w, b, w2, b2, n: x + many_heads(x, w, b, w2, b2, n),
+            "parts of 3 columns": lambda x, w, b, w2, b2, n: thirds((x @ w + b).split(3, dim=-1)),
         },
     ),
     "5.4": (
@@ -423,31 +612,38 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         {
             "look at themselves": lambda weights: weights.diagonal(0, 1, 2).mean(-1),
             "no token sees the next one": lambda weights: weights.diagonal(1, 1, 2).mean(-1),
-            "You divided by T": lambda weights: torch.stack([weights[:, t, t - 1] for t in range(5)]).mean(0),
+            "You divided by T": lambda weights: torch.stack(
+                [weights[:, t, t - 1] for t in range(weights.shape[1])]
+            ).mean(0),
             "This is the sum": lambda weights: weights.diagonal(-1, 1, 2).sum(-1),
             "only the last token": lambda weights: weights[:, -1, -2],
-            "must have shape (3,)": lambda weights: weights.diagonal(-1, 1, 2),
-            "For each head, return the mean": lambda weights: weights[:, :, 0].mean(-1),
+            "These are all weights": lambda weights: weights.diagonal(-1, 1, 2),
+            "The result must be": lambda weights: weights[:, :, 0].mean(-1),
         },
     ),
     "6.1": (
-        lambda x, gain, bias: normed(x) * gain + bias,
+        lambda x, gain, bias: normed(x, 1e-5) * gain + bias,
         {
-            "Gain and bias are missing": lambda x, gain, bias: normed(x),
-            "The bias is missing": lambda x, gain, bias: normed(x) * gain,
-            "The gain is missing": lambda x, gain, bias: normed(x) + bias,
-            "over the tokens": lambda x, gain, bias: normed(x.T).T * gain + bias,
+            "Gain and bias are missing": lambda x, gain, bias: normed(x, 1e-5),
+            "The bias is missing": lambda x, gain, bias: normed(x, 1e-5) * gain,
+            "The gain is missing": lambda x, gain, bias: normed(x, 1e-5) + bias,
+            "Without the 1e-5": lambda x, gain, bias: normed(x, 0) * gain + bias,
+            "to the standard deviation. Add it to the variance": lambda x, gain, bias: (
+                (x - x.mean(-1, keepdim=True)) / (x.std(-1, correction=0, keepdim=True) + 1e-5) * gain + bias
+            ),
+            "over the tokens": lambda x, gain, bias: normed(x.T, 1e-5).T * gain + bias,
             "You divided by the variance": lambda x, gain, bias: (
                 (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5) * gain + bias
             ),
-            "Your variance divides by C − 1": lambda x, gain, bias: (
+            "Your variance divides by C − 1. Divide": lambda x, gain, bias: (
                 (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-5).sqrt() * gain + bias
             ),
             "did not subtract the mean": lambda x, gain, bias: (
                 x / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt() * gain + bias
             ),
             "Divide by the standard deviation, too": lambda x, gain, bias: (x - x.mean(-1, keepdim=True)) * gain + bias,
-            "The vector at 0": lambda x, gain, bias: x,
+            "Use keepdim=True": lambda x, gain, bias: (x - x.mean(-1)) * gain,
+            "without PyTorch's own": lambda x, gain, bias: torch.nn.functional.layer_norm(x, gain.shape, gain, bias),
         },
     ),
     "6.2": (
@@ -462,24 +658,34 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The first bias is missing": lambda x, a, b, c, d: gelu(x @ a) @ c + d,
             "before GELU, not after it": lambda x, a, b, c, d: (gelu(x @ a) + b) @ c + d,
             "Do not add x": lambda x, a, b, c, d: x + gelu(x @ a + b) @ c + d,
-            "The vector at 0": lambda x, a, b, c, d: x,
+            "does not depend on `w_up`": lambda x, a, b, c, d: x,
         },
     ),
     "6.3": (
-        lambda x, n1, at, n2, mlp: (x + at(n1(x))) + mlp(n2(x + at(n1(x)))),
+        lambda x, w, n: (y := x + attends(norms(x, w, 1), w, n)) + thinks(norms(y, w, 2), w),
         {
-            "The residual stream is missing": lambda x, n1, at, n2, mlp: mlp(n2(at(n1(x)))),
-            "This is post-norm": lambda x, n1, at, n2, mlp: n2(n1(x + at(x)) + mlp(n1(x + at(x)))),
-            "Attention and MLP read the same x": lambda x, n1, at, n2, mlp: x + at(n1(x)) + mlp(n2(x)),
-            "the output of attention is lost": lambda x, n1, at, n2, mlp: x + mlp(n2(x + at(n1(x)))),
-            "The norms are missing": lambda x, n1, at, n2, mlp: (x + at(x)) + mlp(x + at(x)),
-            "Attention comes first": lambda x, n1, at, n2, mlp: (x + mlp(n2(x))) + at(n1(x + mlp(n2(x)))),
-            "normalized the residual stream itself": lambda x, n1, at, n2, mlp: (
-                n2(n1(x) + at(n1(x))) + mlp(n2(n1(x) + at(n1(x))))
+            "The residual stream is missing": lambda x, w, n: thinks(norms(attends(norms(x, w, 1), w, n), w, 2), w),
+            "This is post-norm": lambda x, w, n: norms((y := norms(x + attends(x, w, n), w, 1)) + thinks(y, w), w, 2),
+            "Attention and MLP read the same x": lambda x, w, n: (
+                x + attends(norms(x, w, 1), w, n) + thinks(norms(x, w, 2), w)
             ),
-            "The two norms are swapped": lambda x, n1, at, n2, mlp: x + at(n2(x)) + mlp(n1(x + at(n2(x)))),
-            "The second line is missing": lambda x, n1, at, n2, mlp: x + at(n1(x)),
-            "The vector at 0": lambda x, n1, at, n2, mlp: x,
+            "the output of attention is lost": lambda x, w, n: (
+                x + thinks(norms(x + attends(norms(x, w, 1), w, n), w, 2), w)
+            ),
+            "The norms are missing": lambda x, w, n: (y := x + attends(x, w, n)) + thinks(y, w),
+            "Attention comes first": lambda x, w, n: (
+                (y := x + thinks(norms(x, w, 2), w)) + attends(norms(y, w, 1), w, n)
+            ),
+            "The two norms are swapped": lambda x, w, n: (
+                (y := x + attends(norms(x, w, 2), w, n)) + thinks(norms(y, w, 1), w)
+            ),
+            "Both norms use the weights of ln_1": lambda x, w, n: (
+                (y := x + attends(norms(x, w, 1), w, n)) + thinks(norms(y, w, 1), w)
+            ),
+            "The second line is missing": lambda x, w, n: x + attends(norms(x, w, 1), w, n),
+            "The first addition is missing": lambda x, w, n: (
+                (y := attends(norms(x, w, 1), w, n)) + thinks(norms(y, w, 2), w)
+            ),
         },
     ),
     "6.4": (
@@ -489,32 +695,30 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The norms are missing": lambda C: 12 * C * C + 9 * C,
             "There are two norms": lambda C: 12 * C * C + 11 * C,
             "The biases of the four": lambda C: 12 * C * C + 4 * C,
-            "attention has 4 C² weights": lambda C: 8 * C * C + 9 * C,
+            "It has 4 C² weights": lambda C: 8 * C * C + 9 * C,
             "from C to 3 C": lambda C: 10 * C * C + 11 * C,
             "The projection at the end": lambda C: 11 * C * C + 12 * C,
-            "not for C = 16": lambda C: 1330,
-            "Return a whole number": lambda C: 12.0 * C,
-            "but you returned 7": lambda C: 7,
+            "only for C = 10": lambda C: 1330,
+            "Return a whole number": lambda C: 12.5 * C,
+            "does not depend on `C`": lambda C: 7,
         },
     ),
     "7.1": (
-        lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids] + p[: ids.shape[1]])) @ t.T,
+        whole,
         {
-            "product with the token table": lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids] + p[:4])),
-            "The positions are missing": lambda ids, t, p, blocks, norm: norm(piled(blocks, t[ids])) @ t.T,
-            "The final norm is missing": lambda ids, t, p, blocks, norm: piled(blocks, t[ids] + p[:4]) @ t.T,
-            "not before them": lambda ids, t, p, blocks, norm: piled(blocks, norm(t[ids] + p[:4])) @ t.T,
-            "The blocks are missing": lambda ids, t, p, blocks, norm: norm(t[ids] + p[:4]) @ t.T,
-            "blocks are in the wrong order": lambda ids, t, p, blocks, norm: (
-                norm(piled(blocks[::-1], t[ids] + p[:4])) @ t.T
+            "product with the token table": lambda ids, w, n: whole(ids, w, n, head=lambda x, table: x),
+            "The positions are missing": lambda ids, w, n: whole(ids, w | {"wpe.weight": 0 * w["wpe.weight"]}, n),
+            "The final norm is missing": lambda ids, w, n: whole(ids, w, n, norm=False),
+            "The blocks are missing": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: []),
+            "blocks are in the wrong order": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: layers[::-1]),
+            "have the weights of the first": lambda ids, w, n: whole(
+                ids, w, n, blocks=lambda layers: [layers[0] for _ in layers]
             ),
-            "Only the last block": lambda ids, t, p, blocks, norm: norm(blocks[-1](t[ids] + p[:4])) @ t.T,
-            "already adds its input": lambda ids, t, p, blocks, norm: (
-                norm(piled([lambda x, b=b: x + b(x) for b in blocks], t[ids] + p[:4])) @ t.T
-            ),
-            "before softmax": lambda ids, t, p, blocks, norm: (norm(piled(blocks, t[ids] + p[:4])) @ t.T).softmax(-1),
-            "must have shape (2, 4, 6)": lambda ids, t, p, blocks, norm: t,
-            "The vector at (0, 0)": lambda ids, t, p, blocks, norm: 0 * t[ids] @ t.T,
+            "Only the first block": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: layers[:1]),
+            "Only the last block": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: layers[-1:]),
+            "work with one head": lambda ids, w, n: whole(ids, w, 1),
+            "before softmax": lambda ids, w, n: whole(ids, w, n).softmax(-1),
+            "Transpose it in the last step": lambda ids, w, n: whole(ids, w, n, head=lambda x, table: x @ table),
         },
     ),
     "7.2": (
@@ -527,9 +731,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "another 13 C": lambda v, p, c, n: all_parameters(v, p, c, n) - 13 * c * n,
             "you counted only one": lambda v, p, c, n: all_parameters(v, p, c, 1),
             "both a gain and a bias": lambda v, p, c, n: all_parameters(v, p, c, n) - c,
-            "not for other sizes": lambda v, p, c, n: 124_439_808,
+            "only for the smallest GPT-2": lambda v, p, c, n: 124_439_808,
             "Return a whole number": lambda v, p, c, n: 124.4,
-            "but you returned 7": lambda v, p, c, n: 7,
+            "does not depend on `vocab_size`": lambda v, p, c, n: 7,
         },
     ),
     "7.3": (
@@ -547,49 +751,55 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You divided by T": lambda logits, ids: (
                 torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="sum") / len(ids)
             ),
-            "Use log_softmax first": lambda logits, ids: -logits[range(5), ids[1:]].mean(),
-            "This is the mean of the probabilities": lambda logits, ids: logits.softmax(-1)[range(5), ids[1:]].mean(),
+            "Use log_softmax first": lambda logits, ids: -logits[range(len(ids) - 1), ids[1:]].mean(),
+            "This is the mean of the probabilities": lambda logits, ids: logits.softmax(-1)[
+                range(len(ids) - 1), ids[1:]
+            ].mean(),
             "logarithm of the mean probability": lambda logits, ids: (
-                -logits.softmax(-1)[range(5), ids[1:]].mean().log()
+                -logits.softmax(-1)[range(len(ids) - 1), ids[1:]].mean().log()
             ),
-            "over the tokens (dimension 0)": lambda logits, ids: -logits.log_softmax(0)[range(5), ids[1:]].mean(),
+            "over the tokens (dimension 0)": lambda logits, ids: (
+                -logits.log_softmax(0)[range(len(ids) - 1), ids[1:]].mean()
+            ),
             "This is in bits": lambda logits, ids: (
                 torch.nn.functional.cross_entropy(logits[:-1], ids[1:]) / math.log(2)
             ),
             "Return one number": lambda logits, ids: logits,
-            "The mean must be": lambda logits, ids: 17.0,
+            "but yours is 17": lambda logits, ids: 17.0,
         },
     ),
     "8.1": (
-        lambda rows: (rows[:, :-1], rows[:, 1:]),
+        lambda ids: [ids[:-1], ids[1:]],
         {
-            "Return two tensors": lambda rows: rows[:, :-1],
-            "cut off a row": lambda rows: (rows[:-1], rows[1:]),
-            "it has no answer": lambda rows: (rows, rows.roll(-1, 1)),
-            "Each question needs one answer": lambda rows: (rows, rows[:, 1:]),
-            "must have shape (2, 4)": lambda rows: (rows[:, :-2], rows[:, 2:]),
-            "is its own answer": lambda rows: (rows[:, :-1], rows[:, :-1]),
-            "Questions and answers are swapped": lambda rows: (rows[:, 1:], rows[:, :-1]),
-            "but it gives": lambda rows: (rows[:, :-1], rows[:, :-1] + 1),
-            "but not for seven": lambda rows: (rows[:, :4], rows[:, 1:5]),
+            "These are the inputs": lambda ids: ids[:-1],
+            "it has no target": lambda ids: (ids, ids.roll(-1)),
+            "leave it out of the inputs": lambda ids: (ids, ids[1:]),
+            "You shifted by two": lambda ids: (ids[:-2], ids[2:]),
+            "Each target is the token after its input: ids[1:]": lambda ids: (ids[:-1], ids[:-1]),
+            "Each input is the token before": lambda ids: (ids[1:], ids[1:]),
+            "Inputs and targets are swapped": lambda ids: (ids[1:], ids[:-1]),
+            "only for documents of five tokens": lambda ids: (ids[:4], ids[1:5]),
+            "and no batch": lambda ids: (ids[:, :-1], ids[:, 1:]),
         },
     ),
     "8.2": (
-        lambda logits, y: -at(logits.log_softmax(-1), y).mean(),
+        lambda logits, y: -logits.log_softmax(-1)[range(len(y)), y].mean(),
         {
             "one loss per token": lambda logits, y: -at(logits.log_softmax(-1), y),
             "The sign is wrong": lambda logits, y: at(logits.log_softmax(-1), y).mean(),
             "This is the sum": lambda logits, y: -at(logits.log_softmax(-1), y).sum(),
+            "by the size of the vocabulary": lambda logits, y: -at(logits.log_softmax(-1), y).sum() / logits.shape[1],
             "This is the mean probability": lambda logits, y: at(logits.softmax(-1), y).mean(),
             "Take −ln first, then the mean": lambda logits, y: -at(logits.softmax(-1), y).mean().log(),
             "in bits": lambda logits, y: -at(logits.softmax(-1), y).log2().mean(),
             "not probabilities yet": lambda logits, y: -at(logits, y).mean(),
-            "softmax over the tokens": lambda logits, y: -at(logits.log_softmax(1), y).mean(),
-            "softmax over the batch": lambda logits, y: -at(logits.log_softmax(0), y).mean(),
+            "softmax over the tokens": lambda logits, y: -at(logits.log_softmax(0), y).mean(),
             "the whole vocabulary": lambda logits, y: -logits.log_softmax(-1).mean(),
             "This is the entropy": lambda logits, y: -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean(),
-            "has type str": lambda logits, y: "1.5",
-            "For these logits": lambda logits, y: 3.0,
+            "not a float: training needs": lambda logits, y: -at(logits.log_softmax(-1), y).mean().item(),
+            "has no gradients": lambda logits, y: -at(logits.detach().log_softmax(-1), y).mean(),
+            "without PyTorch's own": torch.nn.functional.cross_entropy,
+            "Return one number": lambda logits, y: "1.5",
         },
     ),
     "8.3": (
@@ -610,7 +820,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "moved the weight by the slope": lambda w, g, s, lr, m: (w - lr * g, m * s + g),
             "moved the weight by the old speed": lambda w, g, s, lr, m: (w - lr * s, m * s + g),
             "has not changed": lambda w, g, s, lr, m: (w, m * s + g),
-            "The new weight must be": lambda w, g, s, lr, m: (w * w, m * s + g),
+            "The new weight must be": lambda w, g, s, lr, m: (w * w - lr * (m * s + g), m * s + g),
         },
     ),
     "8.4": (
@@ -636,6 +846,40 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "must have shape (2, 2)": lambda gs, most: [g.flatten() for g in gs],
         },
     ),
+    "8.5": (
+        step,
+        {
+            "Gradients add up": lambda d, w, n, o: step(d, w, n, Unlike(o, zero_grad=False)),
+            "The weights stay as they are": lambda d, w, n, o: step(d, w, n, Unlike(o, step=False)),
+            "after computing them": lambda d, w, n, o: step(d, w, n, o, zero_late=True),
+            "There are no gradients": lambda d, w, n, o: (o.zero_grad(), o.step(), mean_loss(d, w, n).item())[2],
+            "before there are new gradients": lambda d, w, n, o: (
+                o.zero_grad(),
+                o.step(),
+                (loss := mean_loss(d, w, n)).backward(),
+                loss.item(),
+            )[3],
+            "more than one step": lambda d, w, n, o: sum(step([ids], w, n, o) for ids in d) / len(d),
+            "the documents' means": lambda d, w, n, o: step(
+                d, w, n, o, lambda d, w, n: torch.stack([mean_loss([ids], w, n) for ids in d]).mean()
+            ),
+            "added up the documents' losses": lambda d, w, n, o: step(
+                d, w, n, o, lambda d, w, n: sum(mean_loss([ids], w, n) for ids in d)
+            ),
+            "Only the first document": lambda d, w, n, o: step(d[:1], w, n, o),
+            "loss.item()": lambda d, w, n, o: torch.tensor(step(d, w, n, o)),
+            "computed after the step": lambda d, w, n, o: (step(d, w, n, o), mean_loss(d, w, n).item())[1],
+            "only has to copy": lambda d, w, n, o: step(
+                d,
+                w,
+                n,
+                o,
+                lambda d, w, n: torch.nn.functional.cross_entropy(
+                    torch.cat([my_gpt2.gpt2(ids[:-1], w, n) for ids in d]), torch.cat([ids[:-1] for ids in d])
+                ),
+            ),
+        },
+    ),
     "9.1": (
         lambda logits, t: (logits / t).softmax(-1) if t else one(logits, [int(logits.argmax())]),
         {
@@ -643,59 +887,93 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "had no effect": lambda logits, t: logits.softmax(-1),
             "You divided the probabilities": lambda logits, t: logits.softmax(-1) / t,
             "One step is missing: softmax": lambda logits, t: logits / t,
-            "you divided by 0": lambda logits, t: (logits / torch.tensor(t)).softmax(-1),
-            "and all others 0": lambda logits, t: (logits / max(t, 0.25)).softmax(-1),
+            "At temperature 0, you divided by 0": lambda logits, t: (logits / torch.tensor(t)).softmax(-1),
+            "Nothing can be divided by 0": lambda logits, t: (logits * (1 / t)).softmax(-1),
+            "and not its ID": lambda logits, t: (logits / t).softmax(-1) if t else logits.argmax(),
+            "each got a half": lambda logits, t: (
+                (logits / t).softmax(-1) if t else one(0 * logits, (logits == logits.max()).nonzero()[:, 0].tolist())
+            ),
+            "exp of the divided logits is too large": lambda logits, t: (
+                (logits / t).exp() / (logits / t).exp().sum() if t else one(logits, [int(logits.argmax())])
+            ),
             "Return a tensor of shape (6,)": lambda logits, t: logits.max(),
-            "the largest probability must be": lambda logits, t: logits.softmax(-1) ** 4,
         },
     ),
     "9.2": (
-        lambda logits, k: one(logits, (logits >= logits.topk(k).values[-1]).nonzero()[:, 0].tolist()),
+        lambda logits, k: torch.where(logits >= logits.sort().values[-k], logits, -math.inf),
         {
-            "no longer add up to 1": lambda logits, k: logits.softmax(-1) * (one(logits, [1, 3, 5]) > 0),
-            "A logit of 0 does not": lambda logits, k: (logits * (one(logits, [1, 3, 5]) > 0)).softmax(-1),
-            "the k smallest": lambda logits, k: one(logits, (-logits).topk(k).indices.tolist()),
-            "the first k in the list": lambda logits, k: one(logits, list(range(k))),
-            "one too many": lambda logits, k: one(logits, logits.topk(k + 1).indices.tolist()),
-            "one too few": lambda logits, k: one(logits, logits.topk(k - 1).indices.tolist()),
-            "Nothing was cut": lambda logits, k: logits.softmax(-1),
-            "One step is missing": lambda logits, k: logits.masked_fill(one(logits, [1, 3, 5]) == 0, -math.inf),
-            "only the k probabilities": lambda logits, k: logits.topk(k).values.softmax(-1),
-            "Keep their proportions": lambda logits, k: one(0 * logits, [1, 3, 5]),
-            "you kept exactly 2 tokens": lambda logits, k: one(logits, logits.topk(k).indices.tolist()),
-            "you dropped the tokens that tie": lambda logits, k: one(
-                logits, (logits > logits.topk(k + 1).values[-1]).nonzero()[:, 0].tolist()
+            "These are probabilities": lambda logits, k: kept(logits, k).softmax(-1),
+            "A logit of 0 does not": lambda logits, k: torch.where(logits >= logits.sort().values[-k], logits, 0.0),
+            "the first k in the list": lambda logits, k: logits.masked_fill(torch.arange(len(logits)) >= k, -math.inf),
+            "one too many": lambda logits, k: kept(logits, min(k + 1, len(logits))),
+            "one too few": lambda logits, k: logits.masked_fill(logits <= logits.topk(k).values[-1], -math.inf),
+            "Nothing was cut": lambda logits, k: logits,
+            "only the k largest": lambda logits, k: logits.topk(k).values,
+            "you kept exactly two tokens": lambda logits, k: torch.full_like(logits, -math.inf).index_copy(
+                0, logits.topk(k).indices, logits.topk(k).values
             ),
-            "tokens 0, 2, 3, and 4 must stay in": lambda logits, k: one(
-                logits, (logits >= (logits.topk(k).values[-1] if len(logits) == 6 else 0)).nonzero()[:, 0].tolist()
-            ),
+            "Compare with the k-th largest": lambda logits, k: logits.masked_fill(logits < logits.max(), -math.inf),
+            "You cut the largest": lambda logits, k: logits.masked_fill(logits >= logits.topk(k).values[-1], -math.inf),
         },
     ),
     "9.3": (
-        lambda logits, p: one(logits, nucleus(logits, p)),
+        lambda q, p: cut(q, nucleus(q, p)),
         {
-            "The last token is missing": lambda logits, p: one(logits, nucleus(logits, p)[:-1]),
-            "Divide by the sum": lambda logits, p: logits.softmax(-1) * (one(logits, nucleus(logits, p)) > 0),
-            "kept one too many": lambda logits, p: one(logits, [0, *nucleus(logits, p)]),
-            "the index of its token": lambda logits, p: one(logits, nucleus(logits, p)).sort(descending=True).values,
-            "You kept the smallest": lambda logits, p: one(logits, [0, 2, 3, 4, 5]),
-            "unsorted probabilities": lambda logits, p: one(logits, [0, 1, 2, 3]),
-            "Nothing was cut": lambda logits, p: logits.softmax(-1),
-            "At least one always stays in": lambda logits, p: one(logits, nucleus(logits, max(p, 0.8))),
-            "in their proportions": lambda logits, p: one(0 * logits, nucleus(logits, p)),
+            "The token that reaches p is missing": lambda q, p: cut(q, nucleus(q, p)[:-1]),
+            "Divide by the sum": lambda q, p: q * (cut(q, nucleus(q, p)) > 0),
+            "Stop as soon as": lambda q, p: cut(q, q.sort(descending=True).indices[: len(nucleus(q, p)) + 1].tolist()),
+            "the place of its token": lambda q, p: cut(q, nucleus(q, p)).sort(descending=True).values,
+            "sorted the smallest first": lambda q, p: cut(q, smallest(q, p)),
+            "When the sum is exactly p": lambda q, p: cut(
+                q, [i for i in q.argsort(descending=True).tolist() if float(q[q > q[i]].sum()) <= p]
+            ),
+            "Nothing was cut": lambda q, p: q,
+            "You divided by p": lambda q, p: q * (cut(q, nucleus(q, p)) > 0) / p,
+            "You took the softmax of probabilities": lambda q, p: cut(q.softmax(-1), nucleus(q.softmax(-1), p)),
         },
     ),
     "9.4": (
-        lambda p, number: int((p.cumsum(0) <= number).sum()),
+        lambda q, number: int(torch.searchsorted(q.double().cumsum(0), number * float(q.double().sum()), right=True)),
         {
-            "the most likely token": lambda p, number: int(p.argmax()),
-            "Token 0 ends": lambda p, number: int((p.cumsum(0) < number).sum()),
-            "must never be drawn": lambda p, number: 1 if number == 0.25 else int((p.cumsum(0) <= number).sum()),
-            "too far": lambda p, number: (1, 2, 3, 4)[(0.1, 0.25, 0.6, 0.9).index(number)],
-            "too early": lambda p, number: (0, 1, 2, 2)[(0.1, 0.25, 0.6, 0.9).index(number)],
-            "from the end": lambda p, number: 3 - int((p.flip(0).cumsum(0) <= number).sum()),
-            "Return the index": lambda p, number: p,
-            "give 0, 2, 2, 3, not": lambda p, number: 9,
+            "You took the likeliest": lambda q, number: int(q.argmax()),
+            "Token 0 ends": lambda q, number: int((q.cumsum(0) < number).sum()),
+            "too far": lambda q, number: int((q.cumsum(0) <= number).sum()) + 1,
+            "too early. Return": lambda q, number: int((q.cumsum(0) <= number).sum()) - 1,
+            "that are larger than the number": lambda q, number: int((q.cumsum(0) > number).sum()),
+            "with the probabilities themselves": lambda q, number: int((q <= number).sum()),
+            "These are the running sums": lambda q, number: q.cumsum(0),
+            "a hair below 1": lambda q, number: int((q.double().cumsum(0) <= number).sum()),
+            "Add them up in float64": lambda q, number: int((q.cumsum(0) <= number * q.sum()).sum()),
+            "Return the ID of a token, a whole number": lambda q, number: "a",
+        },
+    ),
+    "9.5": (
+        writes,
+        {
+            "You also yield `end`": lambda ids, predict, choose, end, context: [
+                *writes(ids, predict, choose, end, context),
+                end,
+            ],
+            "for which a model has no positions": lambda ids, predict, choose, end, context: writes(
+                ids, predict, choose, end, 1000
+            ),
+            "gets the first `context` IDs": lambda ids, predict, choose, end, context: writes(
+                ids, lambda read: predict(torch.tensor(read.tolist()[:context])), choose, end, 1000
+            ),
+            "by the logits of the first token": lambda ids, predict, choose, end, context: writes(
+                ids, lambda read: predict(read)[:1], choose, end, context
+            ),
+            "You yield the given IDs, too": lambda ids, *rest: [*ids, *writes(ids, *rest)],
+            "never appended": lambda ids, predict, choose, end, context: writes(
+                ids, lambda read: predict(torch.tensor(ids[-context:])), choose, end, context
+            ),
+            "changes its argument `ids` in place": writes_in_place,
+            "Turn the list into a tensor": lambda ids, predict, choose, end, context: writes(
+                ids, lambda read: predict(read.tolist()), choose, end, context
+            ),
+            "There is no batch here": lambda ids, predict, choose, end, context: writes(
+                ids, lambda read: predict(read[None]), choose, end, context
+            ),
         },
     ),
     "10.1": (
@@ -980,20 +1258,18 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "15.1": (
         lambda parts, rank: merged_once(parts, rank),
         {
-            "the first possible pair": lambda parts, rank: ["ba", "n", "a", "n", "a"],
-            "merged every occurrence": lambda parts, rank: ["b", "an", "an", "a"],
-            "the last occurrence": lambda parts, rank: ["b", "a", "n", "an", "a"],
-            "learned last": lambda parts, rank: ["b", "a", "na", "n", "a"],
-            "You did two merges": lambda parts, rank: ["ban", "a", "n", "a"],
-            "You did every merge": lambda parts, rank: ["b", "an", "ana"],
-            "Nothing was merged": lambda parts, rank: parts,
-            "only for banana": lambda parts, rank: (
-                merged_once(parts, rank) if "n" in parts or len(parts) < 3 else ["ab", "c", "a", "b"]
+            "the first possible pair": lambda parts, rank: merged_once(parts, dict.fromkeys(rank, 0)),
+            "merged every occurrence": lambda parts, rank: (
+                merged(parts, p := min(known, key=rank.get), "".join(p))
+                if (known := [p for p in pairwise(parts) if p in rank])
+                else parts
             ),
-            "If no pair is in": lambda parts, rank: merged_once(parts, rank) if len(parts) > 2 else ["".join(parts)],
-            "A single part": lambda parts, rank: merged_once(parts, rank) if len(parts) > 1 else [],
-            "has type str": lambda parts, rank: "banana",
-            "but you returned": lambda parts, rank: [*parts, "x"],
+            "learned last": lambda parts, rank: merged_once(parts, {p: -r for p, r in rank.items()}),
+            "You did two merges": lambda parts, rank: merged_once(merged_once(parts, rank), rank),
+            "Nothing was merged": lambda parts, rank: parts,
+            "If no pair is in": lambda parts, rank: min(rank[p] for p in pairwise(parts) if p in rank),
+            "This is a string": lambda parts, rank: "".join(parts),
+            "but yours is": lambda parts, rank: [*parts, "x"],
         },
     ),
     "15.2": (
@@ -1015,6 +1291,26 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "is square": lambda name, shape: len(shape) == 2 and "c_" in name and shape[0] != shape[1],
             "belongs to a linear layer, whose": lambda name, shape: False,
             "Return True or False": lambda name, shape: "yes",
+        },
+    ),
+    "15.4": (
+        my_gpt2.read_tensors,
+        {
+            "Add 8 and its length": lambda data: tensors_in(data, start=0),
+            "not at 8": lambda data: tensors_in(data, start=8),
+            "The shape is missing": lambda data: {name: t.flatten() for name, t in tensors_in(data).items()},
+            "The shapes are reversed": lambda data: {
+                name: t.reshape(t.shape[::-1]) for name, t in tensors_in(data).items()
+            },
+            "return tensors in float32": lambda data: {
+                name: tensor.to({"F16": torch.float16, "F32": torch.float32}[entries(data)[name]["dtype"]])
+                for name, tensor in tensors_in(data).items()
+            },
+            "only the tensors": lambda data: list(tensors_in(data).values()),
+            "The numbers are not text": lambda data: data.decode(),
+            "`__metadata__` is not a tensor": lambda data: {
+                name: entry["data_offsets"] for name, entry in entries(data).items()
+            },
         },
     ),
 }
