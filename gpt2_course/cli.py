@@ -1,4 +1,4 @@
-"""The command line: `gpt2-course train · generate · chat · tokenize · evaluate · export`."""
+"""The command line: `gpt2-course start · check · train · generate · chat · tokenize · evaluate · export`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
 from shlex import quote
@@ -19,6 +21,10 @@ import numpy as np
 import torch
 import tyro
 
+from gpt2_course.bricks import start
+from gpt2_course.bricks.checking import Checker, Result, student_files, without_network, write_report
+from gpt2_course.bricks.hints import HINTS
+from gpt2_course.bricks.source import FILE, NAMES
 from gpt2_course.data import (
     DataSpec,
     TokenStream,
@@ -390,8 +396,128 @@ class Export:
         return size
 
 
-Command = Train | Generate | Chat | Tokenize | Evaluate | Export
+@dataclass(frozen=True)
+class Start:
+    """Write my_gpt2.py, the file in which you build your own GPT-2, brick by brick.
+
+    It contains every function with its task, and you write the code. A model and some documents are put beside it. A
+    file that is already there is never overwritten.
+    """
+
+    folder: tyro.conf.Positional[Path] = Path()
+    """Where to write it."""
+
+    def run(self) -> None:
+        written = start(self.folder)
+        file = self.folder / FILE
+        print(f"{'Wrote' if file in written else 'Kept'} {file}.")
+        print(f"Open it in an editor, write the first function, and check it:\n  gpt2-course check {quote(str(file))}")
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check the bricks in my_gpt2.py: which are right, which are not and why, and what comes next.
+
+    The file is run in a process of its own, with a time limit. Returns 0 only if everything is right.
+    """
+
+    file: tyro.conf.Positional[Path] = Path(FILE)
+    """my_gpt2.py, a notebook, or for --report, a folder of such files."""
+    watch: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Check again whenever the file is saved."""
+    only: str = ""
+    """Check one exercise only, such as 4.3."""
+    hint: str = ""
+    """Show a hint for an exercise, such as 4.3, and check nothing."""
+    report: str = ""
+    """Write the results to this file: grades.json, or grades.csv for a table with one row per exercise."""
+
+    def run(self) -> int:
+        for number in filter(None, (self.only, self.hint)):
+            if number not in NAMES and (number == self.hint or self.file.suffix != ".ipynb"):
+                raise ValueError(f"There is no brick {number}. Choose from {', '.join(NAMES)}.")
+        if self.hint:
+            print(HINTS[NAMES[self.hint]])
+            return 0
+        if not self.file.exists():
+            raise FileNotFoundError(f"There is no {self.file}: write it with gpt2-course start.")
+        if self.file.is_dir() and not self.report:
+            raise ValueError(
+                f"{self.file} is a folder: name a file, or give --report grades.csv to grade all files in it."
+            )
+        if self.report and Path(self.report).suffix not in (".json", ".csv"):
+            raise ValueError(f"--report must name a .json or .csv file, not {self.report!r}.")
+        with Checker() as checker:
+            if self.report:
+                return self._report(checker)
+            right = self._show(checker)
+            while self.watch:
+                checker.prepare()
+                self._wait_for_change()
+                print(f"\n---- {datetime.now():%H:%M:%S} ----")
+                right = self._show(checker)
+        return 0 if right else 1
+
+    def _show(self, checker: Checker) -> bool:
+        """Check the file and print the results; return whether all are right."""
+        results = []
+        for result in checker.check(self.file, self.only):
+            print(f"{result}", flush=True)
+            results.append(result)
+        if not results:
+            raise ValueError(f"{self.file} contains no exercise to check.")
+        todo = [result for result in results if result.state != "correct"]
+        print(f"\n{len(results) - len(todo)} of {len(results)} right. ", end="")
+        if todo:
+            print(f"Next: {todo[0].number} {todo[0].name}. For a hint: gpt2-course check --hint {todo[0].number}")
+        elif not self.only:
+            print(f'Your GPT-2 is whole. Let it write: python {quote(str(self.file))} "Once upon a time"')
+        else:
+            print()
+        return not todo
+
+    def _wait_for_change(self) -> None:
+        """Return when the file is saved. Looking at it twice a second costs nothing."""
+        before = _saved_at(self.file)
+        while _saved_at(self.file) in (before, None):
+            time.sleep(0.3)
+
+    def _report(self, checker: Checker) -> int:
+        found = {str(file): _graded(checker, file, self.only) for file in student_files(self.file)}
+        if not found:
+            raise FileNotFoundError(f"There are no Python files or notebooks in {self.file}.")
+        write_report(Path(self.report), found)
+        for file, results in found.items():
+            print(f"{file}: {sum(result.state == 'correct' for result in results)} of {len(results)} right")
+        network = "without" if without_network() else "with"
+        print(f"Wrote {self.report}. The files were run {network} access to the network.")
+        return 0 if all(results and _all_right(results) for results in found.values()) else 1
+
+
+def _all_right(results: list[Result]) -> bool:
+    return all(result.state == "correct" for result in results)
+
+
+def _saved_at(file: Path) -> int | None:
+    """When a file was last saved; None while an editor is replacing it."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _graded(checker: Checker, file: Path, only: str) -> list[Result]:
+    """The results of a file; one that says why, if the file cannot be read at all."""
+    try:
+        return list(checker.check(file, only))
+    except (OSError, ValueError) as error:
+        return [Result("", "", "not right yet", str(error))]
+
+
+Command = Start | Check | Train | Generate | Chat | Tokenize | Evaluate | Export
 COMMANDS: dict[str, type[Command]] = {
+    "start": Start,
+    "check": Check,
     "train": Train,
     "generate": Generate,
     "chat": Chat,
@@ -408,7 +534,7 @@ def overview() -> str:
         [
             "usage: gpt2-course COMMAND [OPTIONS]",
             "",
-            "Build your own GPT-2: train it on a text, let it write, measure it.",
+            "Build your own GPT-2: write it brick by brick, train it on a text, let it write, measure it.",
             "",
             *lines,
             "",
@@ -463,6 +589,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name == "train":
             options["default"] = Train(_train_defaults(rest))
         command = tyro.cli(COMMANDS[name], prog=f"gpt2-course {name}", args=rest, **options)
+        if isinstance(command, Check):
+            return command.run()
         command.run()
         return 0
     except KeyboardInterrupt:

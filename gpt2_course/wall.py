@@ -7,8 +7,8 @@ bricks before it, so adding a chapter at the end changes no other notebook.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 # part → (its color, file of each chapter → what its brick says)
 # Colors: Okabe & Ito (2008), darkened where white text would have a contrast below 4.5 to 1.
@@ -60,6 +60,7 @@ class Wall:
 
     bricks: tuple[Brick, ...]
     laid: tuple[int, ...]
+    studs: Mapping[int, Sequence[bool]] = field(default_factory=dict)  # by chapter: which of its studs are in color
 
     @property
     def label(self) -> str:
@@ -99,13 +100,15 @@ class Wall:
 
     def _drawn(self, brick: Brick, left: float, top: float, width: float) -> str:
         laid = brick.number in self.laid
-        paint = f'fill="{brick.color}"' if laid else 'fill="currentColor" fill-opacity=".06"'
+        color, gray = f'fill="{brick.color}"', 'fill="currentColor" fill-opacity=".06"'
+        paint = color if laid else gray
         line = 'stroke="currentColor" stroke-opacity=".35"'
-        studs = round(width / 60)
+        studs = self.studs.get(brick.number, [laid] * round(width / 60))
+        stud = min(24, round(width / len(studs)) - 4)
         shapes = "".join(
-            f'<rect x="{left + width * (i + 0.5) / studs - 12:.1f}" y="{top - STUD + 4}" width="24" height="{STUD}" '
-            f'rx="2" {paint} {line}/>'
-            for i in range(studs)
+            f'<rect x="{left + width * (i + 0.5) / len(studs) - stud / 2:.1f}" y="{top - STUD + 4}" width="{stud}" '
+            f'height="{STUD}" rx="2" {color if colored else gray} {line}/>'
+            for i, colored in enumerate(studs)
         )
         place = f'x="{left + 1.5:.1f}" y="{top + 4}" width="{width - 3:.1f}" height="{ROW - 6}" rx="4"'
         shapes += f"<rect {place} {paint} {line}/>"
@@ -122,12 +125,15 @@ class Wall:
         return self.label
 
 
-def wall(chapter: int | None = None, laid: Iterable[int] | None = None) -> Wall:
+def wall(
+    chapter: int | None = None, laid: Iterable[int] | None = None, studs: Mapping[int, Sequence[bool]] | None = None
+) -> Wall:
     """The wall as it stands after a chapter; the whole wall if None.
 
     Args:
         chapter: number of the last chapter whose brick is drawn.
         laid: numbers of the chapters whose bricks are in color; all of those drawn if None. The others are gray.
+        studs: for a chapter, how many studs its brick has, and which of them are in color.
 
     Raises:
         ValueError: there is no such chapter.
@@ -138,4 +144,4 @@ def wall(chapter: int | None = None, laid: Iterable[int] | None = None) -> Wall:
             raise ValueError(f"There is no chapter {number}; chapters go from {numbers[0]} to {numbers[-1]}.")
     bricks = BRICKS if chapter is None else BRICKS[: numbers.index(chapter) + 1]
     in_color = [brick.number for brick in bricks] if laid is None else sorted(set(laid))
-    return Wall(tuple(bricks), tuple(in_color))
+    return Wall(tuple(bricks), tuple(in_color), studs or {})

@@ -13,7 +13,7 @@ import math
 import random
 import re
 import time
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import torch
@@ -133,16 +133,14 @@ def block(x, w, n_heads):
     """One layer: attention adds to x (T, C) what it finds in a normalized copy of x, then the MLP does the same.
 
     `w` is a dictionary of weights: w["ln_1.weight"] and w["ln_1.bias"] for the norm before attention, then
-    "attn.c_attn.…" (queries, keys, and values), "attn.c_proj.…", "ln_2.…", "mlp.c_fc.…" (up), and "mlp.c_proj.…" (down).
+    "attn.c_attn.…" (queries, keys, values), "attn.c_proj.…", "ln_2.…", "mlp.c_fc.…" (up), and "mlp.c_proj.…" (down).
     """
     normed = layer_norm(x, w["ln_1.weight"], w["ln_1.bias"])
     x = x + attention(
         normed, w["attn.c_attn.weight"], w["attn.c_attn.bias"], w["attn.c_proj.weight"], w["attn.c_proj.bias"], n_heads
     )
     normed = layer_norm(x, w["ln_2.weight"], w["ln_2.bias"])
-    return x + mlp(
-        normed, w["mlp.c_fc.weight"], w["mlp.c_fc.bias"], w["mlp.c_proj.weight"], w["mlp.c_proj.bias"]
-    )
+    return x + mlp(normed, w["mlp.c_fc.weight"], w["mlp.c_fc.bias"], w["mlp.c_proj.weight"], w["mlp.c_proj.bias"])
 
 
 def gpt2(ids, weights, n_heads):
@@ -253,7 +251,8 @@ def read_tensors(data):
         if name != "__metadata__":
             first, last = entry["data_offsets"]
             numbers = torch.frombuffer(
-                bytearray(data[start + first : start + last]), dtype={"F16": torch.float16, "F32": torch.float32}[entry["dtype"]]
+                bytearray(data[start + first : start + last]),
+                dtype={"F16": torch.float16, "F32": torch.float32}[entry["dtype"]],
             )
             tensors[name] = numbers.float().view(entry["shape"])
     return tensors
@@ -299,7 +298,9 @@ class Tokenizer:
 def layers(weights):
     """For each layer a dictionary of its weights, without "h.0." and so on in front of their names."""
     numbers = sorted({int(name.split(".")[1]) for name in weights if name.startswith("h.")})
-    return [{name.removeprefix(f"h.{n}."): w for name, w in weights.items() if name.startswith(f"h.{n}.")} for n in numbers]
+    return [
+        {name.removeprefix(f"h.{n}."): w for name, w in weights.items() if name.startswith(f"h.{n}.")} for n in numbers
+    ]
 
 
 def load(folder):
@@ -319,17 +320,108 @@ def tell(prompt, weights, n_heads, tokenizer, temperature=0.8, k=None, p=1.0, se
         number = torch.rand(1, dtype=torch.float64, generator=numbers).item()
         return draw(probabilities if p == 1 else top_p(probabilities, p), number)
 
-    ids = tokenizer.encode(prompt)
+    ids = tokenizer.encode(prompt) or [tokenizer.end]  # every training text begins after this token
     context = len(weights["wpe.weight"])
-    new = []
+    new = []  # ids whose text is not shown yet
     print(prompt, end="", flush=True)
     with torch.no_grad():
-        for i in generate(ids, lambda ids: gpt2(ids, weights, n_heads), choose, tokenizer.end, context):
-            before = tokenizer.decode(new)
+        for i in islice(generate(ids, lambda ids: gpt2(ids, weights, n_heads), choose, tokenizer.end, context), limit):
             new.append(i)
             text = tokenizer.decode(new)
             if not text.endswith("\ufffd"):  # half a character
-                print(text[len(before):], end="", flush=True)
-            if len(new) == limit:
-                break
+                print(text, end="", flush=True)
+                new = []
     print()
+
+
+# ---- training a small model from scratch -------------------------------------------------------------------------
+
+LAYERS, HEADS, CHANNELS = 2, 4, 128
+BATCH, LEARNING_RATE = 8, 4e-3
+STEPS, SECONDS = 1500, 120  # training ends after these steps, or on a slow computer after this time
+HELD_OUT = 100  # documents to measure the loss with; the model never learns from them
+
+
+def new_weights(vocabulary, context):
+    """Small random numbers for a model that has learned nothing."""
+    C = CHANNELS
+    shapes = {"wte.weight": (vocabulary, C), "wpe.weight": (context, C)}
+    for n in range(LAYERS):
+        shapes |= {f"h.{n}.attn.c_attn.weight": (C, 3 * C), f"h.{n}.attn.c_proj.weight": (C, C)}
+        shapes |= {f"h.{n}.mlp.c_fc.weight": (C, 4 * C), f"h.{n}.mlp.c_proj.weight": (4 * C, C)}
+    weights = {name: torch.randn(shape) * 0.05 for name, shape in shapes.items()}
+    for name in [name for name in shapes if name.startswith("h.")]:
+        weights[name.replace("weight", "bias")] = torch.zeros(shapes[name][1])
+    for norm in ["ln_f", *(f"h.{n}.ln_{i}" for n in range(LAYERS) for i in (1, 2))]:
+        weights |= {f"{norm}.weight": torch.ones(C), f"{norm}.bias": torch.zeros(C)}
+    return {name: w.requires_grad_() for name, w in weights.items()}
+
+
+def measure(documents, weights):
+    """The mean loss over all tokens of some documents."""
+    with torch.no_grad():
+        pairs = [shift(ids) for ids in documents]
+        losses = [cross_entropy(gpt2(inputs, weights, HEADS), targets) * len(targets) for inputs, targets in pairs]
+    return (sum(losses) / sum(len(targets) for _, targets in pairs)).item()
+
+
+def train(seed=0):
+    """Train a small model on questions about Tiny World, and show how close it comes to the floor.
+
+    Tiny World is written by dice, so the probability of every document is known. Its −ln is what the document costs a
+    perfect model, in nats, and the mean over the held-out tokens is the floor: no model can get below it.
+    """
+    torch.manual_seed(seed)
+    dice = random.Random(seed)
+    tokenizer = Tokenizer(HERE / "tiny-world")
+    lines = (HERE / "tiny-world.jsonl").read_text("utf-8").splitlines()
+    read = [json.loads(line) for line in lines]
+    documents = [torch.tensor([tokenizer.end, *tokenizer.encode(d["text"]), tokenizer.end]) for d in read]
+    held_out, known = documents[:HELD_OUT], documents[HELD_OUT:]
+    floor = sum(d["nats"] for d in read[:HELD_OUT]) / sum(len(ids) - 1 for ids in held_out)
+    weights = new_weights(len(tokenizer.theirs) + 1, max(map(len, documents)))
+    optimizer = torch.optim.AdamW(weights.values(), betas=(0.9, 0.95), weight_decay=0.01)
+    print(f"Learning from {len(known):,} documents. The floor, a perfect model's loss: {floor:.2f} nats per token.")
+    started, step, done, shown = time.monotonic(), 0, 0, -1
+    while True:
+        if done >= 1 or int(20 * done) > shown:
+            shown = int(20 * done)
+            loss = measure(held_out, weights)
+            print(f"step {step:5}   {loss:.2f} nats per token   {'█' * round(6 * (loss - floor))}▏", flush=True)
+        if done >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min(1, (step + 1) / 50) * (1 - done)
+        training_step(dice.sample(known, BATCH), weights, HEADS, optimizer)
+        step += 1
+        done = max(step / STEPS, (time.monotonic() - started) / SECONDS)
+    if loss < floor - 0.01:
+        ids = held_out[0][:-1]
+        early = ids[: len(ids) // 2]
+        causal = torch.allclose(gpt2(early, weights, HEADS), gpt2(ids, weights, HEADS)[: len(early)], atol=1e-3)
+        why = "shift or cross_entropy does not ask for the next token" if causal else "your attention sees the answer"
+        print(f"{loss:.2f} nats per token is below the floor of {floor:.2f}: {why}.")
+    tell("", weights, HEADS, tokenizer, seed=seed)
+    return loss, floor
+
+
+def main():
+    parser = argparse.ArgumentParser(description="GPT-2, brick by brick: continue a text, or train a small model.")
+    parser.add_argument("prompt", nargs="?", default="Once upon a time", help="the text to continue")
+    parser.add_argument("--train", action="store_true", help="train a small model for about two minutes instead")
+    parser.add_argument("--model", type=Path, default=HERE / "tiny-world", help="the folder of a GPT-2")
+    parser.add_argument("--temperature", type=float, default=0.8, help="0 always takes the likeliest token")
+    parser.add_argument("--top-k", type=int, help="choose among the k likeliest tokens only")
+    parser.add_argument(
+        "--top-p", type=float, default=1.0, help="choose among the likeliest that have this probability"
+    )
+    parser.add_argument("--seed", type=int, help="the same seed gives the same text")
+    given = parser.parse_args()
+    if given.train:
+        train(given.seed or 0)
+    else:
+        tell(given.prompt, *load(given.model), given.temperature, given.top_k, given.top_p, given.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gpt2_course.exercises.borrowing import borrowed
+from gpt2_course.bricks.laying import lay_if_brick
 from gpt2_course.exercises.progress import remember_solved
 from gpt2_course.exercises.registry import EXERCISES, Exercise
 from gpt2_course.exercises.tensors import Difference, described, plain
@@ -48,7 +49,7 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
     Args:
         number: the exercise, such as "1.2".
         answer: what the exercise asks for: a function, which is called with test inputs, or a value.
-        remember: count a correct answer in `progress()`.
+        remember: count a correct answer in `progress()`, and if it is a brick, lay it into `my_gpt2.py`.
 
     Returns:
         Feedback that displays itself: *correct*, *not right yet* with the reason, or *not written yet*, if the answer
@@ -70,9 +71,11 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
     if message:
         shown = message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
         return Feedback(asked, "not right yet", shown, not isinstance(message, Difference))
+    laid = ""
     if remember:
         remember_solved(number)
-    return Feedback(asked, "correct", "")
+        laid = lay_if_brick(number, answer)
+    return Feedback(asked, "correct", laid)
 
 
 def _mistake(asked: Exercise, answer: Any) -> str | None:

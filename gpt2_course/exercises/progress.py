@@ -44,10 +44,17 @@ class Progress:
     of: tuple[str, ...]  # all exercises, in order
 
     @property
+    def studs(self) -> dict[int, list[bool]]:
+        """For each chapter, which of its exercises are solved."""
+        studs: dict[int, list[bool]] = {}
+        for number in self.of:
+            studs.setdefault(int(number.split(".")[0]), []).append(number in self.solved)
+        return studs
+
+    @property
     def chapters(self) -> list[int]:
         """The chapters whose exercises are all solved."""
-        chapters = sorted({int(n.split(".")[0]) for n in self.of})
-        return [c for c in chapters if all(n in self.solved for n in self.of if n.split(".")[0] == str(c))]
+        return [chapter for chapter, studs in self.studs.items() if all(studs)]
 
     def __repr__(self) -> str:
         missing = [n for n in self.of if n not in self.solved]
@@ -56,10 +63,10 @@ class Progress:
         )
 
     def _repr_html_(self) -> str:
-        return f"{wall(laid=self.chapters).svg}<p>{self!r}</p>"
+        return f"{wall(laid=self.chapters, studs=self.studs).svg}<p>{self!r}</p>"
 
 
 def progress() -> Progress:
-    """Show the exercises you have solved. A chapter's brick turns colored once all of its exercises are solved."""
+    """Show the exercises you have solved. Each is a stud; a chapter's brick turns colored with its last stud."""
     known = tuple(sorted(EXERCISES, key=lambda n: [int(part) for part in n.split(".")]))
     return Progress(tuple(n for n in solved() if n in known), known)

@@ -23,6 +23,7 @@ MODULES = (
     "gpt2_course",
     "gpt2_course.labs",
     "gpt2_course.exercises",
+    "gpt2_course.bricks",
     "gpt2_course.tiny_world",
     "gpt2_course.data",
     "gpt2_course.training",
