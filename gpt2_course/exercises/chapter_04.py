@@ -194,7 +194,7 @@ def head(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
     def scores(q: Tensor, k: Tensor) -> Tensor:
         return q @ k.T / math.sqrt(q.shape[-1])
 
-    weights = bricks.attention_weights
+    weights: Callable[..., Tensor] = bricks.attention_weights
     usual: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
         "These are the weights. One step is missing: use them to mix the values.": lambda q, k, v: weights(q, k),
         "The mask is missing: tokens look at later tokens.": lambda q, k, v: scores(q, k).softmax(-1) @ v,

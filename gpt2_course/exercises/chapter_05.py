@@ -21,7 +21,7 @@ SIZES = [(5, 3, 4), (4, 2, 7), (3, 5, 2), (6, 1, 3)]  # (T, H, D)
 def split_heads(answer: Callable[[Tensor, int], Any]) -> str | None:
     """`answer(x, n_heads)` turns x (T, C) into (H, T, D)."""
     inputs = [(numbers(t, h * d, seed=h), h) for t, h, d in SIZES]
-    right = bricks.split_heads
+    right: Callable[..., Tensor] = bricks.split_heads
     usual: dict[str, Callable[[Tensor, int], Tensor]] = {
         "This is (T, H, D), each token split into heads. One step is missing: swap the first two dimensions.": (
             lambda x, n: right(x, n).transpose(0, 1)
@@ -54,7 +54,7 @@ def split_heads(answer: Callable[[Tensor, int], Any]) -> str | None:
 def join_heads(answer: Callable[[Tensor], Any]) -> str | None:
     """`answer(y)` turns y (H, T, D) into (T, C)."""
     inputs = [(numbers(h, t, d, seed=h),) for t, h, d in SIZES]
-    right = bricks.join_heads
+    right: Callable[..., Tensor] = bricks.join_heads
     usual: dict[str, Callable[[Tensor], Tensor]] = {
         "This is (T, H, D). One step is missing: put each token's heads side by side, in one row.": lambda y: (
             y.transpose(0, 1)
@@ -85,6 +85,7 @@ def _attention(
     w_out: Tensor,
     b_out: Tensor,
     n_heads: int,
+    *,
     order: tuple[int, int, int] = (0, 1, 2),
     weights: Callable[[Tensor], Tensor] = lambda scores: bricks.mask(scores).softmax(-1),
     scale: float = 1,
@@ -138,7 +139,9 @@ def attention(answer: Callable[..., Any]) -> str | None:
         "The scale is missing: divide the scores by √D.": lambda *given: a(
             *given, scale=math.sqrt(given[0].shape[1] / given[-1])
         ),
-        "This is one head of size C. Split queries, keys, and values into H heads.": lambda *given: a(*given[:-1], 1),
+        "This is one head of size C. Split queries, keys, and values into H heads.": lambda x, w, b, w2, b2, n: a(
+            x, w, b, w2, b2, 1
+        ),
         "You joined the heads without swapping the dimensions first. Use join_heads.": lambda *given: a(
             *given, join=lambda y: y.reshape(y.shape[1], -1)
         ),

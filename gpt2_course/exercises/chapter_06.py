@@ -164,8 +164,10 @@ def _norm(x: Tensor, w: Weights, number: int) -> Tensor:
 
 
 def _attention(x: Tensor, w: Weights, n_heads: int) -> Tensor:
-    names = ("c_attn.weight", "c_attn.bias", "c_proj.weight", "c_proj.bias")
-    return bricks.attention(x, *(w[f"attn.{name}"] for name in names), n_heads)
+    w_qkv, b_qkv, w_out, b_out = (
+        w[f"attn.c_{part}"] for part in ("attn.weight", "attn.bias", "proj.weight", "proj.bias")
+    )
+    return bricks.attention(x, w_qkv, b_qkv, w_out, b_out, n_heads)
 
 
 def _mlp(x: Tensor, w: Weights) -> Tensor:

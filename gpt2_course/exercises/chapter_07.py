@@ -33,6 +33,7 @@ def _wrong_gpt2(
     ids: Tensor,
     weights: dict[str, Tensor],
     n_heads: int,
+    *,
     embed: Callable[[Tensor, Tensor, Tensor], Tensor] = bricks.embed,
     layers: Callable[[list[Any]], list[Any]] = lambda blocks: blocks,
     block: Callable[[Tensor, Any, int], Tensor] = bricks.block,

@@ -313,7 +313,7 @@ class _Watched(torch.optim.SGD):
     def __init__(self, weights: dict[str, Tensor]) -> None:
         super().__init__(weights.values(), lr=0.1)
         self.calls: list[str] = []
-        weights["ln_f.bias"].register_hook(lambda _: self.calls.append("backward"))
+        weights["ln_f.bias"].register_hook(lambda _: self.calls.append("backward"))  # type: ignore[no-untyped-call]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         self.calls.append("zero_grad")
@@ -338,7 +338,7 @@ def _step_on(loss_of: Callable[[list[Tensor], dict[str, Tensor], int], Tensor]) 
     def step(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int, optimizer: Any) -> float:
         loss = loss_of(documents, weights, n_heads)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return loss.item()
 

@@ -7,8 +7,8 @@ import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gpt2_course.exercises.borrowing import borrowed
 from gpt2_course.bricks.laying import lay_if_brick
+from gpt2_course.exercises.borrowing import borrowed
 from gpt2_course.exercises.progress import remember_solved
 from gpt2_course.exercises.registry import EXERCISES, Exercise
 from gpt2_course.exercises.tensors import Difference, described, plain
