@@ -1391,7 +1391,7 @@ def test_feedback_is_text_in_a_terminal_and_a_card_in_a_notebook() -> None:
     feedback = check("1.3", lambda p: "<script>alert(1)</script>")
     assert repr(feedback).startswith("✗ Exercise 1.3 (Perplexity): not right yet. Return one number")
     assert "<strong>✗ Exercise 1.3 · Perplexity: not right yet</strong>" in feedback._repr_html_()
-    shown = check("1.2", lambda pairs, word: {"<b>": 1.0})._repr_html_()
+    shown = check("1.2", lambda pairs, word: pairs["<b>", word].missing)._repr_html_()
     assert "<b>" not in shown
     assert "&lt;b&gt;" in shown
 
