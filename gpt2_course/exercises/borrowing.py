@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from inspect import isfunction, unwrap
-from types import CodeType
+from inspect import unwrap
+from types import CodeType, FunctionType
 from typing import Any
 
 from gpt2_course.bricks import my_gpt2
 from gpt2_course.exercises.watch import is_stub
 
 COURSE = {
-    name: value for name, value in vars(my_gpt2).items() if isfunction(value) and value.__module__ == my_gpt2.__name__
+    name: value for name, value in vars(my_gpt2).items() if type(value) is FunctionType and value.__module__ == my_gpt2.__name__
 }
 
 
@@ -27,8 +27,8 @@ def borrowed(function: Callable[..., Any], brick: str, all_of_them: bool = False
 
     Yields whether anything was lent.
     """
-    function = unwrap(function) if isfunction(function) else function
-    if not isfunction(function):
+    function = unwrap(function) if type(function) is FunctionType else function
+    if type(function) is not FunctionType:
         yield False
         return
     names = function.__globals__
@@ -45,7 +45,7 @@ def borrowed(function: Callable[..., Any], brick: str, all_of_them: bool = False
 
 
 def _is_empty(value: object) -> bool:
-    return isfunction(value) and is_stub(value)
+    return type(value) is FunctionType and is_stub(value)
 
 
 def _names(code: CodeType, names: dict[str, Any]) -> set[str]:
@@ -58,6 +58,6 @@ def _names(code: CodeType, names: dict[str, Any]) -> set[str]:
         found |= new
         todo += [inner for inner in part.co_consts if isinstance(inner, CodeType)]
         todo += [
-            names[name].__code__ for name in new if isfunction(names.get(name)) and names[name].__globals__ is names
+            names[name].__code__ for name in new if type(names.get(name)) is FunctionType and names[name].__globals__ is names
         ]
     return found
