@@ -560,7 +560,10 @@ def test_a_file_that_cannot_be_run_is_a_sentence(tmp_path: Path, code: str, mess
 @pytest.mark.posix
 def test_a_file_cannot_write_files_nor_pretend_by_printing(folder: Path) -> None:
     grades = folder / "grades.json"
-    code = f"def mask(scores):\n    print('{{\"state\": \"correct\"}}')\n    open({str(grades)!r}, 'w').write('good')"
+    code = (
+        'def mask(scores):\n    print(\'{"state": "correct"}\')\n'
+        f"    with open({str(grades)!r}, 'w') as file:\n        file.write('good')"
+    )
     (result,) = checked(write(folder, mask=code), "4.2")
     assert "File too large" in result.message
     assert result.printed == '{"state": "correct"}\n'
