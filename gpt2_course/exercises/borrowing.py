@@ -12,7 +12,9 @@ from gpt2_course.bricks import my_gpt2
 from gpt2_course.exercises.watch import is_stub
 
 COURSE = {
-    name: value for name, value in vars(my_gpt2).items() if type(value) is FunctionType and value.__module__ == my_gpt2.__name__
+    name: value
+    for name, value in vars(my_gpt2).items()
+    if type(value) is FunctionType and value.__module__ == my_gpt2.__name__
 }
 
 
@@ -57,7 +59,6 @@ def _names(code: CodeType, names: dict[str, Any]) -> set[str]:
         new = set(part.co_names) - found
         found |= new
         todo += [inner for inner in part.co_consts if isinstance(inner, CodeType)]
-        todo += [
-            names[name].__code__ for name in new if type(names.get(name)) is FunctionType and names[name].__globals__ is names
-        ]
+        functions = [names[name] for name in new if type(names.get(name)) is FunctionType]
+        todo += [function.__code__ for function in functions if function.__globals__ is names]
     return found

@@ -166,7 +166,7 @@ def test_the_file_imports_nothing_of_the_package() -> None:
     ("arguments", "settings"),
     [
         ([], {}),
-        (["--top-k", "5", "--temperature", "1.2"], {"top_k": 5, "temperature": 1.2}),
+        (["--temperature", "1.2"], {"temperature": 1.2}),
         (["--top-p", "0.7"], {"top_p": 0.7}),
         (["--temperature", "0"], {"temperature": 0.0}),
     ],

@@ -103,21 +103,30 @@ def converted(value: Any, tensor: Callable[[Tensor], Any], number: Callable[[flo
     return value
 
 
+# 8.2's loss must keep its gradient, which NumPy has not; 8.5 must return a number, not a tensor.
+NO_OTHER_FORM = {("8.2", "numpy"), ("8.5", "numpy"), ("8.5", "requires_grad")}
+
+
 @pytest.mark.parametrize("number", EXERCISES)
 @pytest.mark.parametrize(
-    ("tensor", "scalar"),
+    ("form", "tensor", "scalar"),
     [
-        (Tensor.double, np.float64),
-        (lambda t: t.numpy(), torch.tensor),
-        (lambda t: t.float().requires_grad_(), lambda x: torch.tensor(x, dtype=torch.float64, requires_grad=True)),
+        ("float64", Tensor.double, np.float64),
+        ("numpy", lambda t: t.numpy(), torch.tensor),
+        (
+            "requires_grad",
+            lambda t: t.float().requires_grad_(),
+            lambda x: torch.tensor(x, dtype=torch.float64, requires_grad=True),
+        ),
     ],
     ids=["float64", "numpy", "requires_grad"],
 )
 def test_right_results_in_another_form_are_correct(
-    number: str, tensor: Callable[[Tensor], Any], scalar: Callable[[float], Any]
+    number: str, form: str, tensor: Callable[[Tensor], Any], scalar: Callable[[float], Any]
 ) -> None:
     right = ANSWERS[number][0]
-    said(number, lambda *args: converted(right(*args), tensor, scalar), "correct")
+    state = "not right yet" if (number, form) in NO_OTHER_FORM else "correct"
+    said(number, lambda *args: converted(right(*args), tensor, scalar), state)
 
 
 def test_results_become_plain() -> None:
@@ -141,7 +150,7 @@ def test_an_error_is_shown_with_its_line_the_shapes_and_the_cause() -> None:
     message = said("4.3", attention)
     assert message.startswith("attention stopped in line 2, `scores = q @ k`, with RuntimeError: mat1 and mat2")
     assert "(q has shape (5, 4), k has shape (5, 4)). " in message
-    assert message.endswith("is a transpose missing, or are the two swapped?")
+    assert message.endswith("Transpose the keys, so that every query meets every key: q @ k.T.")
 
 
 def test_the_line_is_the_learners_own_even_if_another_function_fails() -> None:
@@ -193,7 +202,7 @@ def test_a_function_that_changes_its_argument_is_told_so() -> None:
         text.clear()
         return right
 
-    assert "changes its argument `x` in place" in said("4.1", in_place)
+    assert said("4.1", in_place).startswith("You wrote each average into x itself")
     assert said("13.3", emptying).startswith("The result is right, but your function changes its argument `text`")
 
 
