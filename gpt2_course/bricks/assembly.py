@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import textwrap
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -72,8 +73,10 @@ class Bricks(ModuleType):
         return model
 
     def __repr__(self) -> str:
-        others = f"borrowed from the course: {', '.join(self.borrowed)}" if self.borrowed else "none is borrowed"
-        return f"A GPT-2 with {len(self.laid)} of {len(BRICKS)} bricks of your own; {others}."
+        text = f"So far {len(self.laid)} of {len(BRICKS)} bricks are yours"
+        if self.borrowed:
+            text += f"; borrowed from the course: {', '.join(self.borrowed)}"
+        return textwrap.fill(f"{text}.", 90)
 
 
 def mine(folder: str | Path = ".") -> Bricks:

@@ -124,13 +124,13 @@ class Needs:
             return
         if needed in (*BRICKS, "layers") and callable(self.globals.get(needed, len)):
             return  # the file has it
-        if needed in GIVEN:
+        if needed in (*BRICKS, *GIVEN):
             raise CannotLay(f"{FILE} has something else called {needed}: choose another name for yours.")
         if needed not in self.globals:
             raise CannotLay(f"{user} uses {needed}, which is not defined.")
         value = self.globals[needed]
         statement = imported(needed, value, self.module)
-        if re.match(r"(from|import) gpt2_course", statement):
+        if re.match(r"(from|import) (gpt2_course|my_gpt2)\b", statement):  # the module of `mine` is called my_gpt2
             raise CannotLay(f"{user} uses {needed} of gpt2_course, which {FILE} must work without: write it yourself.")
         if statement:
             if statement not in self.imports:

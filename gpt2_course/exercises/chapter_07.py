@@ -1,4 +1,4 @@
-"""The exercises of chapter 7: GPT-2, assembled."""
+"""The exercises of chapter 7: Your GPT-2, assembled."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from book.refresh import NOTEBOOKS, refresh, sources_hash
 from book.repository import book_address
 from gpt2_course import exercises
 from gpt2_course.bertviz_views import libraries
+from gpt2_course.bricks.source import BRICKS
 from gpt2_course.exercises.check import Feedback, check
 from gpt2_course.exercises.registry import EXERCISES
 
@@ -192,6 +193,25 @@ def test_refreshing_twice_gives_the_same_file(tmp_path: Path) -> None:
     assert read(path).cells[2].outputs[0].data["text/html"] == "<p>lines</p>"  # without d3 and jQuery
     refresh(path)
     assert path.read_bytes() == first
+
+
+BUILT_WITH = {
+    "04_attention": ["head"],
+    "05_many_heads": ["head", "split_heads", "join_heads", "attention"],
+    "06_transformer_block": ["layer_norm", "block"],
+    "07_gpt2": ["embed", "block", "layer_norm", "gpt2", "generate"],
+    "09_writing": ["gpt2", "head", "temper", "top_k", "top_p", "draw", "generate"],
+}
+
+
+@pytest.mark.parametrize("chapter", BUILT_WITH)
+def test_a_chapter_builds_on_the_learners_bricks(chapter: str) -> None:
+    cells = [cell.source for cell in read(ROOT / f"chapters/{chapter}.ipynb").cells if cell.cell_type == "code"]
+    before = "\n".join(source for source in cells if not re.search(r'^check\("', source, re.MULTILINE))
+    assert "bricks = mine()" in before
+    assert [name for name in BUILT_WITH[chapter] if f"bricks.{name}(" not in before] == []
+    defined = re.findall(r"^def (\w+)", before, re.MULTILINE)
+    assert [name for name in defined if name in BRICKS] == []  # a brick is written by the learner only
 
 
 def test_gpt2_from_a_blank_page_is_short_and_imports_nothing_from_the_package() -> None:

@@ -323,6 +323,10 @@ REFUSED = {
     "mask uses GPT2 of gpt2_course": "from gpt2_course import GPT2\ndef mask(scores): return GPT2",
     "mask imports gpt2_course": "def mask(scores):\n    import gpt2_course\n    return scores",
     "helper uses gone, which is not defined": "def helper(): return gone\ndef mask(scores): return helper()",
+    "mask uses bricks of gpt2_course": (
+        "from gpt2_course.bricks import mine\nbricks = mine()\ndef mask(scores): return bricks.mask(scores)"
+    ),
+    "has something else called head": "head = 5\ndef mask(scores): return head(scores)",
     "has something else called tell": "def tell(x): return x\ndef mask(scores): return tell(scores)",
     "mask uses size of the function around it": (
         "def make(size):\n    def mask(scores): return scores[:size]\n    return mask\nmask = make(2)"
@@ -395,9 +399,9 @@ def test_a_notebook_lays_bricks_and_builds_with_them(tmp_path: Path, monkeypatch
     nbclient.NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
     shown = [output.get("text") or output.data["text/plain"] for cell in notebook.cells for output in cell.outputs]
-    assert shown[0].startswith("A GPT-2 with 0 of 23 bricks of your own; borrowed from the course: merge, encode,")
+    assert shown[0].startswith("So far 0 of 23 bricks are yours; borrowed from the course: merge, encode,")
     assert [text for text in shown[1:-3] if f": correct. Laid into {tmp_path / FILE}." not in text] == []
-    assert shown[-3] == "A GPT-2 with 23 of 23 bricks of your own; none is borrowed.\n"
+    assert shown[-3] == "So far 23 of 23 bricks are yours.\n"
     assert shown[-2].startswith("23 of ")
     story = GPT2.from_pretrained().generate("Once upon a time", max_new_tokens=30, seed=0)
     assert shown[-1] == f"{story}\n"
@@ -411,9 +415,10 @@ def test_what_is_missing_or_broken_is_borrowed(folder: Path) -> None:
     write(folder, mask=solution("mask"), head="def head(q, k, v:\n", shift="")
     bricks = mine(folder)
     assert bricks.laid == ["mask"]
-    assert "1 of 23" in repr(bricks)
-    assert "borrowed from the course: merge, " in repr(bricks)
-    assert "attention_weights, head," in repr(bricks)
+    shown = repr(bricks).replace("\n", " ")
+    assert "1 of 23" in shown
+    assert "borrowed from the course: merge, " in shown
+    assert "attention_weights, head," in shown
     assert bricks.attention_weights(torch.ones(2, 3), torch.ones(2, 3)).tolist() == [[1, 0], [0.5, 0.5]]
 
 
