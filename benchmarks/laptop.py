@@ -133,8 +133,12 @@ def report(results: list[dict[str, Any]]) -> str:
         + "\n".join(seeds)
         + "\n"
         + row("median", of["preset"], lambda v: f"{median(v):.3f}" if max(v) < 3 else f"{median(v):.0f}")
-        + "\n\n## What was tried\n\nRuns of half the length, one number per seed.\n\n"
-        f"| | {head}\n{line}" + "\n".join(tried) + "\n"
+        + "\n"
+        + (
+            f"\n## What was tried\n\nOne number per seed.\n\n| | {head}\n{line}" + "\n".join(tried) + "\n"
+            if tried
+            else ""
+        )
     )
 
 
