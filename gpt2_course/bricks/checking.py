@@ -49,6 +49,8 @@ class Result:
     printed: str = ""
 
     def __str__(self) -> str:
+        if self.state == "not checked":
+            return f"✗ {self.message}"
         sign = {"correct": "✓", "not written yet": "…"}.get(self.state, "✗")
         text = f"{sign} {self.number:5}{self.name}"
         if self.message:
@@ -161,9 +163,9 @@ class Checker:
             try:
                 child.give({"text": text, "path": str(path), "borrow": borrow, "exercises": todo})
                 loaded = child.answer("")
-                problem = loaded if isinstance(loaded, str) else loaded["message"]
+                problem = f"{path.name}: {loaded}" if isinstance(loaded, str) else loaded["message"]
                 if problem:
-                    yield from (Result(number, name, "not right yet", problem) for number, name in todo.items())
+                    yield from (Result(number, name, "not checked", problem) for number, name in todo.items())
                     return
                 for number, name in todo.items():
                     answer = child.answer(number)

@@ -6,6 +6,7 @@ import inspect
 import linecache
 import re
 from collections.abc import Callable
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -72,12 +73,20 @@ def why_it_stopped(
     if code and (place := _last_place(code, error)):
         frame, number = place
         text = linecache.getline(code.co_filename, number).strip()
-        where = f" in line {number - code.co_firstlineno + 1}" + (f", `{_cut(text, 80)}`," if text else "")
+        where = f" in line {_line(code, number)}" + (f", `{_cut(text, 80)}`," if text else "")
         if isinstance(error, (RuntimeError, IndexError, ValueError, TypeError)):
             shapes = _shapes(text, frame)
     said = _cut((str(error).strip() or " ").splitlines()[0].strip().rstrip("."), 150)
     cause = next((c for kind, part, c in CAUSES if isinstance(error, kind) and re.search(part, str(error))), "")
     return f"{shown} stopped{where} with {type(error).__name__}{f': {said}' if said else ''}{shapes}.", cause
+
+
+def _line(code: CodeType, number: int) -> str:
+    """The number of a line in a file, or in the function if it was defined in a notebook's cell."""
+    path = Path(code.co_filename)
+    if path.suffix == ".py" and path.exists():
+        return f"{number} of {path.name}"
+    return f"{number - code.co_firstlineno + 1}"
 
 
 def _last_place(code: CodeType, error: BaseException) -> tuple[FrameType, int] | None:

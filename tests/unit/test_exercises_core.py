@@ -63,7 +63,7 @@ def test_pytorchs_own_not_implemented_error_is_not_a_stub() -> None:
     def whole(logits: Tensor, targets: Tensor) -> Tensor:
         return logits.long().log_softmax(-1)
 
-    assert "in line 2, `return logits.long().log_softmax(-1)`" in said("8.2", whole)
+    assert ", `return logits.long().log_softmax(-1)`," in said("8.2", whole)
 
 
 # ---- wrong kinds of answers ---------------------------------------------------------------------------------------
@@ -148,7 +148,9 @@ def test_an_error_is_shown_with_its_line_the_shapes_and_the_cause() -> None:
         return scores.softmax(-1)
 
     message = said("4.3", attention)
-    assert message.startswith("attention stopped in line 2, `scores = q @ k`, with RuntimeError: mat1 and mat2")
+    number = attention.__code__.co_firstlineno + 1
+    place = f"attention stopped in line {number} of test_exercises_core.py, `scores = q @ k`,"
+    assert message.startswith(f"{place} with RuntimeError: mat1 and mat2")
     assert "(q has shape (5, 4), k has shape (5, 4)). " in message
     assert message.endswith("Transpose the keys, so that every query meets every key: q @ k.T.")
 
@@ -160,7 +162,21 @@ def test_the_line_is_the_learners_own_even_if_another_function_fails() -> None:
     def asking(ids: list[int], t: int) -> int:
         return helper(ids)
 
-    assert "in line 2, `return helper(ids)`, with IndexError" in said("11.3", asking)
+    assert ", `return helper(ids)`, with IndexError" in said("11.3", asking)
+
+
+def test_in_a_cell_the_line_is_that_of_the_function() -> None:
+    names: dict[str, Any] = {}
+    exec(compile("\n\ndef asking(ids, t):\n    return ids[99]", "/tmp/ipykernel_1/2.py", "exec"), names)
+    assert "stopped in line 2 with IndexError" in said("11.3", names["asking"])
+
+
+def test_arguments_are_shown_as_they_were_before_the_call() -> None:
+    def asking(ids: list[int], t: int) -> int:
+        ids.clear()
+        return ids[t]
+
+    assert "asking([]" not in said("11.3", asking)
 
 
 @pytest.mark.parametrize(
