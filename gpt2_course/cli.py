@@ -412,6 +412,7 @@ class Start:
         file = self.folder / FILE
         print(f"{'Wrote' if file in written else 'Kept'} {file}.")
         print(f"Open it in an editor, write the first function, and check it:\n  gpt2-course check {quote(str(file))}")
+        print("Chapter 2 of the book explains exercises 2.1, 2.2, and so on.")
 
 
 @dataclass(frozen=True)

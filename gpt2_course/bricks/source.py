@@ -149,5 +149,8 @@ def stubs() -> str:
     for name in reversed(BRICKS):
         node = found[name].node
         assert isinstance(node, ast.FunctionDef)
-        lines[node.body[0].end_lineno : node.end_lineno] = [f"    ...  # exercise {BRICKS[name]}"]
+        number = BRICKS[name]
+        lines[node.body[0].end_lineno : node.end_lineno] = [
+            f"    ...  # exercise {number}, explained in chapter {number.split('.')[0]}"
+        ]
     return "\n".join(lines)

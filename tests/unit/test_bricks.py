@@ -114,6 +114,7 @@ def test_the_bricks_are_exercises_with_hints() -> None:
 def test_a_stub_has_its_docstring_and_no_code() -> None:
     found = parts(stubs())
     assert not any(found[name].is_written for name in BRICKS)
+    assert stubs().count("    ...  # exercise 15.4, explained in chapter 15\n") == 1
     assert all(parts(WHOLE)[name].is_written for name in BRICKS)
     for name in BRICKS:
         assert inspect.cleandoc(getattr(my_gpt2, name).__doc__) in inspect.cleandoc(stubs().replace("\n    ", "\n"))
@@ -617,7 +618,9 @@ def test_a_notebook_is_checked_by_the_names_of_its_functions(tmp_path: Path) -> 
 def test_the_commands_lead_through_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(folder / FILE)
     assert main(["start", str(folder)]) == 0
-    assert f"Kept {path}." in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"Kept {path}." in shown
+    assert shown.endswith("\nChapter 2 of the book explains exercises 2.1, 2.2, and so on.\n")
     assert main(["check", path]) == 1
     shown = capsys.readouterr().out
     assert "… 2.4  merge\n" in shown
