@@ -710,7 +710,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "product with the token table": lambda ids, w, n: whole(ids, w, n, head=lambda x, table: x),
             "The positions are missing": lambda ids, w, n: whole(ids, w | {"wpe.weight": 0 * w["wpe.weight"]}, n),
             "The final norm is missing": lambda ids, w, n: whole(ids, w, n, norm=False),
-            "The blocks are missing": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: []),
+            "keep the result: x = block(x, …)": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: []),
             "blocks are in the wrong order": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: layers[::-1]),
             "have the weights of the first": lambda ids, w, n: whole(
                 ids, w, n, blocks=lambda layers: [layers[0] for _ in layers]
