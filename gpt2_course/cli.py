@@ -431,7 +431,7 @@ class Check:
     hint: str = ""
     """Show a hint for an exercise, such as 4.3 or attention_weights, and check nothing."""
     report: str = ""
-    """Write the results to this file: grades.json, or grades.csv for a table with one row per exercise."""
+    """Write the results to this file: grades.json, or grades.csv for a table with a row per exercise and the total."""
 
     def run(self) -> int:
         for number in filter(None, (self.only, self.hint)):

@@ -135,7 +135,7 @@ def hide_warnings() -> None:
         if not args[2].startswith(str(COURSE.parents[1])):
             show(*args)
 
-    warnings.showwarning = show_others
+    warnings.showwarning = show_others  # type: ignore[assignment]
 
 
 def forbid_writing() -> None:
