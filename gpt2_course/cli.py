@@ -24,7 +24,7 @@ import tyro
 from gpt2_course.bricks import start
 from gpt2_course.bricks.checking import Checker, Result, student_files, without_network, write_report
 from gpt2_course.bricks.hints import HINTS
-from gpt2_course.bricks.source import FILE, NAMES
+from gpt2_course.bricks.source import BRICKS, FILE, NAMES, changed, read
 from gpt2_course.data import (
     DataSpec,
     TokenStream,
@@ -412,6 +412,7 @@ class Start:
         file = self.folder / FILE
         print(f"{'Wrote' if file in written else 'Kept'} {file}.")
         print(f"Open it in an editor, write the first function, and check it:\n  gpt2-course check {quote(str(file))}")
+        print("Chapter 2 of the book explains exercises 2.1, 2.2, and so on.")
 
 
 @dataclass(frozen=True)
@@ -426,18 +427,18 @@ class Check:
     watch: tyro.conf.FlagCreatePairsOff[bool] = False
     """Check again whenever the file is saved."""
     only: str = ""
-    """Check one exercise only, such as 4.3."""
+    """Check one exercise only, such as 4.3 or attention_weights."""
     hint: str = ""
-    """Show a hint for an exercise, such as 4.3, and check nothing."""
+    """Show a hint for an exercise, such as 4.3 or attention_weights, and check nothing."""
     report: str = ""
-    """Write the results to this file: grades.json, or grades.csv for a table with one row per exercise."""
+    """Write the results to this file: grades.json, or grades.csv for a table with a row per exercise and the total."""
 
     def run(self) -> int:
         for number in filter(None, (self.only, self.hint)):
-            if number not in NAMES and (number == self.hint or self.file.suffix != ".ipynb"):
+            if number not in {*NAMES, *BRICKS} and (number == self.hint or self.file.suffix != ".ipynb"):
                 raise ValueError(f"There is no brick {number}. Choose from {', '.join(NAMES)}.")
         if self.hint:
-            print(HINTS[NAMES[self.hint]])
+            print(HINTS[NAMES.get(self.hint, self.hint)])
             return 0
         if not self.file.exists():
             raise FileNotFoundError(f"There is no {self.file}: write it with gpt2-course start.")
@@ -450,40 +451,52 @@ class Check:
         with Checker() as checker:
             if self.report:
                 return self._report(checker)
+            saved = _saved_at(self.file)  # before it is read, so that a save during the check is noticed, too
             right = self._show(checker)
             while self.watch:
                 checker.prepare()
-                self._wait_for_change()
+                saved = self._wait_for_change(saved)
                 print(f"\n---- {datetime.now():%H:%M:%S} ----")
                 right = self._show(checker)
         return 0 if right else 1
 
     def _show(self, checker: Checker) -> bool:
         """Check the file and print the results; return whether all are right."""
-        results = []
-        for result in checker.check(self.file, self.only):
-            print(f"{result}", flush=True)
+        results: list[Result] = []
+        for result in checker.check(self.file, BRICKS.get(self.only, self.only)):
+            if (
+                result.state != "not checked" or not results or results[-1].state != result.state
+            ):  # what stops the whole file is said once
+                print(f"{result}", flush=True)
             results.append(result)
         if not results:
             raise ValueError(f"{self.file} contains no exercise to check.")
         todo = [result for result in results if result.state != "correct"]
         print(f"\n{len(results) - len(todo)} of {len(results)} right. ", end="")
-        if todo:
+        if todo and todo[0].state == "not checked":
+            print()
+        elif todo:
             print(f"Next: {todo[0].number} {todo[0].name}. For a hint: gpt2-course check --hint {todo[0].number}")
+        elif not self.only and self.file.suffix == ".py" and (part := changed(read(self.file))):
+            print(
+                f"But the given part has changed ({part}): take it from a fresh file, which gpt2-course start "
+                "OTHER_FOLDER writes."
+            )
         elif not self.only:
             print(f'Your GPT-2 is whole. Let it write: python {quote(str(self.file))} "Once upon a time"')
         else:
             print()
         return not todo
 
-    def _wait_for_change(self) -> None:
-        """Return when the file is saved. Looking at it twice a second costs nothing."""
-        before = _saved_at(self.file)
-        while _saved_at(self.file) in (before, None):
+    def _wait_for_change(self, before: int | None) -> int:
+        """Wait until the file is saved, and return when it was. Looking at it twice a second costs nothing."""
+        while (saved := _saved_at(self.file)) in (before, None):
             time.sleep(0.3)
+        return saved
 
     def _report(self, checker: Checker) -> int:
-        found = {str(file): _graded(checker, file, self.only) for file in student_files(self.file)}
+        only = BRICKS.get(self.only, self.only)
+        found = {str(file): _graded(checker, file, only) for file in student_files(self.file)}
         if not found:
             raise FileNotFoundError(f"There are no Python files or notebooks in {self.file}.")
         write_report(Path(self.report), found)

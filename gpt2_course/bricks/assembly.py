@@ -33,7 +33,8 @@ class Bricks(ModuleType):
 
     def __init__(self, text: str, path: Path, borrow: tuple[str, ...] = ()) -> None:
         super().__init__("my_gpt2", "Your GPT-2.")
-        found = parts(text)
+        self.found = found = parts(text)
+        """The parts of the learner's file, by name."""
         self.problems = {name: part.problem for name, part in found.items() if part.problem}
         """Why functions are not valid Python, by name."""
         self._own: dict[str, Any] = {"__name__": "my_gpt2", "__file__": str(path)}

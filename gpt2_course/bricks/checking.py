@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -49,6 +50,8 @@ class Result:
     printed: str = ""
 
     def __str__(self) -> str:
+        if self.state == "not checked":
+            return f"✗ {self.message}"
         sign = {"correct": "✓", "not written yet": "…"}.get(self.state, "✗")
         text = f"{sign} {self.number:5}{self.name}"
         if self.message:
@@ -161,9 +164,9 @@ class Checker:
             try:
                 child.give({"text": text, "path": str(path), "borrow": borrow, "exercises": todo})
                 loaded = child.answer("")
-                problem = loaded if isinstance(loaded, str) else loaded["message"]
+                problem = f"{path.name}: {loaded}" if isinstance(loaded, str) else loaded["message"]
                 if problem:
-                    yield from (Result(number, name, "not right yet", problem) for number, name in todo.items())
+                    yield from (Result(number, name, "not checked", problem) for number, name in todo.items())
                     return
                 for number, name in todo.items():
                     answer = child.answer(number)
@@ -172,7 +175,8 @@ class Checker:
                         yield Result(number, name, "not right yet", answer)
                         borrow.append(name)  # the next ones are checked without it, by another process
                         break
-                    yield Result(number, name, answer["state"], answer["message"], answer["seconds"], answer["printed"])
+                    message = re.sub(" at 0x[0-9A-Fa-f]+", "", answer["message"])  # another one in each run
+                    yield Result(number, name, answer["state"], message, round(answer["seconds"], 2), answer["printed"])
             finally:
                 child.end()
 
@@ -187,7 +191,10 @@ def student_files(path: Path) -> list[Path]:
 
 
 def write_report(out: Path, results: dict[str, list[Result]]) -> None:
-    """Write the results by file, as JSON or, if the name ends in .csv, as a table with one row per exercise."""
+    """Write the results by file, as JSON or, if the name ends in .csv, as a table.
+
+    The table has one row per exercise and one per file, with the number "total" and a state such as "1/23".
+    """
     entries = {
         file: [{name: value for name, value in asdict(result).items() if name != "printed"} for result in rows]
         for file, rows in results.items()
@@ -198,6 +205,10 @@ def write_report(out: Path, results: dict[str, list[Result]]) -> None:
         writer.writerow(["file", *(name for name in Result.__dataclass_fields__ if name != "printed")])
         for file, rows in entries.items():
             writer.writerows([file, *row.values()] for row in rows)
+            right = sum(row["state"] == "correct" for row in rows)
+            writer.writerow(
+                [file, "total", "", f"{right}/{len(rows)}", "", round(sum(row["seconds"] for row in rows), 2)]
+            )
         text = table.getvalue()
     else:
         text = json.dumps([{"file": f, "exercises": rows} for f, rows in entries.items()], indent=1, ensure_ascii=False)

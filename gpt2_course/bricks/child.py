@@ -6,17 +6,20 @@ Each answer carries a secret that the parent chose, so what the file prints is n
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
 import os
 import sys
 import traceback
+import warnings
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from gpt2_course.bricks.assembly import Bricks
-from gpt2_course.bricks.source import BRICKS
+from gpt2_course.bricks.source import BRICKS, COURSE
 from gpt2_course.exercises import check
 
 MOST_PRINTED = 20_000  # characters per brick
@@ -43,7 +46,9 @@ def main() -> None:
     """Answer one job. Leave at once, without waiting for threads that the file may have started."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     print("ready", file=answers, flush=True)
-    job = json.loads(sys.stdin.readline())
+    if not (line := sys.stdin.readline()):
+        return  # the parent has ended
+    job = json.loads(line)
 
     def answer(number: str, state: str, message: str, seconds: float = 0, printed: str = "") -> None:
         entry = {"secret": job["secret"], "number": number, "state": state, "message": message}
@@ -53,12 +58,13 @@ def main() -> None:
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
     forbid_writing()
+    hide_warnings()
     try:
         with redirect_stdout(Printed()), redirect_stderr(Printed()):
             bricks = Bricks(job["text"], Path(job["path"]), tuple(job["borrow"]))
         answer("", "loaded", "")
     except BaseException as error:
-        answer("", "not right yet", explained(error, job["path"]))
+        answer("", "not checked", unloaded(error, Path(job["path"])))
         os._exit(0)
     for number, name in job["exercises"].items():
         started = perf_counter()
@@ -81,9 +87,31 @@ def checked(bricks: Bricks, number: str, name: str) -> tuple[str, str]:
     if name in bricks.problems:
         return "not right yet", bricks.problems[name]
     if name in BRICKS and name not in bricks.laid:
-        return "not written yet", ""
-    feedback = check(number, bricks.own(name), remember=False)
-    return feedback.state, feedback.message
+        state, message = "not written yet", "" if name in bricks.found else missing(bricks, name)
+    else:
+        feedback = check(number, bricks.own(name), remember=False)
+        state, message = feedback.state, feedback.message
+    part = bricks.found.get(name)
+    if state != "correct" and part and part.is_again:
+        message += f" The file defines {name} more than once: Python uses the last, in line {part.start + 1}."
+    return state, message.strip()
+
+
+def missing(bricks: Bricks, name: str) -> str:
+    """The message about a brick that the file does not define, with the function that may be meant."""
+    others = [other for other in bricks.found if other not in vars(bricks)]
+    near = difflib.get_close_matches(name, others, 1)
+    return f"There is no function {name} in the file." + (f" Is {near[0]} meant? Call it {name}." if near else "")
+
+
+def unloaded(error: BaseException, path: Path) -> str:
+    """Why a file cannot be run, as a sentence."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    if isinstance(error, Exception) and lines:
+        what = f"{path.name} stops in line {lines[-1]}, outside the bricks: {type(error).__name__}: {error}."
+    else:
+        what = explained(error, str(path))
+    return f"{what} Until that is repaired, no brick can be checked."
 
 
 def explained(error: BaseException, path: str) -> str:
@@ -97,6 +125,17 @@ def explained(error: BaseException, path: str) -> str:
     if isinstance(error, ValueError) and not lines:
         return str(error)  # a sentence of `Bricks` or `check`
     return f"It stops{where} with {type(error).__name__}: {error}"
+
+
+def hide_warnings() -> None:
+    """Show no warnings about the package's own lines, which may be an answer."""
+    show = warnings.showwarning
+
+    def show_others(*args: Any) -> None:
+        if not args[2].startswith(str(COURSE.parents[1])):
+            show(*args)
+
+    warnings.showwarning = show_others  # type: ignore[assignment]
 
 
 def forbid_writing() -> None:

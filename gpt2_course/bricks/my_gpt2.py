@@ -3,7 +3,9 @@
     python my_gpt2.py "Once upon a time"           continue a text, with the model in the folder tiny-world
     python my_gpt2.py --model FOLDER "My name is"  the same with another GPT-2, such as OpenAI's
     python my_gpt2.py --train                      train a small model from scratch, in about two minutes
+    gpt2-course check my_gpt2.py                   check the bricks, the functions that you write
 
+The numbers of the exercises are the book's. The order here is that of the data: from text to scores, and back.
 In shapes, T is the number of tokens, V of tokens in the vocabulary, C of channels, and H of heads with D channels each.
 """
 
@@ -39,6 +41,7 @@ def merge(ids, pair, new_id):
 def encode(text, merges):
     """The ids of a text: its bytes, merged. `merges` maps each pair of ids to its new id.
 
+    The bytes are those of UTF-8, numbers from 0 to 255.
     Of all pairs in the text that can be merged, the one with the smallest new id comes first.
     """
     ids = list(text.encode())
@@ -53,6 +56,7 @@ def encode(text, merges):
 def decode(ids, merges):
     """The text of a list of ids: those below 256 are bytes; each of the others is a merged pair.
 
+    The parts of a pair may be merged pairs, too. `merges` is in the order of learning, so parts come before their pair.
     Bytes that are not a complete character become "�" (`errors="replace"`).
     """
     bytes_of = {i: bytes([i]) for i in range(256)}
@@ -91,7 +95,8 @@ def mask(scores):
 def attention_weights(q, k):
     """How much each token looks at each earlier one and at itself.
 
-    Queries (T, D) and keys (T, D) → scores, divided by √D, masked, and turned into weights by softmax: (T, T)
+    Queries (T, D) and keys (T, D) → scores, divided by √D, masked, and turned into weights by softmax along each row:
+    (T, T)
     """
     return mask(q @ k.T / q.shape[-1] ** 0.5).softmax(-1)
 
@@ -116,8 +121,8 @@ def join_heads(y):
 def attention(x, w_qkv, b_qkv, w_out, b_out, n_heads):
     """Attention with many heads: x (T, C) → (T, C).
 
-    x @ w_qkv + b_qkv holds queries, keys, and values side by side (T, 3C). Split them into heads, let each `head` work,
-    join the results, and pass them through w_out (C, C) and b_out.
+    x @ w_qkv + b_qkv holds queries, keys, and values side by side (T, 3C). Split them into heads, call `head` once for
+    each head, join the results, and pass them through w_out (C, C) and b_out.
     """
     q, k, v = (split_heads(part, n_heads) for part in (x @ w_qkv + b_qkv).chunk(3, dim=-1))
     found = torch.stack([head(q[h], k[h], v[h]) for h in range(n_heads)])
@@ -132,8 +137,9 @@ def mlp(x, w_up, b_up, w_down, b_down):
 def block(x, w, n_heads):
     """One layer: attention adds to x (T, C) what it finds in a normalized copy of x, then the MLP does the same.
 
-    `w` is a dictionary of weights: w["ln_1.weight"] and w["ln_1.bias"] for the norm before attention, then
-    "attn.c_attn.…" (queries, keys, values), "attn.c_proj.…", "ln_2.…", "mlp.c_fc.…" (up), and "mlp.c_proj.…" (down).
+    `w` is a dictionary of weights. Each of these names ends in ".weight" or ".bias", such as w["ln_1.weight"]: "ln_1"
+    (the norm before attention), "attn.c_attn" (queries, keys, values), "attn.c_proj", "ln_2", "mlp.c_fc" (up), and
+    "mlp.c_proj" (down).
     """
     normed = layer_norm(x, w["ln_1.weight"], w["ln_1.bias"])
     x = x + attention(
@@ -222,8 +228,8 @@ def draw(probabilities, number):
 def generate(ids, predict, choose, end, context):
     """Yield one new id after another until it is `end`, which is not yielded.
 
-    `ids` is a list. `predict` maps a tensor of ids (T,) to logits (T, V); give it the last `context` ids at most.
-    `choose` maps the logits of the last token (V,) to the next id.
+    `ids` is the caller's list: do not change it. `predict` maps a tensor of ids (T,) to logits (T, V); give
+    it the last `context` ids at most. `choose` maps the logits of the last token (V,) to the next id.
     """
     ids = list(ids)
     while True:
@@ -243,7 +249,7 @@ def read_tensors(data):
 
     The first 8 bytes are a number (little-endian), the length of the header. The header is JSON: for each name, the
     "dtype" ("F16" or "F32"), the "shape", and where its bytes begin and end after the header ("data_offsets"). An entry
-    "__metadata__" is not a tensor.
+    "__metadata__" is not a tensor. torch.frombuffer(bytearray(part), dtype=…) reads numbers from bytes.
     """
     start = 8 + int.from_bytes(data[:8], "little")
     tensors = {}
@@ -417,6 +423,8 @@ def main():
     )
     parser.add_argument("--seed", type=int, help="the same seed gives the same text")
     given = parser.parse_args()
+    if todo := re.findall(r'"""\n    \.\.\.  # exercise ([\d.]+).*\n\n', Path(__file__).read_text("utf-8")):
+        raise SystemExit(f"Not all bricks are written yet: go on with exercise {todo[0]}. See gpt2-course check.")
     if given.train:
         train(given.seed or 0)
     else:

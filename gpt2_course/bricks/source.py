@@ -48,6 +48,7 @@ class Part:
     last: int  # the index after its last line
     node: ast.stmt | None  # None if it is not valid Python
     problem: str = ""  # why it is not
+    is_again: bool = False  # whether the file defines the same name before
 
     @property
     def is_written(self) -> bool:
@@ -115,8 +116,22 @@ def parts(text: str) -> dict[str, Part]:
             while first > 0 and re.match(r"#(?! ----)", lines[first - 1]):
                 first -= 1
         for name in _names(node):
-            found[name] = Part(first, start, node.end_lineno or node.lineno, node)
+            found[name] = Part(first, start, node.end_lineno or node.lineno, node, is_again=name in found)
     return found
+
+
+def changed(text: str) -> str:
+    """The first given function or class that is not the course's in a file, with its line; empty if all are."""
+    found = parts(text)
+    for name, part in parts(read(COURSE)).items():
+        if name in BRICKS or not isinstance(part.node, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        if name not in found:
+            return f"`{name}` is missing"
+        node = found[name].node
+        if node is None or ast.dump(node) != ast.dump(part.node):
+            return f"`{name}`, line {found[name].start + 1}"
+    return ""
 
 
 def _names(node: ast.stmt) -> list[str]:
@@ -134,5 +149,8 @@ def stubs() -> str:
     for name in reversed(BRICKS):
         node = found[name].node
         assert isinstance(node, ast.FunctionDef)
-        lines[node.body[0].end_lineno : node.end_lineno] = [f"    ...  # exercise {BRICKS[name]}"]
+        number = BRICKS[name]
+        lines[node.body[0].end_lineno : node.end_lineno] = [
+            f"    ...  # exercise {number}, explained in chapter {number.split('.')[0]}"
+        ]
     return "\n".join(lines)

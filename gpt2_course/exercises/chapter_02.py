@@ -88,7 +88,7 @@ def decode(answer: Callable[[Ids, Merges], Any]) -> str | None:
         *((ids, MERGES) for ids in ([104, 105], [257, 99], [97, 258], [195, 169], [])),
         *((ids, MORE_MERGES) for ids in ([259, 97], [260, 256], [195, 169])),
     ]
-    usual: dict[str, Callable[[Ids, Merges], Any]] = {
+    usual: dict[str, Callable[[Ids, Merges], Any] | tuple[Callable[[Ids, Merges], Any], ...]] = {
         "These are bytes. One step is missing: turn them into text with .decode().": _bytes_of,
         "'é' consists of two bytes, [195, 169]. Join all bytes, then decode once.": lambda ids, merges: "".join(
             _bytes_of([i], merges).decode(errors="replace") for i in ids
@@ -105,8 +105,14 @@ def decode(answer: Callable[[Ids, Merges], Any]) -> str | None:
         "An ID above 255 is the ID of a merge, not a character. Replace it with the bytes of its two parts.": (
             lambda ids, merges: "".join(map(chr, ids))
         ),
+        "merges goes from pair to ID. To look up an ID, turn it around: {new_id: pair}.": (
+            lambda ids, merges: [merges[i] for i in ids if i > 255]  # type: ignore[index]
+        ),
         "A merge may consist of other merges: 258 is 256 and 100, and 256 has two parts, too. Keep splitting until "
-        "only bytes are left.": lambda ids, merges: "".join(map(chr, _split_once(ids, merges))),
+        "only bytes are left.": (
+            lambda ids, merges: "".join(map(chr, _split_once(ids, merges))),
+            lambda ids, merges: bytes(_split_once(ids, merges)).decode(),
+        ),
         "You left out the merged IDs. Replace each with the bytes of its two parts.": lambda ids, merges: bytes(
             i for i in ids if i < 256
         ).decode(errors="replace"),
@@ -260,6 +266,9 @@ def merge(answer: Callable[[Ids, Pair, int], Any]) -> str | None:
         "A pair at the very end is not merged. Which is the last place where a pair can start?": lambda ids, pair, n: (
             bricks.merge(ids[:-1], pair, n) + ids[-1:]
         ),
+        "The last ID has no neighbor: look whether i + 1 < len(ids).": lambda ids, pair, new_id: [
+            (ids[i], ids[i + 1]) for i in range(len(ids))
+        ],
         "You replaced each of the two IDs wherever it occurs. Replace only the two of them side by side.": (
             lambda ids, pair, new_id: [new_id if i in pair else i for i in ids]
         ),

@@ -175,6 +175,9 @@ def attention(answer: Callable[..., Any]) -> str | None:
         "split(3) cuts into parts of 3 columns. Use chunk(3, dim=-1) or split(C, dim=-1) for three parts.": (
             lambda x, w, b, w2, b2, n: _three_of((x @ w + b).split(3, -1))
         ),
+        "head works on one head, (T, D): call it for each of them, then torch.stack the results.": (
+            lambda x, w, b, w2, b2, n: (q := bricks.split_heads(x, n)) @ q.permute(2, 1, 0)  # what .T does
+        ),
         "split and chunk cut rows unless you say dim=-1.": lambda x, w, b, w2, b2, n: _three_of(
             (x @ w + b).split(x.shape[1])
         ),

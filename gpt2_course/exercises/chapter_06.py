@@ -13,6 +13,7 @@ from gpt2_course.bricks import my_gpt2 as bricks
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import numbers
+from gpt2_course.exercises.watch import Stopped
 
 Weights = dict[str, Tensor]
 
@@ -258,7 +259,12 @@ def block(answer: Callable[[Tensor, Weights, int], Any]) -> str | None:
             bricks.block(x, w, n), w, 2
         ),
     }
-    return compare(answer, inputs, bricks.block, usual)
+    try:
+        return compare(answer, inputs, bricks.block, usual)
+    except Stopped as stopped:
+        if isinstance(stopped.__cause__, KeyError):
+            raise Stopped(stopped.what, f"The keys of w are {', '.join(layer(2))}.") from stopped.__cause__
+        raise
 
 
 @exercise("6.4", "Count")

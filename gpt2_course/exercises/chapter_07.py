@@ -90,7 +90,9 @@ def gpt2(answer: Callable[[Tensor, dict[str, Tensor], int], Any]) -> str | None:
             ),
             norm=lambda x, gain, bias: x,
         ),
-        "The blocks are missing. Send x through each of them in turn.": lambda *given: g(*given, layers=lambda b: []),
+        "The blocks are missing. Send x through each of them in turn, and keep the result: x = block(x, …).": (
+            lambda *given: g(*given, layers=lambda b: [])
+        ),
         "The blocks are in the wrong order.": lambda *given: g(*given, layers=lambda b: b[::-1]),
         "All blocks have the weights of the first. Each has its own: for w in layers(weights).": lambda *given: g(
             *given, layers=lambda b: b[:1] * len(b)

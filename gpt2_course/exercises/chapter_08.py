@@ -125,6 +125,9 @@ def cross_entropy(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "You picked whole rows. Pick one number from each row: that of its target.": lambda logits, y: (
             -logits.log_softmax(-1)[:, y].mean()
         ),
+        "p[targets] picks rows. Pick one number from each row: that of its target.": lambda logits, y: (
+            -logits.log_softmax(-1)[y].mean()
+        ),
         "This is the entropy, how unsure the model is. Return the surprise at the target.": lambda logits, y: (
             -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean()
         ),

@@ -6,11 +6,14 @@ import inspect
 import linecache
 import re
 from collections.abc import Callable
-from types import CodeType, FrameType
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
+KEEP = "Keep the loss a tensor with gradients until after backward(): no .item(), .detach(), or no_grad before it."
 # The usual cause of an error, by its type and a pattern in its message; the first that fits is shown.
 CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (
@@ -30,6 +33,14 @@ CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
         "The sizes in view or reshape must multiply to the count of numbers.",
     ),
     (RuntimeError, "view size is not compatible", "After a transpose, use reshape instead of view."),
+    (RuntimeError, "boolean masks", "A mask holds True and False: use dtype=torch.bool, or compare with == 1."),
+    (RuntimeError, "does not require grad", KEEP),
+    (AttributeError, "'float' object has no attribute 'backward'", KEEP),
+    (
+        AttributeError,
+        "'(list|tuple)' object has no attribute",
+        "Turn a list of tensors into a tensor first: torch.stack.",
+    ),
     (
         RuntimeError,
         "same dtype|expected scalar type|not implemented for|could not infer output dtype|result type .* be cast",
@@ -47,12 +58,21 @@ CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (IndexError, "too many indices", "There are more indices than the tensor has dimensions."),
     (IndexError, "", "Counting starts at 0, so the last index is the length minus 1."),
     (UnboundLocalError, "", "This variable gets its value later, or only in another branch of your function."),
-    (NameError, "", "Import it, define it, or run the cell that does; check its spelling, too."),
+    (NameError, "'softmax'", "Tensors have it: scores.softmax(-1)."),
+    (NameError, "", "Import or define it first (in a notebook, run the cell that does); check its spelling, too."),
     (KeyError, "", "The dictionary has no such key: look with `in` first, or use .get()."),
     (RecursionError, "", "Your function calls itself without end."),
     (ZeroDivisionError, "", "Something that you divide by can be 0."),
     (ValueError, "math domain error|expected a positive input", "The logarithm needs a number above 0."),
+    (
+        ValueError,
+        "invalid literal for int.*: b",
+        "int() reads digits; for bytes, use int.from_bytes(data[:8], 'little').",
+    ),
     (UnicodeDecodeError, "", "Some characters take several bytes: join all bytes first, then decode once."),
+    (TypeError, "'function' object is not", "This is a function: call it, as in layers(weights)."),
+    (TypeError, "must be Tensor, not (int|float)", "For a number, use math, such as math.sqrt, or ** 0.5."),
+    (TypeError, "got float|'float' object cannot be interpreted", "Sizes are whole numbers: use // to divide."),
     (TypeError, "not callable", "Parentheses call a function; use square brackets for an index."),
     (SystemExit, "", "Return a value instead of ending the program."),
 )
@@ -72,12 +92,20 @@ def why_it_stopped(
     if code and (place := _last_place(code, error)):
         frame, number = place
         text = linecache.getline(code.co_filename, number).strip()
-        where = f" in line {number - code.co_firstlineno + 1}" + (f", `{_cut(text, 80)}`," if text else "")
+        where = f" in line {_line(code, number)}" + (f", `{_cut(text, 80)}`," if text else "")
         if isinstance(error, (RuntimeError, IndexError, ValueError, TypeError)):
             shapes = _shapes(text, frame)
     said = _cut((str(error).strip() or " ").splitlines()[0].strip().rstrip("."), 150)
     cause = next((c for kind, part, c in CAUSES if isinstance(error, kind) and re.search(part, str(error))), "")
     return f"{shown} stopped{where} with {type(error).__name__}{f': {said}' if said else ''}{shapes}.", cause
+
+
+def _line(code: CodeType, number: int) -> str:
+    """The number of a line in a file, or in the function if it was defined in a notebook's cell."""
+    path = Path(code.co_filename)
+    if path.suffix == ".py" and path.exists():
+        return f"{number} of {path.name}"
+    return f"{number - code.co_firstlineno + 1}"
 
 
 def _last_place(code: CodeType, error: BaseException) -> tuple[FrameType, int] | None:
@@ -105,7 +133,11 @@ def _shapes(text: str, frame: FrameType) -> str:
 
 
 def _short(value: object) -> str:
-    """The repr of a value, shortened to 60 characters."""
+    """The repr of a value, shortened to 60 characters; of functions and optimizers only the name."""
+    if isinstance(value, Optimizer):
+        return "optimizer"
+    if isinstance(value, FunctionType):
+        return value.__name__.lstrip("_")
     return _cut(repr(value), 60)
 
 

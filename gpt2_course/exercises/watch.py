@@ -66,7 +66,7 @@ class Watched:
         except BaseException as error:
             if isinstance(error, NotImplementedError) and (is_stub(self._function) or not error.args):
                 raise NotWritten from error
-            raise Stopped(*why_it_stopped(self._function, self.name, args, error)) from error
+            raise Stopped(*why_it_stopped(self._function, self.name, before, error)) from error
         for parameter, old, new in zip(self._asked.parameters or [], before, args, strict=False):
             if not self._asked.in_place and not _unchanged(old, new):
                 self.changed = parameter

@@ -114,6 +114,7 @@ def test_the_bricks_are_exercises_with_hints() -> None:
 def test_a_stub_has_its_docstring_and_no_code() -> None:
     found = parts(stubs())
     assert not any(found[name].is_written for name in BRICKS)
+    assert stubs().count("    ...  # exercise 15.4, explained in chapter 15\n") == 1
     assert all(parts(WHOLE)[name].is_written for name in BRICKS)
     for name in BRICKS:
         assert inspect.cleandoc(getattr(my_gpt2, name).__doc__) in inspect.cleandoc(stubs().replace("\n    ", "\n"))
@@ -549,8 +550,8 @@ def test_an_endless_loop_is_a_sentence(folder: Path, monkeypatch: pytest.MonkeyP
     [
         ("import os; os._exit(0)", "It ended Python (exit code 0)"),
         ("exit()", "It ends Python in line 1: remove exit()."),
-        ("1 / 0", "It stops in line 1 with ZeroDivisionError: division by zero"),
-        ("import gone", "It stops in line 1 with ModuleNotFoundError: No module named 'gone'"),
+        ("1 / 0", "my_gpt2.py stops in line 1, outside the bricks: ZeroDivisionError: division by zero."),
+        ("import gone", "outside the bricks: ModuleNotFoundError: No module named 'gone'. Until that is repaired"),
         ("x = (", "Line 1 is not valid Python: '(' was never closed."),
         ("\0", "not valid Python"),
     ],
@@ -617,7 +618,9 @@ def test_a_notebook_is_checked_by_the_names_of_its_functions(tmp_path: Path) -> 
 def test_the_commands_lead_through_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(folder / FILE)
     assert main(["start", str(folder)]) == 0
-    assert f"Kept {path}." in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"Kept {path}." in shown
+    assert shown.endswith("\nChapter 2 of the book explains exercises 2.1, 2.2, and so on.\n")
     assert main(["check", path]) == 1
     shown = capsys.readouterr().out
     assert "… 2.4  merge\n" in shown
@@ -631,6 +634,73 @@ def test_the_commands_lead_through_the_file(folder: Path, capsys: pytest.Capture
     (folder / FILE).write_text(WHOLE, encoding="utf-8")
     assert main(["check", path]) == 0
     assert "23 of 23 right. Your GPT-2 is whole. Let it write: python" in capsys.readouterr().out
+
+
+def test_what_stops_the_whole_file_is_said_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / FILE).write_text(f"1 / 0\n{WHOLE}", encoding="utf-8")
+    assert main(["check", str(folder / FILE)]) == 1
+    shown = capsys.readouterr().out
+    assert shown.startswith("✗ my_gpt2.py stops in line 1, outside the bricks")
+    assert shown.count("\n") == 3
+    assert shown.endswith("\n0 of 23 right. \n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("weights = read_tensors((", "weights = read_tensors(1 + (", "`load`, line "),
+        ("def layers(weights)", "def layer(weights)", "`layers` is missing"),
+    ],
+)
+def test_a_change_to_the_given_part_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, part: str
+) -> None:
+    (folder / FILE).write_text(WHOLE.replace(old, new).replace("STEPS, SECONDS = 1500", "STEPS, SECONDS = 20"))
+    assert main(["check", str(folder / FILE)]) == 0
+    assert f"23 of 23 right. But the given part has changed ({part}" in capsys.readouterr().out
+
+
+def test_the_program_says_that_bricks_are_not_written(folder: Path) -> None:
+    path = write(folder, merge=solution("merge"))
+    done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False)
+    assert done.stderr == "Not all bricks are written yet: go on with exercise 2.3. See gpt2-course check.\n"
+
+
+def test_the_course_s_lines_are_not_shown_in_warnings(folder: Path) -> None:
+    code = (
+        "def attention_weights(q, k):\n    import warnings\n    warnings.warn('mine')\n    return mask(q[None] @ k.T)"
+    )
+    (result,) = checked(write(folder, attention_weights=code), "4.3")
+    assert "UserWarning: mine" in result.printed
+    head = "def head(q, k, v):\n    return attention_weights(q[None], k[None])"
+    (result,) = checked(write(folder, attention_weights="def attention_weights(q, k):\n    ...", head=head), "4.4")
+    assert result.printed == ""
+
+
+def test_a_missing_or_doubled_brick_is_named(folder: Path) -> None:
+    path = write(folder, split_heads="def split_head(x, n_heads):\n    return x", draw="")
+    path.write_text(path.read_text(encoding="utf-8") + "\n\ndef mask(scores):\n    return scores\n", encoding="utf-8")
+    results = {result.name: result.message for result in checked(path)}
+    assert results["split_heads"] == (
+        "There is no function split_heads in the file. Is split_head meant? Call it split_heads."
+    )
+    assert results["draw"] == "There is no function draw in the file."
+    assert "The file defines mask more than once: Python uses the last, in line " in results["mask"]
+    assert results["head"] == ""
+
+
+def test_a_check_without_a_parent_ends_quietly() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", checking.PROGRAM], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_brick_may_be_named_in_a_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--hint", "mask"]) == 0
+    assert capsys.readouterr().out == HINTS["mask"] + "\n"
+    assert main(["check", str(folder / FILE), "--only", "mask"]) == 1
+    assert capsys.readouterr().out.startswith("… 4.2  mask\n\n0 of 1 right.")
 
 
 def test_a_hint_needs_no_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -679,6 +749,26 @@ def test_watching_checks_again_when_the_file_is_saved(
     assert re.findall(r"^(.) 4\.2", capsys.readouterr().out, re.MULTILINE) == ["…", "✗", "✓"]
 
 
+def test_a_save_during_a_check_is_noticed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / FILE
+    saves = iter([lambda: os.utime(path, ns=(1, 1))])
+
+    def check_while_it_is_saved(self: Checker, path: Path, only: str) -> list[Result]:
+        next(saves, lambda: None)()
+        return [Result("4.2", "mask", "correct")]
+
+    def stop(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checker, "check", check_while_it_is_saved)
+    monkeypatch.setattr(Checker, "prepare", lambda self: None)
+    monkeypatch.setattr("gpt2_course.cli.time.sleep", stop)
+    assert main(["check", str(path), "--only", "4.2", "--watch"]) == 130
+    assert capsys.readouterr().out.count("✓ 4.2") == 2
+
+
 def test_a_report_has_an_entry_per_exercise(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, mask=solution("mask"))
     out = folder / "grades.json"
@@ -690,7 +780,7 @@ def test_a_report_has_an_entry_per_exercise(folder: Path, capsys: pytest.Capture
     assert [entry["number"] for entry in exercises] == list(NAMES)
     right = [entry for entry in exercises if entry["state"] == "correct"]
     assert [entry["name"] for entry in right] == ["mask"]
-    assert right[0]["seconds"] > 0
+    assert round(right[0]["seconds"], 2) == right[0]["seconds"]
     assert "1 of 23 right" in capsys.readouterr().out
 
 
@@ -703,7 +793,9 @@ def test_a_class_is_graded_in_one_table(tmp_path: Path) -> None:
     (tmp_path / "cat.py").write_bytes(b"\xff")
     out = tmp_path / "out" / "grades.csv"
     assert main(["check", str(tmp_path), "--report", str(out), "--only", "4.2"]) == 1
-    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    table = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert [row["state"] for row in table if row["number"] == "total"] == ["1/1", "0/1", "0/1"]
+    rows = [row for row in table if row["number"] != "total"]
     assert [Path(row["file"]).relative_to(tmp_path).as_posix() for row in rows] == [
         "ann/my_gpt2.py",
         "ben/my_gpt2.py",
@@ -711,6 +803,12 @@ def test_a_class_is_graded_in_one_table(tmp_path: Path) -> None:
     ]
     assert [row["state"] for row in rows] == ["correct", "not right yet", "not right yet"]
     assert "not a text in UTF-8" in rows[2]["message"]
+
+
+def test_a_message_has_no_addresses(folder: Path) -> None:
+    code = "def mask(scores):\n    raise ValueError(object())"
+    (result,) = checked(write(folder, mask=code), "4.2")
+    assert result.message.endswith("ValueError: <object object>.")
 
 
 def test_a_report_keeps_commas_and_line_ends(tmp_path: Path) -> None:
@@ -726,7 +824,7 @@ def test_waiting_for_a_save_bears_a_file_that_is_gone_for_a_moment(
     path.write_text("")
     moments = iter([path.unlink, lambda: path.write_text("new")])
     monkeypatch.setattr("gpt2_course.cli.time.sleep", lambda seconds: next(moments)())
-    Check(path)._wait_for_change()
+    assert Check(path)._wait_for_change(path.stat().st_mtime_ns) == path.stat().st_mtime_ns
     assert path.read_text() == "new"
 
 

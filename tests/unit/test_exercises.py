@@ -710,7 +710,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "product with the token table": lambda ids, w, n: whole(ids, w, n, head=lambda x, table: x),
             "The positions are missing": lambda ids, w, n: whole(ids, w | {"wpe.weight": 0 * w["wpe.weight"]}, n),
             "The final norm is missing": lambda ids, w, n: whole(ids, w, n, norm=False),
-            "The blocks are missing": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: []),
+            "keep the result: x = block(x, …)": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: []),
             "blocks are in the wrong order": lambda ids, w, n: whole(ids, w, n, blocks=lambda layers: layers[::-1]),
             "have the weights of the first": lambda ids, w, n: whole(
                 ids, w, n, blocks=lambda layers: [layers[0] for _ in layers]
@@ -1364,7 +1364,8 @@ def test_an_error_in_the_answer_is_shown_with_its_line(number: str) -> None:
     feedback = check(number, broken)
     assert feedback.state == "not right yet"
     assert feedback.message.startswith("broken")
-    assert "in line 3, `return 1 / nothing`, with ZeroDivisionError: division by zero. Some" in feedback.message
+    place = f"in line {broken.__code__.co_firstlineno + 2} of test_exercises.py"
+    assert f"{place}, `return 1 / nothing`, with ZeroDivisionError: division by zero. Some" in feedback.message
 
 
 def test_a_function_that_sometimes_returns_nothing_is_not_a_stub() -> None:

@@ -15,6 +15,7 @@ import torch
 from test_exercises import ANSWERS
 from torch import Tensor
 
+from gpt2_course.bricks import my_gpt2
 from gpt2_course.exercises import check
 from gpt2_course.exercises.compare import agree, compare
 from gpt2_course.exercises.registry import EXERCISES
@@ -63,7 +64,7 @@ def test_pytorchs_own_not_implemented_error_is_not_a_stub() -> None:
     def whole(logits: Tensor, targets: Tensor) -> Tensor:
         return logits.long().log_softmax(-1)
 
-    assert "in line 2, `return logits.long().log_softmax(-1)`" in said("8.2", whole)
+    assert ", `return logits.long().log_softmax(-1)`," in said("8.2", whole)
 
 
 # ---- wrong kinds of answers ---------------------------------------------------------------------------------------
@@ -148,7 +149,9 @@ def test_an_error_is_shown_with_its_line_the_shapes_and_the_cause() -> None:
         return scores.softmax(-1)
 
     message = said("4.3", attention)
-    assert message.startswith("attention stopped in line 2, `scores = q @ k`, with RuntimeError: mat1 and mat2")
+    number = attention.__code__.co_firstlineno + 1
+    place = f"attention stopped in line {number} of test_exercises_core.py, `scores = q @ k`,"
+    assert message.startswith(f"{place} with RuntimeError: mat1 and mat2")
     assert "(q has shape (5, 4), k has shape (5, 4)). " in message
     assert message.endswith("Transpose the keys, so that every query meets every key: q @ k.T.")
 
@@ -160,7 +163,21 @@ def test_the_line_is_the_learners_own_even_if_another_function_fails() -> None:
     def asking(ids: list[int], t: int) -> int:
         return helper(ids)
 
-    assert "in line 2, `return helper(ids)`, with IndexError" in said("11.3", asking)
+    assert ", `return helper(ids)`, with IndexError" in said("11.3", asking)
+
+
+def test_in_a_cell_the_line_is_that_of_the_function() -> None:
+    names: dict[str, Any] = {}
+    exec(compile("\n\ndef asking(ids, t):\n    return ids[99]", "/tmp/ipykernel_1/2.py", "exec"), names)
+    assert "stopped in line 2 with IndexError" in said("11.3", names["asking"])
+
+
+def test_arguments_are_shown_as_they_were_before_the_call() -> None:
+    def asking(ids: list[int], t: int) -> int:
+        ids.clear()
+        return ids[t]
+
+    assert "asking([]" not in said("11.3", asking)
 
 
 @pytest.mark.parametrize(
@@ -181,11 +198,48 @@ def test_the_line_is_the_learners_own_even_if_another_function_fails() -> None:
         (lambda x: {}["a"], "no such key"),
         (lambda x: math.log(0), "a number above 0"),
         (lambda x: x(1), "use square brackets"),
+        (lambda x: softmax(x), "scores.softmax(-1)"),  # type: ignore[name-defined]  # noqa: F821
+        (lambda x: x.view(5, 3 / 1), "use // to divide"),
+        (lambda x: range(3 / 1), "use // to divide"),  # type: ignore[call-overload]
+        (lambda x: torch.sqrt(3), "math.sqrt, or ** 0.5"),
+        (lambda x: x.masked_fill(torch.ones(5, 3), 0), "dtype=torch.bool, or compare with == 1"),
+        (lambda x: [x].shape, "torch.stack"),  # type: ignore[attr-defined]
+        (lambda x: list(my_gpt2.layers), "call it, as in layers(weights)"),
+        (lambda x: x.sum().backward(), "Keep the loss a tensor with gradients"),
+        (lambda x: x.sum().item().backward(), "Keep the loss a tensor with gradients"),
+        (lambda x: int(b"\x05\x00"), "int.from_bytes(data[:8], 'little')"),
         (lambda x: sys.exit(), "Return a value instead"),
     ],
 )
 def test_errors_come_with_their_usual_cause(broken: Callable[[Tensor], Any], cause: str) -> None:
     assert cause in said("4.1", broken)
+
+
+@pytest.mark.parametrize(
+    ("number", "broken", "cause"),
+    [
+        ("2.4", lambda ids, pair, new: [ids[i + 1] for i, _ in enumerate(ids)], "The last ID has no neighbor"),
+        ("2.2", lambda ids, merges: [merges[i] for i in ids if i > 255], "turn it around: {new_id: pair}."),
+        (
+            "2.2",
+            lambda ids, merges: bytes(
+                part for i in ids for part in {new: pair for pair, new in merges.items()}.get(i, [i])
+            ).decode(),
+            "Keep splitting",
+        ),
+        (
+            "5.3",
+            lambda x, w, b, w2, b2, n: (q := my_gpt2.split_heads(x, n)) @ q.permute(2, 1, 0),
+            "for each of them",
+        ),
+        ("6.3", lambda x, w, n: w["ln_1"], "The keys of w are ln_1.weight, ln_1.bias, attn.c_attn.weight,"),
+        ("8.2", lambda logits, targets: logits.softmax(-1)[targets].log().mean(), "p[targets] picks rows"),
+        ("9.5", lambda ids, predict, choose, end, context: [ids[9]], "([1, 2, 3], predict, choose, 7, 4) stopped"),
+        ("8.5", lambda documents, weights, n_heads, optimizer: 1 / 0, ", 2, optimizer) stopped"),
+    ],
+)
+def test_errors_in_an_exercise_come_with_its_own_cause(number: str, broken: Callable[..., Any], cause: str) -> None:
+    assert cause in said(number, broken)
 
 
 # ---- arguments changed in place, forbidden calls ------------------------------------------------------------------
