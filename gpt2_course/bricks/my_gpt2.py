@@ -276,16 +276,21 @@ class Tokenizer:
     """GPT-2's tokenizer from a model's folder: `merge`, `encode`, and `decode`, one piece of text at a time."""
 
     def __init__(self, folder):
-        vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
-        lines = (folder / "merges.txt").read_text("utf-8").split("\n")[1:]
+        if (folder / "tokenizer.json").exists():  # all of it in one file
+            stored = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+            vocabulary, merges = stored["model"]["vocab"], stored["model"]["merges"]
+            vocabulary |= {token["content"]: token["id"] for token in stored["added_tokens"]}
+        else:
+            vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
+            merges = filter(None, (folder / "merges.txt").read_text("utf-8").split("\n")[1:])
         # GPT-2 spells bytes as visible characters and numbers them in its own order; the bricks call byte 65 just 65.
         visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
         order = visible + [byte for byte in range(256) if byte not in visible]
         spelled = {byte: chr(byte if byte in visible else 256 + i - len(visible)) for i, byte in enumerate(order)}
         ours = {spelled[byte]: byte for byte in range(256)}  # spelling → our id
         self.merges = {}
-        for line in filter(None, lines):
-            left, right = line.split()
+        for pair in merges:
+            left, right = pair.split() if isinstance(pair, str) else pair
             ours[left + right] = self.merges[ours[left], ours[right]] = 256 + len(self.merges)
         self.theirs = {i: vocabulary[spelling] for spelling, i in ours.items()}  # our id → GPT-2's
         self.ours = {theirs: i for i, theirs in self.theirs.items()}

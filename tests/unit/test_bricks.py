@@ -180,6 +180,21 @@ def test_it_tells_the_package_s_story(folder: Path, arguments: list[str], settin
     assert len(told) > 300
 
 
+@pytest.mark.parametrize("as_pairs", [True, False])
+def test_it_reads_a_tokenizer_in_one_file(tmp_path: Path, as_pairs: bool) -> None:
+    folder = ROOT / "gpt2_course/pretrained/tiny-world"
+    vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
+    lines = (folder / "merges.txt").read_text("utf-8").splitlines()[1:]
+    end = {"content": "<|endoftext|>", "id": vocabulary.pop("<|endoftext|>")}
+    model = {"vocab": vocabulary, "merges": [line.split() for line in lines] if as_pairs else lines}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [end], "model": model}), "utf-8")
+    text = "Pip's kite flew away, 300 feet high!\n\n  Oh, é!"
+    ids = Tokenizer.load(folder).encode(text)
+    assert my_gpt2.Tokenizer(tmp_path).encode(text) == my_gpt2.Tokenizer(folder).encode(text) == ids
+    assert my_gpt2.Tokenizer(tmp_path).decode(ids) == text
+    assert my_gpt2.Tokenizer(tmp_path).end == end["id"]
+
+
 @pytest.mark.parametrize("prefix", ["", "transformer."])
 def test_its_logits_are_the_package_s_for_a_model_of_openai_s_layout(tmp_path: Path, prefix: str) -> None:
     torch.manual_seed(1)
