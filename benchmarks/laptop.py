@@ -54,7 +54,7 @@ HALF = replace(PRESET, steps=PRESET.steps // 2)
 VARIANTS = {
     "preset": Variant("the preset", PRESET),
     "half": Variant("the preset, half as many steps", HALF),
-    "half-one-text": Variant("documents in a row see each other", HALF, read_as_one_text),
+    "half-one-text": Variant("the same, but documents in a row see each other", HALF, read_as_one_text),
     "half-random-start": Variant("attention starts at random", replace(HALF, copying_start=False)),
     "half-8-heads": Variant("8 heads", replace(HALF, model=shaped(n_head=8).model)),
     "half-2-heads": Variant("2 heads", replace(HALF, model=shaped(n_head=2).model)),
@@ -103,24 +103,17 @@ def report(results: list[dict[str, Any]]) -> str:
         of[result["run"]].append(result)
     kinds = get_args(Kind)
 
-    def row(name: str, found: list[dict[str, Any]], each: Callable[[list[float]], str]) -> str:
-        cells = [each([r["loss"] for r in found])]
-        cells += [each([100 * r["accepted"][kind] for r in found]) for kind in kinds]
+    def row(name: str, found: list[dict[str, Any]], each: Callable[[list[float]], list[float]] = list) -> str:
+        cells = [" · ".join(f"{loss:.3f}" for loss in each([r["loss"] for r in found]))]
+        cells += [" · ".join(f"{s:.0%}" for s in each([r["accepted"][kind] for r in found])) for kind in kinds]
         worst = max(found[0]["rules"], key=lambda rule: mean(r["rules"][rule] for r in found))
         return f"| {name} | {' | '.join(cells)} | {worst} |"
 
     head = "loss / floor | stories | with questions | songs | question pages | musings | the rule that costs most |"
     line = "|---" * 8 + "|\n"
-    seeds = [
-        row(f"seed {r['seed']}", [r], lambda v: f"{v[0]:.3f}" if v[0] < 3 else f"{v[0]:.0f}") for r in of["preset"]
-    ]
-
-    def spread(values: list[float]) -> str:
-        digits = 3 if max(values) < 3 else 0
-        return " · ".join(f"{value:.{digits}f}" for value in values)
-
+    seeds = [row(f"seed {r['seed']}", [r]) for r in of["preset"]]
     tried = [
-        row(f"{VARIANTS[name].what} (seeds {', '.join(str(r['seed']) for r in of[name])})", of[name], spread)
+        row(f"{VARIANTS[name].what} (seeds {', '.join(str(r['seed']) for r in of[name])})", of[name])
         for name in VARIANTS
         if name != "preset" and of[name]
     ]
@@ -128,11 +121,11 @@ def report(results: list[dict[str, Any]]) -> str:
         "# The laptop run\n\n"
         f"{date.today()}. `python train.py`: {PRESET.steps:,} steps, {PRESET.model.n_layer} layers × "
         f"{PRESET.model.n_embd} × {PRESET.model.n_head} heads. The share of {SAMPLES} texts of each kind, at "
-        "temperature 0.8, that keep all the rules, in percent; the loss is on all validation documents.\n\n"
+        "temperature 0.8, that keep all the rules; the loss is on all validation documents.\n\n"
         f"| | {head}\n{line}"
         + "\n".join(seeds)
         + "\n"
-        + row("median", of["preset"], lambda v: f"{median(v):.3f}" if max(v) < 3 else f"{median(v):.0f}")
+        + row("median", of["preset"], lambda values: [median(values)])
         + "\n"
         + (
             f"\n## What was tried\n\nOne number per seed.\n\n| | {head}\n{line}" + "\n".join(tried) + "\n"
