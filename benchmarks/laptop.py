@@ -19,7 +19,7 @@ from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from gpt2_course import TrainConfig, Trainer
+from gpt2_course import GPT2Config, TrainConfig, Trainer
 from gpt2_course.evaluation import evaluate
 from gpt2_course.grades import grade
 from gpt2_course.tiny_world import Kind
@@ -46,8 +46,9 @@ class Variant:
     change: Callable[[Trainer], None] = nothing
 
 
-def shaped(**shape: int) -> TrainConfig:
-    return replace(PRESET, model=replace(PRESET.model, **shape))
+def shaped(**changes: int) -> GPT2Config:
+    """The preset's shape with some changes."""
+    return replace(PRESET.model, **changes)
 
 
 HALF = replace(PRESET, steps=PRESET.steps // 2)
@@ -56,10 +57,10 @@ VARIANTS = {
     "half": Variant("the preset, half as many steps", HALF),
     "half-one-text": Variant("the same, but documents in a row see each other", HALF, read_as_one_text),
     "half-random-start": Variant("attention starts at random", replace(HALF, copying_start=False)),
-    "half-8-heads": Variant("8 heads", replace(HALF, model=shaped(n_head=8).model)),
-    "half-2-heads": Variant("2 heads", replace(HALF, model=shaped(n_head=2).model)),
+    "half-8-heads": Variant("8 heads", replace(HALF, model=shaped(n_head=8))),
+    "half-2-heads": Variant("2 heads", replace(HALF, model=shaped(n_head=2))),
     "half-narrow": Variant(
-        "width 96, half as many steps again", replace(HALF, model=shaped(n_embd=96).model, steps=HALF.steps * 3 // 2)
+        "width 96, half as many steps again", replace(HALF, model=shaped(n_embd=96), steps=HALF.steps * 3 // 2)
     ),
     "half-small-batch": Variant(
         "batches of half the size, twice the steps, rates × 0.7",

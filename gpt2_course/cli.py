@@ -464,10 +464,9 @@ class Check:
         """Check the file and print the results; return whether all are right."""
         results: list[Result] = []
         for result in checker.check(self.file, BRICKS.get(self.only, self.only)):
-            if (
-                result.state != "not checked" or not results or results[-1].state != result.state
-            ):  # what stops the whole file is said once
-                print(f"{result}", flush=True)
+            before = results[-1].state if results else ""
+            if not result.state == before == "not checked":  # what stops the whole file is said once
+                print(result, flush=True)
             results.append(result)
         if not results:
             raise ValueError(f"{self.file} contains no exercise to check.")
@@ -520,11 +519,11 @@ def _saved_at(file: Path) -> int | None:
 
 
 def _graded(checker: Checker, file: Path, only: str) -> list[Result]:
-    """The results of a file; one that says why, if the file cannot be read at all."""
+    """The results of a file; if it cannot be read at all, each says why."""
     try:
         return list(checker.check(file, only))
     except (OSError, ValueError) as error:
-        return [Result("", "", "not right yet", str(error))]
+        return [Result(n, name, "not checked", str(error)) for n, name in NAMES.items() if only in ("", n)]
 
 
 Command = Start | Check | Train | Generate | Chat | Tokenize | Evaluate | Export

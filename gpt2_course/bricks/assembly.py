@@ -20,11 +20,11 @@ from gpt2_course.sources import DEFAULT_MODEL, find_model
 class Bricks(ModuleType):
     """`my_gpt2` as a module: the learner's bricks, and the course's in place of those that are not written.
 
-    All of them call one another, whoever wrote them.
+    They all call one another, no matter who wrote them.
 
     Args:
         text: the learner's file. It is run; what it raises is raised.
-        path: where it lies.
+        path: the path of this file.
         borrow: bricks to borrow even though they are written.
 
     Raises:

@@ -429,7 +429,7 @@ def main():
     parser.add_argument("--seed", type=int, help="the same seed gives the same text")
     given = parser.parse_args()
     if todo := re.findall(r'"""\n    \.\.\.  # exercise ([\d.]+).*\n\n', Path(__file__).read_text("utf-8")):
-        raise SystemExit(f"Not all bricks are written yet: go on with exercise {todo[0]}. See gpt2-course check.")
+        raise SystemExit(f"Not all bricks are written yet: continue with exercise {todo[0]}. See gpt2-course check.")
     if given.train:
         train(given.seed or 0)
     else:

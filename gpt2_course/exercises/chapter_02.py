@@ -245,7 +245,7 @@ def merge(answer: Callable[[Ids, Pair, int], Any]) -> str | None:
     ]
     usual: dict[str, Callable[[Ids, Pair, int], Any]] = {
         "In [1, 1, 1], the second 1 belongs to the first pair, so it cannot be used again: the result is [256, 1]. "
-        "After a merge, go on behind both IDs.": _merge_without_skipping,
+        "After a merge, continue after both IDs.": _merge_without_skipping,
         "You work from right to left, so [1, 1, 1] becomes [1, 256]. Go from left to right: [256, 1].": (
             lambda ids, pair, new_id: bricks.merge(ids[::-1], pair[::-1], new_id)[::-1]
         ),

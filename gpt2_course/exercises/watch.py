@@ -83,7 +83,7 @@ class Watched:
         if self.last is not ...:
             return f"{self.name} returned nothing for one input: one path through your function ends without a return."
         code = getattr(self._function, "__code__", None)
-        printing = " (print shows it, but does not hand it on)" if code and "print" in code.co_names else ""
+        printing = " (print only shows it)" if code and "print" in code.co_names else ""
         return f"{self.name} returned nothing: end your function with return and the result{printing}."
 
 

@@ -678,7 +678,7 @@ def test_a_change_to_the_given_part_is_named(
 def test_the_program_says_that_bricks_are_not_written(folder: Path) -> None:
     path = write(folder, merge=solution("merge"))
     done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False)
-    assert done.stderr == "Not all bricks are written yet: go on with exercise 2.3. See gpt2-course check.\n"
+    assert done.stderr == "Not all bricks are written yet: continue with exercise 2.3. See gpt2-course check.\n"
 
 
 def test_the_course_s_lines_are_not_shown_in_warnings(folder: Path) -> None:
@@ -816,8 +816,10 @@ def test_a_class_is_graded_in_one_table(tmp_path: Path) -> None:
         "ben/my_gpt2.py",
         "cat.py",
     ]
-    assert [row["state"] for row in rows] == ["correct", "not right yet", "not right yet"]
+    assert [row["state"] for row in rows] == ["correct", "not right yet", "not checked"]
     assert "not a text in UTF-8" in rows[2]["message"]
+    assert main(["check", str(tmp_path / "cat.py"), "--report", str(out)]) == 1
+    assert f"total,,0/{len(BRICKS)}" in out.read_text(encoding="utf-8")
 
 
 def test_a_message_has_no_addresses(folder: Path) -> None:

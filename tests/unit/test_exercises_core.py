@@ -39,7 +39,7 @@ def test_a_function_that_prints_its_result_is_told_to_return_it() -> None:
         Counter(pairwise(words))
 
     assert said("1.1", forgetting) == "forgetting returned nothing: end your function with return and the result."
-    assert "(print shows it, but does not hand it on)" in said("1.1", printing)
+    assert "(print only shows it)" in said("1.1", printing)
 
 
 def test_a_body_without_code_is_not_written_yet() -> None:
