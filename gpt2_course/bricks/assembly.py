@@ -77,7 +77,7 @@ class Bricks(ModuleType):
         text = f"So far {len(self.laid)} of {len(BRICKS)} bricks are yours"
         if self.borrowed:
             text += f"; borrowed from the course: {', '.join(self.borrowed)}"
-        return textwrap.fill(f"{text}.", 90)
+        return textwrap.fill(f"{text}.", 76)
 
 
 def mine(folder: str | Path = ".") -> Bricks:
