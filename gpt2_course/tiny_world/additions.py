@@ -10,14 +10,16 @@ Entries contain no punctuation, so they cannot run into the words around them.
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gpt2_course.tiny_world.documents import World
+from gpt2_course.tiny_world.documents import Document, World, documents
 from gpt2_course.tiny_world.world import (
     COLORS,
     FRIENDS,
@@ -58,10 +60,12 @@ THINGS = {
     "jobs": "job",
 }
 MOST = 40  # friends, places, or things of a kind: no more than Tiny World itself has
+SEARCHED = 4000  # documents to find examples in
 FOUND = range(3, 7)  # how many things can be found in a place
 PREPOSITIONS = (
-    "above at behind below beneath beside between by in inside near on outside over under underneath".split()
-    + ["next to", "close to", "far from", "in front of", "on top of", "on the far side of", "across from"]
+    "in", "on", "at", "under", "behind", "by", "near", "above", "below", "beneath", "beside", "between", "inside",
+    "outside", "over", "underneath", "next to", "close to", "far from", "in front of", "on top of", "across from",
+    "on the far side of",
 )  # fmt: skip
 # what a template may say where it might also draw a food, a dish, a fruit, or a flower
 SAID_INSTEAD = {"the good plates", "puddles", "naps", "ducks", "daydreams"}
@@ -140,6 +144,17 @@ def load_world(path: str | Path) -> World:
     return World(build_lists(additions), additions)
 
 
+def examples(world: World, count: int = 3) -> list[Document]:
+    """Documents in which a world's additions appear, of different kinds if possible; first a new friend's story."""
+    new = re.compile("|".join(rf"(?<!\w){re.escape(name)}" for name in world.additions.names))
+    friends = {friend.name for friend in world.additions.friends}
+    found = [d for d in islice(documents(0, "train", world), SEARCHED) if new.search(d.text)]
+    found.sort(key=lambda d: not (d.kind == "story" and d.facts["hero"] in friends))  # stable
+    first_of_kind = {document.kind: document for document in reversed(found)}
+    chosen = sorted(first_of_kind.values(), key=found.index)[:count]
+    return (chosen + [document for document in found if document not in chosen])[:count]
+
+
 class _Reader:
     """Checks the content of a world's file, entry by entry; every error is a sentence that names the file."""
 
@@ -161,9 +176,7 @@ class _Reader:
         """What the file adds."""
         self._keys(content, "the file", ("friend", "place", "things"))
         tables = {key: self._tables(content, key) for key in ("friend", "place")}
-        names = [
-            self._name(table, f"friend number {number}") for number, table in enumerate(tables["friend"], start=1)
-        ]
+        names = [self._name(table, f"friend number {number}") for number, table in enumerate(tables["friend"], start=1)]
         known = [*(friend.name for friend in FRIENDS), *names]
         friends = [self._friend(table, name, known) for table, name in zip(tables["friend"], names, strict=True)]
         places = [self._place(table, f"place number {n}") for n, table in enumerate(tables["place"], start=1)]
@@ -313,7 +326,9 @@ class _Reader:
         if "" in words or not any(unicodedata.category(c)[0] == "L" for c in value):
             self._refuse(f"{subject} is {value!r}", "write words, with one space between two of them")
         if len(words) > limits[0]:
-            self._refuse(f"{subject} has {len(words)} words", f"write at most {limits[0]}, so that documents stay short")
+            self._refuse(
+                f"{subject} has {len(words)} words", f"write at most {limits[0]}, so that documents stay short"
+            )
         if (size := len(value.encode())) > limits[1]:
             self._refuse(
                 f"{subject} takes {size} bytes, where a letter takes 1 to 3",
@@ -343,7 +358,9 @@ class _Reader:
             self._refuse(f"{subject} is {value!r}, words that Tiny World says in its place", "choose another one")
         for key in keys:
             if folded in self.taken[key]:
-                self._refuse(f"{subject} is {value!r}, which is taken ({self.taken[key][folded]})", "choose another one")
+                self._refuse(
+                    f"{subject} is {value!r}, which is taken ({self.taken[key][folded]})", "choose another one"
+                )
 
     def _one_of(self, table: Mapping[str, Any], key: str, entry: str, known: Sequence[str], what: str) -> None:
         value = table[key]

@@ -230,6 +230,18 @@ class Additions:
     places: tuple[Place, ...] = ()
     things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by the list they are added to
 
+    def __str__(self) -> str:
+        """One line for each friend, place, and kind of thing."""
+        lines = [f"  friend: {friend.name} the {friend.kind}, who lives {friend.home}" for friend in self.friends]
+        lines += [f"  place: {place.name}, where there are {', '.join(place.finds)}" for place in self.places]
+        return "\n".join([*lines, *(f"  {name}: {', '.join(things)}" for name, things in self.things.items())])
+
+    @property
+    def names(self) -> list[str]:
+        """What is added, by name."""
+        named = [friend.name for friend in self.friends] + [place.name for place in self.places]
+        return named + [name for things in self.things.values() for name in things]
+
 
 def _rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
