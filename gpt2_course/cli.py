@@ -535,9 +535,9 @@ def _graded(checker: Checker, file: Path, only: str) -> list[Result]:
 
 @dataclass(frozen=True)
 class World:
-    """Check a world of your own: Tiny World, and the friends, places, and things that you add to it in a file.
+    """Add friends, places, and things of your own to Tiny World: write a file to start from, or check yours.
 
-    If there is no such file yet, write one to start from; its comments explain every entry.
+    A file that is already there is never overwritten.
     """
 
     file: tyro.conf.Positional[Path]
@@ -550,9 +550,8 @@ class World:
         if not self.file.exists():
             with replacing(self.file) as path:
                 path.write_text(starting_file(data), encoding="utf-8")
-            print(
-                f"Wrote {self.file}. Open it in an editor, add to the world, and check it:\n  gpt2-course world {data}"
-            )
+            print(f"Wrote {self.file}. Open it in an editor, make it your own, and check it:")
+            print(f"  gpt2-course world {data}")
             return
         world = load_world(self.file)
         print(f"{self.file} adds to Tiny World:\n{world.additions}\n")
