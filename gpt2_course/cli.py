@@ -325,7 +325,8 @@ class Evaluate:
                     f"them with gpt2-course tokenize --tokenizer {self.model}."
                 )
         else:
-            stream = _held_out(find_corpus(data, self.val_fraction, self.column), tokenizer)
+            corpus = find_corpus(data, self.val_fraction, self.column).fitting(tokenizer, model.n_positions)
+            stream = _held_out(corpus, tokenizer)
         world = find_world(data)
         result = evaluate(model, tokenizer, stream, by_rule=self.by_rule, world=world)
         print(f"loss            {result.loss:.4f} nats per token, over {result.n_tokens:,} tokens")

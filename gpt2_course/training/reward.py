@@ -215,7 +215,8 @@ class RewardTrainer(Trainer):
             raise ValueError(
                 "With a reward, batch_size must be at least 2, but is 1: a text is compared with others of its group."
             )
-        val_data = val_data or as_stream(TinyWorld("val", config.report_sequences, world), tokenizer)
+        val = TinyWorld("val", config.report_sequences, world)
+        val_data = val_data or as_stream(val.fitting(tokenizer, config.context), tokenizer)
         super().__init__(model, val_data, val_data, config, folder)  # no other text: it learns from what it writes
         if self.precision != "float32" or self.compiled:
             raise ValueError(

@@ -84,7 +84,8 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
     corpus = find_corpus(config.data, config.val_fraction, config.column)
     if corpus.files:
         print(corpus.files)
-    counts = write_shards(corpus, _tokenizer(config, corpus, resume), shards)
+    tokenizer = _tokenizer(config, corpus, resume)
+    counts = write_shards(corpus.fitting(tokenizer, config.context), tokenizer, shards)
     if corpus.files:
         print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
     return shards
