@@ -37,18 +37,19 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# field → the most words and bytes: as many as the longest in Tiny World itself, so that documents do not get longer
+# Field → the most words and bytes. They are little more than the longest in Tiny World itself have, so that nearly all
+# documents still fit into a model's context; those that do not are left out in training.
 FRIEND = {
-    "name": (1, 10),
-    "kind": (4, 20),
-    "home": (7, 36),
-    "food": (4, 20),
-    "likes": (5, 22),
-    "fear": (4, 20),
-    "cry": (5, 24),
+    "name": (1, 16),
+    "kind": (4, 24),
+    "home": (7, 40),
+    "food": (4, 24),
+    "likes": (5, 28),
+    "fear": (4, 24),
+    "cry": (5, 28),
 }
-PLACE = {"name": (4, 20), "found_there": (4, 20)}
-THING = (4, 20)
+PLACE = {"name": (4, 24), "found_there": (4, 24)}
+THING = (4, 24)
 # key → the list it adds to
 THINGS = {
     "treasures": "treasure",
@@ -193,7 +194,7 @@ class _Reader:
         name = self._phrase(table["name"], subject, FRIEND["name"])
         if not all(unicodedata.category(c)[0] in "LM" for c in name) or name[0].islower():
             self._refuse(f"{subject} is {name!r}", "write one word that begins with a capital letter")
-        self._claim("name", name, subject, "a friend in this file", "choose another name")
+        self._claim("name", name, f"the name {name!r} of {entry}", "a friend in this file", "choose another name")
         return name
 
     def _friend(self, table: Mapping[str, Any], name: str, known: Sequence[str]) -> Friend:
@@ -222,20 +223,26 @@ class _Reader:
                 "end it with one exclamation mark, and put a space after each comma, as in “Oh, my paws!”",
             )
         for key in ("home", "likes", "cry"):  # the answers to “Who lives …?”, “Who likes to …?”, and “Who says …?”
-            self._claim(key, values[key], f"the {key} of {entry}", name, "the answer must be one friend: change one")
-        self._not_said_instead(values["food"], f"the food of {entry}", "dishes", "name")
+            self._claim(
+                key,
+                values[key],
+                f"the {key} {values[key]!r} of {entry}",
+                name,
+                "the answer must be one friend: change one",
+            )
+        self._not_said_instead(values["food"], f"the food {values['food']!r} of {entry}", "dishes", "name")
         self.taken["food"].setdefault(values["food"].casefold(), f"{name}'s favorite food")
         return Friend(**{**table, **values})
 
     def _place(self, table: Mapping[str, Any], entry: str) -> Place:
         self._has(table, entry, ("name",))
         name = self._phrase(table["name"], f"the name of {entry}", PLACE["name"])
-        entry = f"place {name!r}"
+        number, entry = entry, f"place {name!r}"
         self._keys(table, entry, ("name", "preposition", "found_there", "roof", "water"))
         self._has(table, entry, ("preposition", "found_there"))
         if name[0].islower() and not name.startswith("the "):
             self._refuse(f"{entry} is neither a name nor begins with “the”", f"write 'the {name}', or a capital letter")
-        self._claim("place", name, f"the name of {entry}", "a place in this file", "choose another name")
+        self._claim("place", name, f"the name {name!r} of {number}", "a place in this file", "choose another name")
         self._one_of(table, "preposition", entry, PREPOSITIONS, "the prepositions for a place")
         found = self._list(table["found_there"], f"what is found_there in {entry}")
         if len(found) not in FOUND:
@@ -332,7 +339,7 @@ class _Reader:
         if (size := len(value.encode())) > limits[1]:
             self._refuse(
                 f"{subject} takes {size} bytes, where a letter takes 1 to 3",
-                f"shorten it to {limits[1]}, so that documents fit into a model's context",
+                f"shorten it to {limits[1]}, to keep documents short",
             )
         return value
 
@@ -340,13 +347,12 @@ class _Reader:
         """Make sure that a value, ignoring case, is new and neither begins another entry nor begins with one."""
         folded, taken = value.casefold(), self.taken[key]
         if folded in taken:
-            self._refuse(f"{subject} is {value!r}, which is taken ({taken[folded]})", remedy)
+            self._refuse(f"{subject} is taken ({taken[folded]})", remedy)
         if key not in ("home", "likes", "cry"):  # a punctuation mark always follows these
             for other, whose in taken.items():
                 if f"{folded} ".startswith(f"{other} ") or f"{other} ".startswith(f"{folded} "):
                     self._refuse(
-                        f"{subject} is {value!r}, but {other!r} is {whose}, and no entry may begin with the words of "
-                        f"another",
+                        f"there is {subject}, but {other!r} is {whose}, and no entry may begin with another one",
                         "choose other words",
                     )
         taken[folded] = owner
@@ -355,12 +361,10 @@ class _Reader:
         """Make sure that a value differs from everything that a template may say in its place."""
         folded = value.casefold()
         if folded in SAID_INSTEAD:
-            self._refuse(f"{subject} is {value!r}, words that Tiny World says in its place", "choose another one")
+            self._refuse(f"{subject} is what Tiny World says in its place", "choose another one")
         for key in keys:
             if folded in self.taken[key]:
-                self._refuse(
-                    f"{subject} is {value!r}, which is taken ({self.taken[key][folded]})", "choose another one"
-                )
+                self._refuse(f"{subject} is taken ({self.taken[key][folded]})", "choose another one")
 
     def _one_of(self, table: Mapping[str, Any], key: str, entry: str, known: Sequence[str], what: str) -> None:
         value = table[key]

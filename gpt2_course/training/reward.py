@@ -257,9 +257,12 @@ class RewardTrainer(Trainer):
         loss = evaluate(self.model, self.model.require_tokenizer(), self.val_data).loss
         floor = sum(self.val_data.document_nats) / len(self.val_data)
         if loss > LOST * floor:
+            name, start = "Tiny World", "tiny-world or from a run such as runs/laptop"
+            if DataSpec.parse(self.config.data).is_own_world:
+                name, start = "this world", f"a model trained with --data {self.config.data}"
             raise ValueError(
-                f"{self.config.start} does not know Tiny World (its loss is {loss:.2f}, and {floor:.2f} is possible), "
-                f"so the judge would reject all of its texts: start from tiny-world or from a run such as runs/laptop."
+                f"{self.config.start} does not know {name} (its loss is {loss:.2f}, and {floor:.2f} is possible), so "
+                f"the judge would reject all of its texts: start from {start}."
             )
 
     def _gradients(self) -> Tensor:

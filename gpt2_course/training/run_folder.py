@@ -85,9 +85,12 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
     if corpus.files:
         print(corpus.files)
     tokenizer = _tokenizer(config, corpus, resume)
-    counts = write_shards(corpus.fitting(tokenizer, config.context), tokenizer, shards)
+    fitting = corpus.fitting(tokenizer, config.context)
+    counts = write_shards(fitting, tokenizer, shards)
     if corpus.files:
         print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
+    if fitting != corpus:
+        print(f"Found {counts['documents']:,} documents that fit into a context of {config.context} tokens.")
     return shards
 
 
