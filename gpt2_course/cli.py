@@ -315,8 +315,8 @@ class Evaluate:
     def run(self) -> None:
         model = GPT2.from_pretrained(self.model)
         tokenizer = model.require_tokenizer()
-        trained = _training_text(self.model)
-        data = self.data or (trained if DataSpec.parse(trained).is_own_world else TrainConfig.data)
+        own_world = Path(self.model) / WORLD
+        data = self.data or (str(own_world) if own_world.exists() else TrainConfig.data)
         if shards := find_shards(data):
             theirs, _, stream = read_shards(shards)
             if theirs != tokenizer:
@@ -341,6 +341,7 @@ class Evaluate:
             print("\n" + result.table_of_rules())
         if DataSpec.parse(data).kind == "tiny-world" and self.samples:
             print(f"\nJudged by {self.samples:,} samples of each kind at temperature 0.8:")
+            trained = _training_text(self.model)
             n_trained = DataSpec.parse(trained).n_documents or 0
             grades = grade(model, self.samples, n_trained, world=world, trained_world=find_world(trained))
             print(grades.table())

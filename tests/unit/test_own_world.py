@@ -88,7 +88,7 @@ def test_the_starting_file_adds_what_it_says_and_leaves_tiny_world_alone() -> No
     assert world.additions.names[:3] == ["Ida", "the ice rink", "kaleidoscope"]
     for name, entities in LISTS.items():
         assert [e.name for e in world.lists[name]][: len(entities)] == [e.name for e in entities]
-    assert check(world, 1000) > 50
+    assert check(world, 600) > 30
     assert [d.text for d in islice(documents(0, "train"), 300)] == before
     assert [judge(text).accepted for text in before] == [True] * 300
 
@@ -142,7 +142,7 @@ def test_other_scripts_and_accents_are_fine(names: tuple[str, str]) -> None:
         | {"home": "in the château"},
     ]
     world = load_world(written({"friend": friends, "things": {"treasures": ["灯笼", "самовар"]}}))
-    assert check(world, 1500) > 50
+    assert check(world, 800) > 20
     assert any(f"an élan named {first}" in d.text for d in islice(documents(0, "train", world), 3000))
 
 
@@ -182,11 +182,11 @@ def random_place(random: Random) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_whatever_is_accepted_is_unambiguous(seed: int) -> None:
     random, n_accepted, n_refused = Random(seed), 0, 0
     content: dict[str, Any] = {"friend": [], "place": [], "things": {key: [] for key in THINGS}}
-    for _ in range(400):
+    for _ in range(300):
         key = random.choice([*content["things"], *["friend", "place"] * 3])
         names = ["Pip", "Hazel", *(friend["name"] for friend in content["friend"])]
         entries = content["things"].get(key, content.get(key))
@@ -202,9 +202,9 @@ def test_whatever_is_accepted_is_unambiguous(seed: int) -> None:
         except (AssertionError, ValueError):
             entries.pop()
             n_refused += 1
-    assert n_accepted > 100
+    assert n_accepted > 70
     assert n_refused > 10
-    assert check(world, 500, seed) > 300
+    assert check(world, 300, seed) > 150
 
 
 def nodes(node: Node) -> Iterator[Node]:
@@ -410,10 +410,10 @@ TRAIN += ["--report-sequences", "4", "--steps", "2"]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
     """A finished run on the starting file's world."""
-    monkeypatch.setattr("gpt2_course.data.text.VAL_DOCUMENTS", 100)
-    assert main([*TRAIN, "--grade-samples", "1", "--data", "new.toml:2000"]) == 0
+    monkeypatch.setattr("gpt2_course.data.text.VAL_DOCUMENTS", 30)
+    assert main([*TRAIN, "--grade-samples", "1", "--data", "new.toml:1000"]) == 0
     output = capsys.readouterr().out
-    assert "Found 2,100 documents that fit into a context of 336 tokens." in output
+    assert "Found 1,030 documents that fit into a context of 336 tokens." in output
     assert "How well it knows Tiny World, judged by 1 samples" in output
     assert "The rule that costs it most" in output  # so the rules of this world were found
     return Path("runs/laptop-new")
@@ -428,10 +428,10 @@ def test_a_run_does_not_depend_on_the_file_after_its_start(run: Path, capsys: py
     assert entry["floor"] == pytest.approx(-sum(d.log_prob for d in val) / n_tokens, abs=1e-6)
     assert (run / "world.toml").read_text(encoding="utf-8") == START
 
-    assert main(["train", "--resume", "--steps", "3", "--data", "new.toml:2000", "--grade-samples", "0"]) == 0
+    assert main(["train", "--resume", "--steps", "3", "--data", "new.toml:1000", "--grade-samples", "0"]) == 0
     Path("new.toml").write_text(START.replace("Ida", "Uma"), encoding="utf-8")
     capsys.readouterr()
-    for data in ("new.toml:2000", "tiny-world:2000"):
+    for data in ("new.toml:1000", "tiny-world:1000"):
         assert main(["train", "--resume", "--steps", "4", "--data", data, "--out", str(run)]) == 1
         said = capsys.readouterr().err
         assert f"which {data.split(':')[0]} is not or no longer is: resume it with --out {run} and without" in said
@@ -457,17 +457,21 @@ def test_a_run_does_not_depend_on_the_file_after_its_start(run: Path, capsys: py
 def test_a_new_run_in_a_folder_forgets_the_world_of_an_unfinished_one(run: Path) -> None:
     (run / "training_state.pt").unlink()
     (run / "model.safetensors").unlink()
-    assert main([*TRAIN, "--grade-samples", "0", "--data", "tiny-world:2000", "--out", str(run)]) == 0
+    assert main([*TRAIN, "--grade-samples", "0", "--data", "tiny-world:1000", "--out", str(run)]) == 0
     assert not (run / "world.toml").exists()
 
 
 def test_the_judge_of_a_world_rewards_texts_about_its_friends(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpt2_course.training.reward.LOST", 100)  # the start has never heard of the new friend
     few = ["--steps", "1", "--batch-size", "2", "--sample-tokens", "0", "--grade-samples", "0"]
     few += ["--report-sequences", "4"]
     reward = ["train", "--reward", "judge", "--from", "tiny-world", *few]
+    assert main([*reward, "--data", "new.toml"]) == 1
+    said = capsys.readouterr().err
+    assert "tiny-world does not know this world" in said
+    assert "start from a model trained with --data new.toml" in said
+    monkeypatch.setattr("gpt2_course.training.reward.LOST", 100)
     assert main([*reward, "--data", "new.toml"]) == 0
     run = Path("runs/reward-new")
     Path("new.toml").unlink()
@@ -482,14 +486,14 @@ def test_the_judge_of_a_world_rewards_texts_about_its_friends(
 
 def test_the_readmes_section_on_worlds_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its commands, with the smallest settings."""
-    monkeypatch.setattr("gpt2_course.data.text.VAL_DOCUMENTS", 100)
+    monkeypatch.setattr("gpt2_course.data.text.VAL_DOCUMENTS", 30)
     Path("new.toml").unlink()
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("## A world of your own\n")[1].split("\n## ")[0]
     lines = [line.split("#")[0].split() for line in re.findall(r"^(?:gpt2-course|python) .*", section, re.MULTILINE)]
     assert [line[1] for line in lines] == ["world", "world", "train.py", "generate", "evaluate"]
     for program, command, *arguments in lines:
         if program == "python":
-            arguments = [argument.replace("new.toml", "new.toml:2000") for argument in arguments]
+            arguments = [argument.replace("new.toml", "new.toml:1000") for argument in arguments]
             assert main([*TRAIN, "--grade-samples", "0", *arguments]) == 0
         else:
             words = [" ".join(arguments).split('"')[1]] if '"' in " ".join(arguments) else []
