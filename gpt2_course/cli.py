@@ -358,7 +358,7 @@ def _training_text(model: str) -> str:
 def _held_out(corpus: Corpus, tokenizer: Tokenizer) -> TokenStream:
     """The validation part of a text as tokens in memory, so that its temporary shards can be deleted."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows cannot delete a mapped file
-        write_shards(corpus, tokenizer, Path(folder))
+        write_shards(replace(corpus, train=()), tokenizer, Path(folder))
         _, _, stream = read_shards(Path(folder))
         arrays = [np.array(shard) for shard in stream.arrays]
         return TokenStream(arrays, stream.vocab_size, stream.end_of_text, stream.longest_document, stream.document_nats)

@@ -419,6 +419,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return Path("runs/laptop-new")
 
 
+@pytest.mark.slow
 def test_a_run_does_not_depend_on_the_file_after_its_start(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world = load_world("new.toml")
     val = list(islice(documents(0, "val", world), 4))
@@ -461,6 +462,7 @@ def test_a_new_run_in_a_folder_forgets_the_world_of_an_unfinished_one(run: Path)
     assert not (run / "world.toml").exists()
 
 
+@pytest.mark.slow
 def test_the_judge_of_a_world_rewards_texts_about_its_friends(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -484,6 +486,7 @@ def test_the_judge_of_a_world_rewards_texts_about_its_friends(
     )
 
 
+@pytest.mark.slow
 def test_the_readmes_section_on_worlds_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its commands, with the smallest settings."""
     monkeypatch.setattr("gpt2_course.data.text.VAL_DOCUMENTS", 30)
