@@ -1,4 +1,4 @@
-"""The command line: `gpt2-course start · check · train · generate · chat · tokenize · evaluate · export`."""
+"""The command line: `gpt2-course start · check · world · train · generate · chat · tokenize · evaluate · export`."""
 
 from __future__ import annotations
 
@@ -37,17 +37,20 @@ from gpt2_course.data import (
 )
 from gpt2_course.data.shards import INDEX
 from gpt2_course.data.stream import PROGRESS, tokens_kept
-from gpt2_course.data.text import Corpus
+from gpt2_course.data.text import Corpus, find_world
 from gpt2_course.evaluation import evaluate
+from gpt2_course.files import replacing
 from gpt2_course.generation import NEW_TOKENS, SamplingConfig
 from gpt2_course.grades import GRADES, grade
 from gpt2_course.history import HISTORY
 from gpt2_course.lock import LOCK, reserving
 from gpt2_course.model import GPT2
 from gpt2_course.sources import DEFAULT_MODEL
+from gpt2_course.tiny_world import load_world
+from gpt2_course.tiny_world.additions import examples, starting_file
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import RewardTrainer, TrainConfig, Trainer
-from gpt2_course.training.config import CONFIG
+from gpt2_course.training.config import CONFIG, WORLD
 from gpt2_course.training.distributed import lost_a_process
 from gpt2_course.training.signals import stop_requests_interrupt
 
@@ -65,7 +68,7 @@ DataName = Annotated[
     str,
     tyro.conf.arg(
         help="A .txt, .md, .jsonl, or .csv file (or its .gz), a folder or a quoted pattern of such files, a folder of "
-        "token shards, or the name of a text."
+        "token shards, or the name of a text. By default Tiny World, or the model's own world."
     ),
 ]
 
@@ -146,7 +149,7 @@ class Train:
         samples = self.config.grade_samples
         if n_documents and samples:
             print(f"How well it knows Tiny World, judged by {samples} samples of each kind:")
-            grades = grade(trainer.model, samples, n_documents)
+            grades = grade(trainer.model, samples, n_documents, world=trainer.world)
             grades.save(folder)
             print(grades.table() + "\n")
         rules = trainer.history[-1].get("rules", {})
@@ -299,7 +302,7 @@ class Evaluate:
     """Measure how well a model predicts a text: loss, perplexity, bits per byte. For Tiny World, also grade it."""
 
     model: ModelName = DEFAULT_MODEL
-    data: DataName = TrainConfig.data
+    data: DataName = ""
     column: str = TrainConfig.column
     """The column to read from a .jsonl or .csv file."""
     val_fraction: float = TrainConfig.val_fraction
@@ -312,16 +315,20 @@ class Evaluate:
     def run(self) -> None:
         model = GPT2.from_pretrained(self.model)
         tokenizer = model.require_tokenizer()
-        if shards := find_shards(self.data):
+        own_world = Path(self.model) / WORLD
+        data = self.data or (str(own_world) if own_world.exists() else TrainConfig.data)
+        if shards := find_shards(data):
             theirs, _, stream = read_shards(shards)
             if theirs != tokenizer:
                 raise ValueError(
-                    f"The shards in {self.data} were made with a different tokenizer from the model's: recreate "
+                    f"The shards in {data} were made with a different tokenizer from the model's: recreate "
                     f"them with gpt2-course tokenize --tokenizer {self.model}."
                 )
         else:
-            stream = _held_out(find_corpus(self.data, self.val_fraction, self.column), tokenizer)
-        result = evaluate(model, tokenizer, stream, by_rule=self.by_rule)
+            corpus = find_corpus(data, self.val_fraction, self.column).fitting(tokenizer, model.n_positions)
+            stream = _held_out(corpus, tokenizer)
+        world = find_world(data)
+        result = evaluate(model, tokenizer, stream, by_rule=self.by_rule, world=world)
         print(f"loss            {result.loss:.4f} nats per token, over {result.n_tokens:,} tokens")
         print(f"perplexity      {result.perplexity:.2f}")
         print(f"bits per byte   {result.bits_per_byte:.4f}, over {result.n_bytes:,} bytes")
@@ -332,10 +339,12 @@ class Evaluate:
             )
         if self.by_rule:
             print("\n" + result.table_of_rules())
-        if DataSpec.parse(self.data).kind == "tiny-world" and self.samples:
+        if DataSpec.parse(data).kind == "tiny-world" and self.samples:
             print(f"\nJudged by {self.samples:,} samples of each kind at temperature 0.8:")
-            n_trained = DataSpec.parse(_training_text(self.model)).n_documents or 0
-            print(grade(model, self.samples, n_trained).table())
+            trained = _training_text(self.model)
+            n_trained = DataSpec.parse(trained).n_documents or 0
+            grades = grade(model, self.samples, n_trained, world=world, trained_world=find_world(trained))
+            print(grades.table())
 
 
 def _training_text(model: str) -> str:
@@ -349,7 +358,7 @@ def _training_text(model: str) -> str:
 def _held_out(corpus: Corpus, tokenizer: Tokenizer) -> TokenStream:
     """The validation part of a text as tokens in memory, so that its temporary shards can be deleted."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows cannot delete a mapped file
-        write_shards(corpus, tokenizer, Path(folder))
+        write_shards(replace(corpus, train=()), tokenizer, Path(folder))
         _, _, stream = read_shards(Path(folder))
         arrays = [np.array(shard) for shard in stream.arrays]
         return TokenStream(arrays, stream.vocab_size, stream.end_of_text, stream.longest_document, stream.document_nats)
@@ -359,7 +368,7 @@ def _held_out(corpus: Corpus, tokenizer: Tokenizer) -> TokenStream:
 class Export:
     """Export a model to a folder that this package and Hugging Face transformers can load.
 
-    The run's settings, history, and grades are included.
+    The run's settings, history, grades, and world are included.
     """
 
     out: Path
@@ -385,7 +394,7 @@ class Export:
             raise FileExistsError(f"{self.out} is not empty: choose another folder with --out.")
         shutil.rmtree(unfinished, ignore_errors=True)
         model.save_pretrained(unfinished, getattr(torch, self.dtype))
-        for name in (CONFIG, HISTORY, GRADES):  # how it was trained, and how good it is
+        for name in (CONFIG, HISTORY, GRADES, WORLD):  # how it was trained, and how good it is
             if (Path(self.model) / name).exists():
                 shutil.copy(Path(self.model) / name, unfinished)
         files = list(unfinished.iterdir())
@@ -526,10 +535,38 @@ def _graded(checker: Checker, file: Path, only: str) -> list[Result]:
         return [Result(n, name, "not checked", str(error)) for n, name in NAMES.items() if only in ("", n)]
 
 
-Command = Start | Check | Train | Generate | Chat | Tokenize | Evaluate | Export
+@dataclass(frozen=True)
+class World:
+    """Add friends, places, and things of your own to Tiny World: write a file to start from, or check yours.
+
+    A file that is already there is never overwritten.
+    """
+
+    file: tyro.conf.Positional[Path]
+    """The file, such as new.toml."""
+
+    def run(self) -> None:
+        data = quote(str(self.file))
+        if not DataSpec.parse(str(self.file)).is_own_world:
+            raise ValueError(f"A world's file must end in .toml, but this is {self.file}: give it another name.")
+        if not self.file.exists():
+            with replacing(self.file) as path:
+                path.write_text(starting_file(data), encoding="utf-8")
+            print(f"Wrote {self.file}. Open it in an editor, make it your own, and check it:")
+            print(f"  gpt2-course world {data}")
+            return
+        world = load_world(self.file)
+        print(f"{self.file} adds to Tiny World:\n{world.additions}\n")
+        for document in examples(world):
+            print(f"{document.text}\n\n{'─' * 40}\n")
+        print(f"Train on this world:\n  python train.py --data {data}")
+
+
+Command = Start | Check | World | Train | Generate | Chat | Tokenize | Evaluate | Export
 COMMANDS: dict[str, type[Command]] = {
     "start": Start,
     "check": Check,
+    "world": World,
     "train": Train,
     "generate": Generate,
     "chat": Chat,

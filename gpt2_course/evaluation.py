@@ -15,6 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 from gpt2_course.data import TokenStream
 from gpt2_course.loss import token_losses
 from gpt2_course.model import GPT2
+from gpt2_course.tiny_world import World
+from gpt2_course.tiny_world.documents import DEFAULT_WORLD
 from gpt2_course.tiny_world.rules import RULES, token_rules
 from gpt2_course.tokenizer import Tokenizer
 
@@ -128,18 +130,19 @@ class RuleMeter:
 
     Args:
         documents: rows of ids as returned by `TokenStream.documents`.
+        world: whose documents they are.
 
-    Raises `ValueError` if one of them is not a document of Tiny World.
+    Raises `ValueError` if one of them is not a document of this world.
     """
 
-    def __init__(self, tokenizer: Tokenizer, documents: Sequence[Tensor]) -> None:
+    def __init__(self, tokenizer: Tokenizer, documents: Sequence[Tensor], world: World = DEFAULT_WORLD) -> None:
         rules, nats = [], []
         for document in documents:
             pieces = [tokenizer.decode_bytes([token]) for token in document[1:-1].tolist()]
             text = b"".join(pieces)
             # in characters: one that is split between tokens belongs to the token that completes it
             ends = [len(text[:end].decode(errors="ignore")) for end in accumulate(map(len, pieces))]
-            for rule, cost in token_rules(text.decode(errors="replace"), ends):
+            for rule, cost in token_rules(text.decode(errors="replace"), ends, world):
                 rules.append(RULES.index(rule))
                 nats.append(cost)
         self._rules = torch.tensor(rules)  # (N,) the number of each token's rule, for all documents' tokens
@@ -160,27 +163,32 @@ class RuleMeter:
         return dict(sorted(parts.items(), key=lambda part: -part[1].excess))
 
 
-def _of_documents(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, by_rule: bool) -> Evaluation:
+def _of_documents(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, by_rule: bool, world: World) -> Evaluation:
     documents = stream.documents()
     n_tokens = sum(len(document) - 1 for document in documents)
     n_bytes = sum(len(tokenizer.decode_bytes(document[1:-1].tolist())) for document in documents)
     losses = document_token_losses(model, documents)
     loss = float(torch.cat(losses).double().mean())
     if by_rule:
-        meter = RuleMeter(tokenizer, documents)
+        meter = RuleMeter(tokenizer, documents, world)
         return Evaluation(loss, n_tokens, n_bytes, meter.floor, meter.split(losses))
     return Evaluation(loss, n_tokens, n_bytes, sum(stream.document_nats) / n_tokens if stream.document_nats else None)
 
 
 def evaluate(
-    model: GPT2, tokenizer: Tokenizer, stream: TokenStream, context: int | None = None, by_rule: bool = False
+    model: GPT2,
+    tokenizer: Tokenizer,
+    stream: TokenStream,
+    context: int | None = None,
+    by_rule: bool = False,
+    world: World = DEFAULT_WORLD,
 ) -> Evaluation:
     """The loss on a text: document by document if every document fits into the context, otherwise in windows.
 
     A window has `context` tokens (by default, all positions of the model). Each is read by itself, so the loss is
     slightly above that of a sliding window. An incomplete last window is left out. With `by_rule`, also measure what
-    each rule of Tiny World costs. Raises `ValueError` for a text of fewer than two tokens, and with `by_rule` for a
-    text that is not Tiny World or does not fit.
+    each rule of `world` costs. Raises `ValueError` for a text of fewer than two tokens, and with `by_rule` for a text
+    that is not of this world or does not fit.
     """
     context = context or model.n_positions
     if len(stream) < 2:
@@ -192,7 +200,7 @@ def evaluate(
             "Only the loss on Tiny World can be split by rule, but this is another text: choose Tiny World."
         )
     if stream.fits(context):
-        return _of_documents(model, tokenizer, stream, by_rule)
+        return _of_documents(model, tokenizer, stream, by_rule, world)
     if by_rule:
         raise ValueError(
             f"The loss can be split by rule only if every document fits into the context, but the longest has "

@@ -11,8 +11,8 @@ from pathlib import Path
 from gpt2_course.data.text import TinyWorld
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2
-from gpt2_course.tiny_world import Document, Kind, documents, judge
-from gpt2_course.tiny_world.documents import READING
+from gpt2_course.tiny_world import Document, Kind, World, documents, judge
+from gpt2_course.tiny_world.documents import DEFAULT_WORLD, READING
 from gpt2_course.tiny_world.judge import answers_right, rhymes
 from gpt2_course.tiny_world.musings import MUSINGS
 from gpt2_course.tiny_world.songs import COUPLETS
@@ -65,10 +65,19 @@ class Grades:
         return "\n".join(f"{name:48}{share:7.1%}" for name, share in rows)
 
 
-def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8, seed: int = 0) -> Grades:
+def grade(
+    model: GPT2,
+    n_samples: int,
+    n_trained: int,
+    temperature: float = 0.8,
+    seed: int = 0,
+    world: World = DEFAULT_WORLD,
+    trained_world: World | None = None,
+) -> Grades:
     """Grade a model by `n_samples` texts of each kind, and as many questions about the world and about stories.
 
-    `n_trained` is the number of Tiny World documents the model was trained on, which are searched for copies.
+    `n_trained` is the number of documents the model was trained on, which are searched for copies. They are from
+    `trained_world`, which by default is the `world` whose judge grades.
     """
 
     def write(prompts: list[str], answers: bool = False) -> list[str]:
@@ -90,7 +99,7 @@ def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8,
         return texts
 
     written = {kind: write([begin[i % len(begin)] for i in range(n_samples)]) for kind, begin in BEGINNINGS.items()}
-    verdicts = {kind: [judge(text) for text in texts] for kind, texts in written.items()}
+    verdicts = {kind: [judge(text, world) for text in texts] for kind, texts in written.items()}
     mistakes: dict[Kind, dict[str, int]] = {kind: {} for kind in verdicts}
     for kind, found in verdicts.items():
         for verdict in found:
@@ -98,27 +107,28 @@ def grade(model: GPT2, n_samples: int, n_trained: int, temperature: float = 0.8,
                 mistakes[kind][verdict.mistake] = mistakes[kind].get(verdict.mistake, 0) + 1
     in_rhyme = [rhymes(song) for song in written["song"]]
     # ask each question on its own, with a one-line answer
-    questions = [q for d in _val("facts", n_samples // 4 + 1) for q in d.text.split("\n\n")][:n_samples]
+    questions = [q for d in _val("facts", n_samples // 4 + 1, world) for q in d.text.split("\n\n")][:n_samples]
     facts = write([question.split("Answer:")[0] + "Answer:" for question in questions], answers=True)
-    told = [(text, answer) for d in _val("reading", n_samples // 2 + 1) for text, answer in _asked(d.text)][:n_samples]
+    readings = _val("reading", n_samples // 2 + 1, world)
+    told = [(text, answer) for d in readings for text, answer in _asked(d.text)][:n_samples]
     answers = write([text for text, _ in told], answers=True)
     right = [text[len(asked) :] == answer for text, (asked, answer) in zip(answers, told, strict=True)]
     known = {text for texts in written.values() for text in texts}
-    copied = {d.text for d in TinyWorld("train", n_trained) if d.text in known}
+    copied = {d.text for d in TinyWorld("train", n_trained, trained_world or world) if d.text in known}
     return Grades(
         n_samples,
         {kind: sum(v.accepted for v in found) / n_samples for kind, found in verdicts.items()},
         sum(good for good, _ in in_rhyme) / sum(n for _, n in in_rhyme),
-        sum(map(answers_right, facts)) / len(facts),
+        sum(answers_right(text, world) for text in facts) / len(facts),
         sum(right) / len(right),
         sum(text in copied for texts in written.values() for text in texts) / sum(map(len, written.values())),
         mistakes,
     )
 
 
-def _val(kind: Kind, count: int) -> Iterator[Document]:
+def _val(kind: Kind, count: int, world: World) -> Iterator[Document]:
     """Documents of a kind that are never used for training."""
-    return islice((d for d in documents(1, "val") if d.kind == kind), count)
+    return islice((d for d in documents(1, "val", world) if d.kind == kind), count)
 
 
 def _asked(text: str) -> Iterator[tuple[str, str]]:

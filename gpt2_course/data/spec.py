@@ -13,6 +13,7 @@ from gpt2_course.data.formats import PLAIN, ROWS
 TINY_WORLD = "tiny-world"
 HUB_PREFIX = "hf:"  # the prefix of a dataset on the Hugging Face hub
 TRAIN_DOCUMENTS = 40_000  # of Tiny World, if no number is given: about 30 MB
+WORLD_SUFFIX = ".toml"  # of a file that adds to Tiny World
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class DataSpec:
     """
 
     kind: Literal["tiny-world", "hub", "files"]
-    """`files` also covers folders, patterns, token shards, and the names of downloads."""
+    """`tiny-world` also covers a world of the user's own. `files` also covers folders, patterns, token shards, and the
+    names of downloads."""
     name: str
     n_documents: int | None = None
     """How many documents of Tiny World to train on; None for any other text."""
@@ -37,8 +39,9 @@ class DataSpec:
     def parse(cls, data: str) -> DataSpec:
         """Parse a data name.
 
-        `tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), and `hf:` means a dataset.
-        Any other value is `files`. Raises `ValueError` if N is not a positive integer.
+        `tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), `FILE.toml` and
+        `FILE.toml:N` mean Tiny World with the file's additions, and `hf:` means a dataset. Any other value is `files`.
+        Raises `ValueError` if N is not a positive integer.
         """
         if data.startswith(HUB_PREFIX):
             source = data.removeprefix(HUB_PREFIX)
@@ -46,14 +49,20 @@ class DataSpec:
                 return cls("hub", source)
             name, _, configuration = source.partition(":")
             return cls("hub", name, configuration=configuration)
-        name, _, count = data.partition(":")
-        if name != TINY_WORLD:
+        found = re.fullmatch(rf"({TINY_WORLD}|.+{re.escape(WORLD_SUFFIX)})(?::(.*))?", data, re.DOTALL)
+        if not found:
             return cls("files", data)
+        name, count = found[1], found[2]
         if count and not (count.isdecimal() and int(count)):
             raise ValueError(
-                f"{data!r} needs a positive number of documents after the colon, as in {TINY_WORLD}:{TRAIN_DOCUMENTS}."
+                f"{data!r} needs a positive number of documents after the colon, as in {name}:{TRAIN_DOCUMENTS}."
             )
         return cls("tiny-world", name, n_documents=int(count or TRAIN_DOCUMENTS))
+
+    @property
+    def is_own_world(self) -> bool:
+        """Whether this is Tiny World with the additions in the file `path`."""
+        return self.kind == "tiny-world" and self.name != TINY_WORLD
 
     @property
     def path(self) -> Path:
@@ -72,7 +81,7 @@ class DataSpec:
         path = DataSpec(self.kind, self.name.partition("*")[0]).path  # for texts/*.md, the part before the pattern
         for name in (path.name, path.resolve().name):  # `.` has no name, but the folder it stands for has one
             name = name.partition(":")[0]
-            while Path(name).suffix.lower() in (*PLAIN, *ROWS, ".gz"):
+            while Path(name).suffix.lower() in (*PLAIN, *ROWS, ".gz", WORLD_SUFFIX):
                 name = Path(name).stem
             if safe := re.sub(r"[^\w.-]+", "-", name).strip(".-"):
                 return safe[:60]  # at most 240 bytes; file systems allow 255

@@ -8,14 +8,16 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
 from gpt2_course.data.formats import PLAIN, ROWS, Span, Text, content_size, find_cut, format_of
 from gpt2_course.data.spec import TINY_WORLD, DataSpec
 from gpt2_course.files import replacing
-from gpt2_course.tiny_world import Document, Split, documents
+from gpt2_course.tiny_world import Document, Split, World, documents, load_world
+from gpt2_course.tiny_world.documents import DEFAULT_WORLD
+from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.tokenizer_files import has_tokenizer
 
 
@@ -55,13 +57,38 @@ class Texts:
 
 @dataclass(frozen=True)
 class TinyWorld:
-    """The first `n_documents` of one split of Tiny World, sampled as they are read."""
+    """The first `n_documents` of one split of Tiny World or of another world, sampled as they are read."""
 
     split: Split
     n_documents: int
+    world: World = DEFAULT_WORLD
 
     def __iter__(self) -> Iterator[Document]:
-        return islice(documents(0, self.split), self.n_documents)
+        return islice(documents(0, self.split, self.world), self.n_documents)
+
+    def fitting(self, tokenizer: Tokenizer, context: int) -> Iterable[Document]:
+        """These documents, but of a world of the user's own, without the few that are longer than the context.
+
+        Its words may take many tokens, and a single document that does not fit would keep all from being read one by
+        one. Leaving out a share s of them lowers the floor by -ln(1 - s) nats per document, which is next to nothing.
+        A world of which fewer than 9 in 10 documents fit is left whole.
+        """
+        if self.world is DEFAULT_WORLD:
+            return self
+        few = list(Fitting(replace(self, n_documents=100), tokenizer, context))
+        return Fitting(self, tokenizer, context) if len(few) >= 90 else self
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Those of a world's documents that fit into a context of tokens, with the `<|endoftext|>` before them."""
+
+    documents: TinyWorld
+    tokenizer: Tokenizer
+    context: int
+
+    def __iter__(self) -> Iterator[Document]:
+        return (document for document in self.documents if len(self.tokenizer.encode(document.text)) < self.context)
 
 
 @dataclass(frozen=True)
@@ -73,13 +100,27 @@ class Corpus:
     cut_documents: int = 0  # how many begin in `train` and end in `val`
     files: str = ""  # one line about the user's files: which are read, which are skipped
 
+    def fitting(self, tokenizer: Tokenizer, context: int) -> Corpus:
+        """The same text, but of a world of the user's own, only documents that fit; see `TinyWorld.fitting`."""
+        train, val = (
+            part.fitting(tokenizer, context) if isinstance(part, TinyWorld) else part for part in (self.train, self.val)
+        )
+        return replace(self, train=train, val=val)
+
+
+def find_world(data: str) -> World:
+    """The world that `data` names: Tiny World, unless it is a file that adds to it; see `load_world` for errors."""
+    spec = DataSpec.parse(data)
+    return load_world(spec.path) if spec.is_own_world else DEFAULT_WORLD
+
 
 def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COLUMN) -> Corpus:
     """The text named by `data`: a name in `CORPORA`, a file, a folder (read in name order), or a pattern (`*.md`).
 
     Each row of JSON Lines or CSV is a document, read from `column`. The text is cut at the end of a document or line
     near `1 - val_fraction` of its bytes; the first part is for training, the rest for validation. Tiny World has
-    separate validation documents, and as many training documents as requested (`tiny-world:100000`).
+    separate validation documents, and as many training documents as requested (`tiny-world:100000`), and so has a
+    world of the user's own (`new.toml` or `new.toml:100000`; see `load_world` for errors).
 
     Raises `FileNotFoundError` if there is no such text, `ConnectionError` if it cannot be downloaded, `ValueError` if
     it is empty or damaged.
@@ -88,7 +129,8 @@ def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COL
         raise ValueError(f"val_fraction must be above 0 and at most 1, but is {val_fraction}.")
     spec = DataSpec.parse(data)
     if spec.n_documents is not None:
-        return Corpus(TinyWorld("train", spec.n_documents), TinyWorld("val", VAL_DOCUMENTS))
+        world = find_world(data)
+        return Corpus(TinyWorld("train", spec.n_documents, world), TinyWorld("val", VAL_DOCUMENTS, world))
     paths, files = _files(data)
     sizes = [content_size(path) for path in paths]
     if not any(sizes):

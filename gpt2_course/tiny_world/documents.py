@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 from typing import Literal
 from zlib import crc32
 
-from gpt2_course.tiny_world.grammar import Choice, Draft, Fresh, Keep, Language, Memory, Node, Row, Slot, Words
+from gpt2_course.tiny_world.grammar import Choice, Draft, Entity, Fresh, Keep, Language, Memory, Node, Row, Slot, Words
 from gpt2_course.tiny_world.musings import MUSINGS
 from gpt2_course.tiny_world.questions import QUESTIONS
 from gpt2_course.tiny_world.songs import CHORUSES, COUPLETS
 from gpt2_course.tiny_world.stories import PASSAGES, PLOTS
-from gpt2_course.tiny_world.world import LISTS
+from gpt2_course.tiny_world.world import LISTS, Additions
 
 Kind = Literal["story", "reading", "song", "facts", "musing"]
 Split = Literal["train", "val"]
@@ -95,17 +96,49 @@ def _grammar(language: Language) -> dict[Kind, Node]:
     }
 
 
-_LANGUAGE = Language(LISTS, PASSAGES)
-GRAMMAR = _grammar(_LANGUAGE)
-FACT = _fact(1, _LANGUAGE)  # one question about the world, with its answer
+@dataclass(frozen=True, eq=False)
+class World:
+    """A world to write documents about and to judge texts by: Tiny World, with or without additions.
+
+    `documents` and `judge` take one; by default, it is Tiny World itself. `load_world` makes one from a file.
+    """
+
+    lists: dict[str, tuple[Entity, ...]]
+    """The lists that templates draw from, by name."""
+    additions: Additions = field(default_factory=Additions)
+    """What the lists contain in addition to Tiny World's own tables."""
+
+    @cached_property
+    def list_of(self) -> dict[Entity, str]:
+        """The list of each entity; the longest one for the few that are in two."""
+        by_length = sorted(self.lists.items(), key=lambda entry: len(entry[1]))
+        return {entity: name for name, entities in by_length for entity in entities}
+
+    @cached_property
+    def _language(self) -> Language:
+        return Language(self.lists, PASSAGES)
+
+    @cached_property
+    def grammar(self) -> dict[Kind, Node]:
+        """The grammar of each kind of document."""
+        return _grammar(self._language)
+
+    @cached_property
+    def fact(self) -> Node:
+        """The grammar of one question about the world, with its answer."""
+        return _fact(1, self._language)
+
+
+DEFAULT_WORLD = World(LISTS)
+GRAMMAR = DEFAULT_WORLD.grammar
 _URN: list[Kind] = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
 
 
-def sample_document(random: Random) -> Document:
+def sample_document(random: Random, world: World = DEFAULT_WORLD) -> Document:
     """Draw a document of any kind, with its log-probability."""
     draft = Draft(random)
     kind = _URN[int(random.random() * len(_URN))]
-    text = GRAMMAR[kind].sample(draft)
+    text = world.grammar[kind].sample(draft)
     return Document(text, kind, log_prob_of_kind(kind) + draft.log_prob, settled_facts(draft.memory))
 
 
@@ -119,7 +152,7 @@ def log_prob_of_kind(kind: Kind) -> float:
     return math.log(WEIGHTS[kind] / len(_URN))
 
 
-def documents(seed: int, split: Split) -> Iterator[Document]:
+def documents(seed: int, split: Split, world: World = DEFAULT_WORLD) -> Iterator[Document]:
     """An endless stream of documents; the same seed gives the same documents on every machine.
 
     A checksum of the text decides whether a document belongs to "train" or "val", so no document can be in both,
@@ -127,6 +160,6 @@ def documents(seed: int, split: Split) -> Iterator[Document]:
     """
     random = Random(f"Tiny World {split} {seed}")
     while True:
-        document = sample_document(random)
+        document = sample_document(random, world)
         if (crc32(document.text.encode()) % VAL_SHARE == 0) == (split == "val"):
             yield document

@@ -16,12 +16,15 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
+# the beginning of a word that takes "an"
+VOWEL_SOUND = re.compile(r"(?!eu|ewe|one\b|once|uni(?![mn])|u[ks]u|us[ae]|ut[eio]|ura)[aeiou]|hour|heir|honest|honor")
 Memory = dict[str, "Entity | str"]  # what a text has established so far, by name
 
 
@@ -47,11 +50,12 @@ def form(value: Entity | str, path: Sequence[str]) -> str:
 
 
 def article(noun: str) -> str:
-    """A noun with its article: `an umbrella`, `a kite`, `an hourglass`.
+    """A noun with its article: `an umbrella`, `a kite`, `an hourglass`, `a unicorn`.
 
     It goes by spelling, which is enough for the world's nouns.
     """
-    return f"{'an' if re.match('[aeiou]|hour', noun) else 'a'} {noun}"
+    letters = unicodedata.normalize("NFD", noun.casefold())  # an accent becomes a character of its own
+    return f"{'an' if VOWEL_SOUND.match(letters) else 'a'} {noun}"
 
 
 class Draft:

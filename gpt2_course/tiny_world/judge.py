@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gpt2_course.tiny_world.documents import FACT, GRAMMAR, Kind, log_prob_of_kind, settled_facts
+from gpt2_course.tiny_world.documents import DEFAULT_WORLD, Kind, World, log_prob_of_kind, settled_facts
 from gpt2_course.tiny_world.grammar import Reading, Way
 from gpt2_course.tiny_world.songs import COUPLETS
 
@@ -26,8 +26,8 @@ class Verdict:
     facts: dict[str, str] = field(default_factory=dict)  # what the text establishes: hero, thing, place …
 
 
-def judge(text: str) -> Verdict:
-    """Judge a complete document.
+def judge(text: str, world: World = DEFAULT_WORLD) -> Verdict:
+    """Judge a complete document by the rules of a world.
 
     The mistake is reported at the furthest position that any derivation reaches. It is a contradiction (of a name, a
     pronoun, a fact of the world, a rhyme, or the chorus), a sentence that Tiny World never says, or an ending that
@@ -35,7 +35,7 @@ def judge(text: str) -> Verdict:
     """
     kind_of_best: Kind = "story"
     best = Reading(text)
-    for kind, grammar in GRAMMAR.items():
+    for kind, grammar in world.grammar.items():
         reading = Reading(text)
         for end, memory, log_prob, _ in grammar.read(reading, Way(log_prob=log_prob_of_kind(kind))):
             if end == len(text):
@@ -74,9 +74,9 @@ def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
     return mistake, f"After “{text[start:begin]}” comes “{text[begin : at + 20]}”, but Tiny World says “{words}”."
 
 
-def answers_right(text: str) -> bool:
+def answers_right(text: str, world: World = DEFAULT_WORLD) -> bool:
     """Whether a text is one question about the world's facts followed by the correct answer."""
-    return any(way.at == len(text) for way in FACT.read(Reading(text), Way()))
+    return any(way.at == len(text) for way in world.fact.read(Reading(text), Way()))
 
 
 def rhymes(song: str) -> tuple[int, int]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
 from gpt2_course.tiny_world.grammar import Entity, article
 
 # name | what they are | pronoun | where they live | best friend | favorite food | favorite color |
@@ -193,6 +197,52 @@ the forge, the antique shop, the toy store, the bandstand
 WATERS = "the harbor, the stone bridge, the lighthouse, the beach, the duck pond, the waterfall, the island"
 
 
+class Friend(NamedTuple):
+    """A row of the cast's table."""
+
+    name: str
+    kind: str
+    pronoun: str
+    home: str
+    best_friend: str
+    food: str
+    color: str
+    likes: str
+    fear: str
+    cry: str
+
+
+class Place(NamedTuple):
+    """A row of the places' table, and the lists a place is in."""
+
+    name: str
+    preposition: str
+    finds: tuple[str, ...]
+    roof: bool
+    water: bool
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What a world has in addition to the tables above."""
+
+    friends: tuple[Friend, ...] = ()
+    places: tuple[Place, ...] = ()
+    things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by the list they are added to
+
+    def __str__(self) -> str:
+        """One line for each friend, place, and kind of thing."""
+        lines = [f"  friend: {friend.name} the {friend.kind}, who lives {friend.home}" for friend in self.friends]
+        lines += [f"  place: {place.name}, where there are {', '.join(place.finds)}" for place in self.places]
+        return "\n".join([*lines, *(f"  {name}: {', '.join(things)}" for name, things in self.things.items())])
+
+    @property
+    def names(self) -> list[str]:
+        """What is added, by name."""
+        named = [friend.name for friend in self.friends] + [place.name for place in self.places]
+        return named + [name for things in self.things.values() for name in things]
+
+
 def _rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
 
@@ -213,10 +263,10 @@ PRONOUNS = {
 }
 
 
-def _cast() -> tuple[Entity, ...]:
+def _cast(friends: Iterable[Friend]) -> tuple[Entity, ...]:
     people: dict[str, Entity] = {}
-    friends = {}
-    for name, kind, he, home, friend, food, color, likes, fear, cry in _rows(CAST_TABLE):
+    best_friends = {}
+    for name, kind, he, home, best_friend, food, color, likes, fear, cry in friends:
         young = "year-old" in kind  # as in "seven-year-old girl"
         people[name] = Entity(
             name,
@@ -233,65 +283,82 @@ def _cast() -> tuple[Entity, ...]:
                 "cry": cry,
             },
         )
-        friends[name] = friend
-    for name, friend in friends.items():
-        people[name].forms["friend"] = people[friend]
+        best_friends[name] = best_friend
+    for name, best_friend in best_friends.items():
+        people[name].forms["friend"] = people[best_friend]
     return tuple(people.values())
 
 
-def _places() -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
+def _places(rows: Iterable[Place]) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
     """The places, and everything found in them."""
     places: list[Entity] = []
     all_finds: list[Entity] = []
-    for name, preposition, words in _rows(PLACE_TABLE):
-        at = f"{preposition} {name}"
-        finds = tuple(Entity(word.strip(), {"where": at}) for word in words.split(","))
-        *some, last = map(str, finds)
-        places.append(Entity(name, {"at": at, "finds": finds, "all": f"{', '.join(some)}, and {last}"}))
+    for place in rows:
+        at = f"{place.preposition} {place.name}"
+        finds = tuple(Entity(name, {"where": at}) for name in place.finds)
+        *some, last = place.finds
+        places.append(Entity(place.name, {"at": at, "finds": finds, "all": f"{', '.join(some)}, and {last}"}))
         all_finds += finds
     return tuple(places), tuple(all_finds)
 
 
-CAST = _cast()
-PLACES, FINDS = _places()
-WEATHER = tuple(Entity(name, {"scene": scene}) for name, scene in _rows(WEATHER_TABLE))
-_ROOFS, _WATERS = ([" ".join(name.split()) for name in names.split(",")] for names in (HOUSES, WATERS))
+def _names(words: str) -> list[str]:
+    return [" ".join(name.split()) for name in words.split(",")]
 
-# The lists that templates draw from, by name.
-LISTS: dict[str, tuple[Entity, ...]] = {
-    "cast": CAST,
-    "place": PLACES,
-    "house": tuple(place for place in PLACES if place.name in _ROOFS),
-    "outdoors": tuple(place for place in PLACES if place.name not in _ROOFS),
-    "water": tuple(place for place in PLACES if place.name in _WATERS),
-    "finds": FINDS,
-    "season": tuple(Entity(name, {"scene": scene}) for name, scene in _rows(SEASON_TABLE)),
-    "weather": WEATHER,
-    "rough": tuple(weather for weather in WEATHER if weather.name not in ("sunny", "cloudy")),
-    "color": _list(COLORS),
-    "number": _list(NUMBERS),
-    "day": _list(DAYS),
-    "treasure": _list(TREASURES),
-    "tool": _list(TOOLS),
-    "digger": _list(DIGGERS),
-    "sound": tuple(Entity(f"{x.name.capitalize()}, {x.name}, {x.name}") for x in _list(SOUNDS)),
-    "how": _list(HOW),
-    "grand": _list(GRAND),
-    "shy": _list(SHY),
-    "did": _list(DID),
-    "paused": _list(PAUSED),
-    "when": _list(WHEN),
-    "kin": _list(KIN),
-    "job": _list(JOBS),
-    "material": _list(MATERIALS),
-    "garment": _list(GARMENTS),
-    "month": _list(MONTHS),
-    "tree": _list(TREES),
-    "instrument": _list(INSTRUMENTS),
-    "game": _list(GAMES),
-    "fruit": _list(FRUITS),
-    "dish": _list(DISHES),
-    "flower": _list(FLOWERS),
-    "animal": _list(ANIMALS),
-    "build": tuple(Entity(name, {"a": article(name), "use": use}) for name, use in _rows(BUILD_TABLE)),
-}
+
+FRIENDS = tuple(Friend(*row) for row in _rows(CAST_TABLE))
+PLACE_ROWS = tuple(
+    Place(name, preposition, tuple(_names(finds)), name in _names(HOUSES), name in _names(WATERS))
+    for name, preposition, finds in _rows(PLACE_TABLE)
+)
+
+
+def build_lists(additions: Additions) -> dict[str, tuple[Entity, ...]]:
+    """The lists that templates draw from, by name: the tables above, followed by what is added to them."""
+    rows = (*PLACE_ROWS, *additions.places)
+    places, finds = _places(rows)
+    weather = tuple(Entity(name, {"scene": scene}) for name, scene in _rows(WEATHER_TABLE))
+    lists = {
+        "cast": _cast((*FRIENDS, *additions.friends)),
+        "place": places,
+        "house": tuple(place for place, row in zip(places, rows, strict=True) if row.roof),
+        "outdoors": tuple(place for place, row in zip(places, rows, strict=True) if not row.roof),
+        "water": tuple(place for place, row in zip(places, rows, strict=True) if row.water),
+        "finds": finds,
+        "season": tuple(Entity(name, {"scene": scene}) for name, scene in _rows(SEASON_TABLE)),
+        "weather": weather,
+        "rough": tuple(each for each in weather if each.name not in ("sunny", "cloudy")),
+        "color": _list(COLORS),
+        "number": _list(NUMBERS),
+        "day": _list(DAYS),
+        "treasure": _list(TREASURES),
+        "tool": _list(TOOLS),
+        "digger": _list(DIGGERS),
+        "sound": tuple(Entity(f"{x.name.capitalize()}, {x.name}, {x.name}") for x in _list(SOUNDS)),
+        "how": _list(HOW),
+        "grand": _list(GRAND),
+        "shy": _list(SHY),
+        "did": _list(DID),
+        "paused": _list(PAUSED),
+        "when": _list(WHEN),
+        "kin": _list(KIN),
+        "job": _list(JOBS),
+        "material": _list(MATERIALS),
+        "garment": _list(GARMENTS),
+        "month": _list(MONTHS),
+        "tree": _list(TREES),
+        "instrument": _list(INSTRUMENTS),
+        "game": _list(GAMES),
+        "fruit": _list(FRUITS),
+        "dish": _list(DISHES),
+        "flower": _list(FLOWERS),
+        "animal": _list(ANIMALS),
+        "build": tuple(Entity(name, {"a": article(name), "use": use}) for name, use in _rows(BUILD_TABLE)),
+    }
+    for name, things in additions.things.items():
+        lists[name] += tuple(map(_noun, things))
+    return lists
+
+
+LISTS = build_lists(Additions())
+CAST, PLACES = LISTS["cast"], LISTS["place"]

@@ -19,6 +19,7 @@ from gpt2_course.model import GPT2Config
 from gpt2_course.optimizers import OPTIMIZERS
 
 CONFIG = "train_config.json"
+WORLD = "world.toml"  # a copy of the file that adds to Tiny World
 # What a setting must be, by the type of its default.
 KINDS: dict[type, tuple[type, str]] = {
     bool: (bool, "True or False"),
@@ -55,7 +56,8 @@ class TrainConfig:
     data: str = "tiny-world"
     """A .txt, .md, .jsonl, or .csv file (or its .gz), a folder or a quoted pattern of such files ("texts/*.md"), a
     folder of token shards, or the name of a text: tiny-world (tiny-world:100000 for that many documents),
-    python-manual, shakespeare. In a .txt or .md file, a line with nothing but <|endoftext|> separates documents."""
+    python-manual, shakespeare; or a .toml file that adds to Tiny World (see gpt2-course world). In a .txt or .md
+    file, a line with nothing but <|endoftext|> separates documents."""
     column: str = COLUMN
     """The column to read from a .jsonl or .csv file; each row is a document."""
     out: str = ""
@@ -165,7 +167,7 @@ class TrainConfig:
     def folder(self) -> Path:
         """The folder for the run, either `out` or runs/ plus the names of the preset and the text."""
         spec = DataSpec.parse(self.data)
-        text = "" if spec.kind == "tiny-world" else f"-{spec.folder_name}"
+        text = f"-{spec.folder_name}" if spec.kind != "tiny-world" or spec.is_own_world else ""
         return Path(self.out or f"runs/{self.preset}{text}")
 
     @classmethod
@@ -181,11 +183,16 @@ class TrainConfig:
 
     @classmethod
     def load(cls, folder: Path) -> TrainConfig:
-        """The settings of the run in `folder`; `FileNotFoundError` or `ValueError` if there are none."""
+        """The settings of the run in `folder`; `FileNotFoundError` or `ValueError` if there are none.
+
+        If the run has a world of its own, `data` is the copy in the folder, even if that was moved.
+        """
         path = folder / CONFIG
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             settings = {RENAMED.get(name, name): value for name, value in stored.items() if name not in REMOVED}
+            if (world := folder / WORLD).exists():
+                settings |= {"data": f"{world}:{DataSpec.parse(settings['data']).n_documents}", "out": str(folder)}
             return cls(**{**settings, "model": GPT2Config(**settings["model"])})
         except FileNotFoundError:
             raise FileNotFoundError(

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -26,10 +27,11 @@ from gpt2_course.evaluation import evaluate
 from gpt2_course.grades import BEGINNINGS
 from gpt2_course.lock import reserving
 from gpt2_course.model import GPT2
-from gpt2_course.tiny_world import Document, Kind, judge
+from gpt2_course.tiny_world import Document, Kind, World, judge
+from gpt2_course.tiny_world.documents import DEFAULT_WORLD
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import run_folder
-from gpt2_course.training.config import TrainConfig
+from gpt2_course.training.config import WORLD, TrainConfig
 from gpt2_course.training.distributed import local_device
 from gpt2_course.training.trainer import Trainer
 
@@ -50,12 +52,12 @@ LOST = 2.0  # a model whose loss is this many times the floor does not know Tiny
 Reward = Callable[[str], float]
 
 
-def accepted(text: str) -> float:
-    """1 for a text that the judge of Tiny World accepts, otherwise 0."""
-    return float(judge(text).accepted)
+def accepted(text: str, world: World = DEFAULT_WORLD) -> float:
+    """1 for a text that the judge of a world accepts, otherwise 0."""
+    return float(judge(text, world).accepted)
 
 
-REWARDS: dict[str, Reward] = {"judge": accepted}  # by the name that `--reward` takes
+REWARDS: dict[str, Callable[..., float]] = {"judge": accepted}  # by the name that `--reward` takes
 
 # ---- a group of texts ------------------------------------------------------------------------------------------
 
@@ -181,8 +183,9 @@ class RewardTrainer(Trainer):
         reward: any function from a text, prompt included, to a number. It must give the same text the same reward.
         config: the settings; by default, those of the preset "reward". A group has `batch_size` texts of at most
             `context` tokens; `accumulation` is the number of groups per step; `method` is how to learn.
-        val_data: tokens on which reports measure what the model forgets; by default, documents of Tiny World.
+        val_data: tokens on which reports measure what the model forgets; by default, documents of `world`.
         folder: as for `Trainer`.
+        world: the world of these documents, and whose rules reports measure.
 
     Raises `ValueError` for a model or settings that cannot work.
     """
@@ -197,6 +200,7 @@ class RewardTrainer(Trainer):
         config: TrainConfig | None = None,
         val_data: TokenStream | None = None,
         folder: Path | None = None,
+        world: World = DEFAULT_WORLD,
     ) -> None:
         config = config or TrainConfig.for_preset("reward")
         config = replace(config, model=model.config, context=min(config.context, model.n_positions))
@@ -211,13 +215,15 @@ class RewardTrainer(Trainer):
             raise ValueError(
                 "With a reward, batch_size must be at least 2, but is 1: a text is compared with others of its group."
             )
-        val_data = val_data or as_stream(TinyWorld("val", config.report_sequences), tokenizer)
+        val = TinyWorld("val", config.report_sequences, world)
+        val_data = val_data or as_stream(val.fitting(tokenizer, config.context), tokenizer)
         super().__init__(model, val_data, val_data, config, folder)  # no other text: it learns from what it writes
         if self.precision != "float32" or self.compiled:
             raise ValueError(
                 f"With a reward, precision must be float32 and compile off, but they are {self.precision} and "
                 f"{'on' if self.compiled else 'off'}: leave --precision and --compile out."
             )
+        self.world = world
         self.prompts = list(prompts)
         self.reward = reward
         self.method = METHODS[config.method]
@@ -234,7 +240,9 @@ class RewardTrainer(Trainer):
         start = GPT2.from_pretrained(folder / START if resume else config.start)
         shape = start.config
         device = working_device(local_device(config.device), config.context, shape.n_embd // shape.n_head)
-        trainer = cls(start.to(device), prompts, REWARDS[config.reward], config, folder=folder)
+        world = run_folder.world_of(folder)
+        reward = partial(REWARDS[config.reward], world=world)
+        trainer = cls(start.to(device), prompts, reward, config, folder=folder, world=world)
         if resume:
             trainer.resume()
         else:
@@ -249,9 +257,12 @@ class RewardTrainer(Trainer):
         loss = evaluate(self.model, self.model.require_tokenizer(), self.val_data).loss
         floor = sum(self.val_data.document_nats) / len(self.val_data)
         if loss > LOST * floor:
+            name, start = "Tiny World", "tiny-world or from a run such as runs/laptop"
+            if DataSpec.parse(self.config.data).is_own_world:
+                name, start = "this world", f"a model trained with --data {self.config.data}"
             raise ValueError(
-                f"{self.config.start} does not know Tiny World (its loss is {loss:.2f}, and {floor:.2f} is possible), "
-                f"so the judge would reject all of its texts: start from tiny-world or from a run such as runs/laptop."
+                f"{self.config.start} does not know {name} (its loss is {loss:.2f}, and {floor:.2f} is possible), so "
+                f"the judge would reject all of its texts: start from {start}."
             )
 
     def _gradients(self) -> Tensor:
@@ -301,6 +312,12 @@ def check_settings(config: TrainConfig) -> None:
         raise ValueError(f"--reward has settings of its own, so it does not go with --preset {config.preset}.")
     if DataSpec.parse(config.data).kind != "tiny-world":
         raise ValueError(f"The judge knows only Tiny World, so --reward does not go with --data {config.data}.")
+    own_world = Path(config.start) / WORLD
+    if own_world.exists() and not DataSpec.parse(config.data).is_own_world:
+        raise ValueError(
+            f"{config.start} was trained on a world of its own, which the judge should know, too: add --data "
+            f"{own_world}."
+        )
     if distributed.is_torchelastic_launched():
         raise ValueError("--reward works in one process only: start it with python instead of torchrun.")
 

@@ -12,13 +12,15 @@ from typing import Any
 import torch
 
 from gpt2_course.checkpoint import WEIGHTS
-from gpt2_course.data import Corpus, find_corpus, find_shards, write_shards
+from gpt2_course.data import Corpus, DataSpec, find_corpus, find_shards, write_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.files import remove_leftovers, replacing
 from gpt2_course.history import HISTORY
 from gpt2_course.model import GPT2
+from gpt2_course.tiny_world import World, load_world
+from gpt2_course.tiny_world.documents import DEFAULT_WORLD
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.training.config import TrainConfig
+from gpt2_course.training.config import WORLD, TrainConfig
 
 STATE = "training_state.pt"
 TOKENS = "tokens"  # the subfolder of the token shards
@@ -29,7 +31,7 @@ FIXED_SHAPE = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "laye
 
 
 def check_folder(config: TrainConfig, resume: bool) -> None:
-    """Make sure the run's folder can be used, and remove what a killed process left there.
+    """Make sure the run's folder can be used, remove what a killed process left there, and keep a copy of the world.
 
     Raises `FileExistsError` if it already contains a run or a model; with `resume`, `ValueError` if it contains a run
     on another text or with another model.
@@ -43,8 +45,29 @@ def check_folder(config: TrainConfig, resume: bool) -> None:
                 f"{folder} already contains a run or a model: continue it with --resume, or give a different --out."
             )
         (folder / HISTORY).unlink(missing_ok=True)
+        _keep_world(config)
     for place in (folder, folder / TOKENS):
         remove_leftovers(place)
+
+
+def _keep_world(config: TrainConfig) -> None:
+    """Copy the file of the user's own world to the run's folder, so that the run does not depend on its later state.
+
+    Raises the errors of `load_world`.
+    """
+    spec, copy = DataSpec.parse(config.data), config.folder / WORLD
+    if not spec.is_own_world:
+        copy.unlink(missing_ok=True)
+        return
+    load_world(spec.path)
+    content = spec.path.read_bytes()
+    with replacing(copy) as path:
+        path.write_bytes(content)
+
+
+def world_of(folder: Path) -> World:
+    """The world of a run or a model in `folder`: its own, or else Tiny World."""
+    return load_world(folder / WORLD) if (folder / WORLD).exists() else DEFAULT_WORLD
 
 
 def prepare(config: TrainConfig, resume: bool) -> Path:
@@ -61,9 +84,13 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
     corpus = find_corpus(config.data, config.val_fraction, config.column)
     if corpus.files:
         print(corpus.files)
-    counts = write_shards(corpus, _tokenizer(config, corpus, resume), shards)
+    tokenizer = _tokenizer(config, corpus, resume)
+    fitting = corpus.fitting(tokenizer, config.context)
+    counts = write_shards(fitting, tokenizer, shards)
     if corpus.files:
         print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
+    if fitting != corpus:
+        print(f"Found {counts['documents']:,} documents that fit into a context of {config.context} tokens.")
     return shards
 
 
@@ -73,11 +100,24 @@ def _check_same_run(config: TrainConfig) -> None:
     fixed = [(name, getattr(started, name), getattr(config, name)) for name in FIXED]
     fixed += [(name, getattr(started.model, name), getattr(config.model, name)) for name in FIXED_SHAPE]
     for name, was, asked in fixed:
-        if was != asked:
+        if name == "data" and was != asked and DataSpec.parse(was).is_own_world:
+            _check_same_world(config.folder, DataSpec.parse(was), DataSpec.parse(asked))
+        elif was != asked:
             raise ValueError(
                 f"The run in {config.folder} was started with {name}={was!r} and cannot be resumed with {asked!r}: "
                 f"leave {name} as it was, or start a new run with a different --out."
             )
+
+
+def _check_same_world(folder: Path, was: DataSpec, asked: DataSpec) -> None:
+    """Raise `ValueError` if a world to resume a run with differs from the copy in its folder."""
+    same = asked.is_own_world and asked.path.is_file() and asked.path.read_bytes() == was.path.read_bytes()
+    if not (same and was.n_documents == asked.n_documents):
+        raise ValueError(
+            f"The run in {folder} was started with {was.n_documents} documents of the world in {was.path}, which "
+            f"{asked.name} is not or no longer is: resume it with --out {folder} and without --data, or start a new "
+            f"run with a different --out."
+        )
 
 
 def _tokenizer(config: TrainConfig, corpus: Corpus, resume: bool) -> Tokenizer:

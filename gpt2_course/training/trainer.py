@@ -26,6 +26,7 @@ from gpt2_course.lock import reserving
 from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
 from gpt2_course.packing import PackedDocuments
+from gpt2_course.tiny_world.documents import DEFAULT_WORLD
 from gpt2_course.training import run_folder
 from gpt2_course.training.config import TrainConfig
 from gpt2_course.training.distributed import SINGLE_PROCESS, Distributed, local_device
@@ -86,6 +87,7 @@ class Trainer:
         self.val_data = val_data
         self.config = config
         self.folder = folder
+        self.world = DEFAULT_WORLD  # whose rules are measured if the text is one of its documents
         self.optimizers = build_optimizers(model, config)
         self.step = 0  # steps done
         self.saved_step: int | None = None  # the step of the newest checkpoint
@@ -152,6 +154,7 @@ class Trainer:
             start_as_copier(model)
         model.to(device)
         trainer = cls(model, train_data, val_data, config, folder, distributed)
+        trainer.world = run_folder.world_of(folder)
         if resume:
             trainer.resume()
         if distributed.is_main_process:
@@ -360,7 +363,7 @@ class Trainer:
         """The meter for the validation documents; None if they are not from Tiny World, or from another version."""
         if self.model.tokenizer and self.val_data.document_nats:
             with suppress(ValueError):
-                return RuleMeter(self.model.tokenizer, self._val_documents)
+                return RuleMeter(self.model.tokenizer, self._val_documents, self.world)
         return None
 
     def _record(self, entry: Entry) -> None:

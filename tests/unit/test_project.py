@@ -33,7 +33,8 @@ def test_every_dependency_of_the_package_is_pinned() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lists = re.findall(r"^(?:dependencies|book|data|test) = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
     wanted = set(re.findall(r'"([\w-]+)[>=<]?', "".join(lists)))
-    assert wanted == set(pins((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()))
+    pinned = re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert wanted == set(pinned)
 
 
 @pytest.mark.pinned
