@@ -43,7 +43,6 @@ __all__ = [
     "written_log_probs",
 ]
 
-START = "start"  # the subfolder of the model a run started from
 BEST_OF = 4  # texts of which `best_of_n` imitates one
 LOST = 2.0  # a model whose loss is this many times the floor does not know Tiny World
 
@@ -231,7 +230,7 @@ class RewardTrainer(Trainer):
         folder = config.folder
         reservation.enter_context(reserving(folder))
         run_folder.check_folder(config, resume)
-        start = GPT2.from_pretrained(folder / START if resume else config.start)
+        start = run_folder.load_start(config, resume)
         shape = start.config
         device = working_device(local_device(config.device), config.context, shape.n_embd // shape.n_head)
         trainer = cls(start.to(device), prompts, REWARDS[config.reward], config, folder=folder)
@@ -239,7 +238,7 @@ class RewardTrainer(Trainer):
             trainer.resume()
         else:
             trainer._check_knowledge()
-            trainer.start.save_pretrained(folder / START)
+            trainer.start.save_pretrained(folder / run_folder.START)
         if trainer.step < config.steps:  # a finished run changes nothing
             trainer.config.save(folder)
         return trainer
@@ -301,6 +300,8 @@ def check_settings(config: TrainConfig) -> None:
         raise ValueError(f"--reward has settings of its own, so it does not go with --preset {config.preset}.")
     if DataSpec.parse(config.data).kind != "tiny-world":
         raise ValueError(f"The judge knows only Tiny World, so --reward does not go with --data {config.data}.")
+    if config.lora:
+        raise ValueError("--reward trains all parameters, so it does not go with --lora: leave --lora out.")
     if distributed.is_torchelastic_launched():
         raise ValueError("--reward works in one process only: start it with python instead of torchrun.")
 

@@ -22,9 +22,10 @@ from gpt2_course.training.config import TrainConfig
 
 STATE = "training_state.pt"
 TOKENS = "tokens"  # the subfolder of the token shards
+START = "start"  # the subfolder of the model a run started from
 TOKENIZER_TEXT = 20_000_000  # characters to learn a vocabulary from: more would hardly change it
 # Settings that must not change when a run is resumed: how the tokens were made, and what the weights mean.
-FIXED = ("data", "column", "tokenizer", "val_fraction", "start", "reward")
+FIXED = ("data", "column", "tokenizer", "val_fraction", "start", "lora", "reward")
 FIXED_SHAPE = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
 
 
@@ -43,12 +44,22 @@ def check_folder(config: TrainConfig, resume: bool) -> None:
                 f"{folder} already contains a run or a model: continue it with --resume, or give a different --out."
             )
         (folder / HISTORY).unlink(missing_ok=True)
-    for place in (folder, folder / TOKENS):
+    for place in (folder, folder / TOKENS, folder / START):
         remove_leftovers(place)
 
 
-def prepare(config: TrainConfig, resume: bool) -> Path:
-    """The folder of the token shards to train on: the one named by `data`, or the run's own, made from the text.
+def load_start(config: TrainConfig, resume: bool) -> GPT2:
+    """The model that a run starts from: the one named by `start`, or the copy in the folder of a run to resume.
+
+    Raises the errors of `GPT2.from_pretrained`.
+    """
+    kept = config.folder / START
+    return GPT2.from_pretrained(kept if resume and kept.exists() else config.start)
+
+
+def prepare(config: TrainConfig, resume: bool, tokenizer: Tokenizer | None = None) -> Path:
+    """The folder of the token shards to train on: the one named by `data`, or the run's own, made from the text with
+    this tokenizer; by default, with the one that `config` names.
 
     Raises the errors of `check_folder`.
     """
@@ -61,7 +72,7 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
     corpus = find_corpus(config.data, config.val_fraction, config.column)
     if corpus.files:
         print(corpus.files)
-    counts = write_shards(corpus, _tokenizer(config, corpus, resume), shards)
+    counts = write_shards(corpus, tokenizer or _tokenizer(config, corpus, resume), shards)
     if corpus.files:
         print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
     return shards
@@ -74,6 +85,7 @@ def _check_same_run(config: TrainConfig) -> None:
     fixed += [(name, getattr(started.model, name), getattr(config.model, name)) for name in FIXED_SHAPE]
     for name, was, asked in fixed:
         if was != asked:
+            name = "from" if name == "start" else name  # the name of the option
             raise ValueError(
                 f"The run in {config.folder} was started with {name}={was!r} and cannot be resumed with {asked!r}: "
                 f"leave {name} as it was, or start a new run with a different --out."
@@ -98,11 +110,10 @@ def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
             return
 
 
-def save_checkpoint(folder: Path, state: dict[str, Any], model: GPT2) -> None:
-    """Write the training state, then the model folder; each file is replaced atomically.
+def save_state(folder: Path, state: dict[str, Any]) -> None:
+    """Replace the training state atomically.
 
-    Resuming needs only the state, so it does not matter if the run is killed between the two. Raises `OSError` if the
-    disk is full; the previous checkpoint stays readable.
+    Raises `OSError` if the disk is full; the previous checkpoint stays readable.
     """
     with replacing(folder / STATE) as path:
         try:
@@ -112,7 +123,6 @@ def save_checkpoint(folder: Path, state: dict[str, Any], model: GPT2) -> None:
                 f"The checkpoint of step {state['step']} could not be written to {folder} (is the disk full?); "
                 f"the previous one is untouched."
             ) from error
-    model.save_pretrained(folder)
 
 
 @contextmanager
