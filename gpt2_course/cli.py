@@ -72,7 +72,7 @@ DataName = Annotated[
 
 @dataclass(frozen=True)
 class Train:
-    """Train a GPT-2 on a text, from scratch or from a finished model (--from), or let one learn from a judge (--reward).
+    """Train a GPT-2 on a text, from scratch or from a model (--from); with --reward, let it learn from a judge.
 
     Prints the validation loss and samples of the model's writing, saves checkpoints, and leaves a model folder.
     """

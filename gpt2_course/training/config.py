@@ -193,12 +193,12 @@ class TrainConfig:
         If that is given as `start`, a folder or a name, the settings have its shape. Raises `FileNotFoundError`,
         `ConnectionError`, or `ValueError` if it cannot be found or read.
         """
-        if not start:
-            shape = TrainConfig.model if name in (*TUNING, "reward") else GPT2Config.preset(name)
-            return cls(preset=name, model=shape, **PRESETS[name])
-        shape = GPT2Config.from_dict(read_config(find_model(start)))
-        settings = {**PRESETS[name], "context": min(PRESETS[name].get("context", cls.context), shape.n_positions)}
-        return cls(preset=name, model=shape, start=start, **settings)
+        if start:
+            shape = GPT2Config.from_dict(read_config(find_model(start)))
+        else:
+            shape = GPT2Config.preset({"finetune": "gpt2", "lora": "gpt2", "reward": "laptop"}.get(name, name))
+        context = min(PRESETS[name].get("context", cls.context), shape.n_positions)
+        return cls(**{**PRESETS[name], "preset": name, "model": shape, "context": context, "start": start})
 
     def save(self, folder: Path) -> None:
         """Write the settings to a run's folder, from which `load` reads them."""

@@ -60,7 +60,7 @@ class FineTuner(Trainer):
         distributed: Distributed = SINGLE_PROCESS,
     ) -> None:
         config = config or TrainConfig.for_preset("finetune")
-        config = replace(config, model=model.config)
+        config = replace(config, model=model.config, context=min(config.context, model.n_positions))
         config = fitted(config, model.require_tokenizer(), train_data, val_data, distributed.world_size)
         if config.lora:
             with torch.random.fork_rng(devices=[]):
@@ -139,7 +139,7 @@ class FineTuner(Trainer):
         config = self.config
         tokens_per_step, _ = self._work_per_step()
         times = config.steps * tokens_per_step / len(self.train_data)
-        adapters = f"{self.trained_parameters:,} of them, which are adapters of rank {config.lora} beside frozen matrices"
+        adapters = f"{self.trained_parameters:,} of them, adapters of rank {config.lora} beside frozen matrices"
         return (
             f"Training {adapters if config.lora else 'all of them'}: at most {config.steps:,} steps of "
             f"{tokens_per_step:,} tokens, in sequences of {config.context}, which read the text {times:.1f} times."
