@@ -124,8 +124,8 @@ class TrainConfig:
 
     start: Annotated[str, tyro.conf.arg(name="from")] = ""
     """The model to start from, with its tokenizer: a model's folder; tiny-world; OpenAI's gpt2, gpt2-medium,
-    gpt2-large, or gpt2-xl; or OWNER/NAME of a GPT-2 on the Hugging Face hub. It is fine-tuned on the text, or with
-    --reward, it learns from the judge."""
+    gpt2-large, or gpt2-xl; or OWNER/NAME of a GPT-2 on the Hugging Face hub. It is fine-tuned on the text, or learns
+    from a reward."""
     lora: int = 0
     """With --from: freeze the model and train only adapters of this rank beside the matrices of its blocks, which takes
     less memory; 0 trains all parameters."""
@@ -246,7 +246,7 @@ _GPT2: dict[str, Any] = {
 # The course's settings for a finished model on a new text. Its rate is low, because much of what it knows is to stay.
 _FINETUNE: dict[str, Any] = {
     "optimizer": "adamw",
-    "learning_rate": 5e-5,
+    "learning_rate": 1e-4,
     "weight_decay": 0.0,
     "warmup_steps": 10,
     "steps": 0,
@@ -289,7 +289,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "log_every": 1,
     },
     "finetune": _FINETUNE,
-    "lora": {**_FINETUNE, "lora": 8, "learning_rate": 5e-4},
+    "lora": {**_FINETUNE, "lora": 8, "learning_rate": 1e-3},
     "gpt2": _GPT2,
     "gpt2-medium": _GPT2,
     "gpt2-large": _GPT2,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from test_hub import Handler, Hub, address, use
 
+from benchmarks import finetune
 from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer, hub
 from gpt2_course.cli import main
@@ -445,23 +449,26 @@ def test_a_run_that_stopped_early_says_so(capsys: pytest.CaptureFixture[str]) ->
     assert said in capsys.readouterr().out
 
 
-def test_a_model_comes_from_the_hub_and_is_not_needed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """OpenAI's weights are stood in for by random ones of the same layout, on a local server."""
-    import threading
-
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A local server with random weights in the layout of OpenAI's, in place of these."""
     monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     server = Hub(("127.0.0.1", 0), Handler)
     server.files = {path.name: path.read_bytes() for path in Path("model").iterdir()}
     server.served = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     use(monkeypatch, address(server))
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_model_comes_from_the_hub_and_is_not_needed_again(
+    served: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     few = ["--data", "text.txt", "--sample-tokens", "0"]
     for name, options in (("gpt2", []), ("gpt2", ["--lora", "2"])):
         assert main(["train", "--from", name, *few, "--steps", "2", *options]) == 0
-    server.shutdown()
-    server.server_close()
     shutil.rmtree("cache")
     use(monkeypatch, "http://127.0.0.1:9")
     for folder in ("runs/finetune-text", "runs/lora-text"):
@@ -476,7 +483,35 @@ def test_help_downloads_nothing(capsys: pytest.CaptureFixture[str], monkeypatch:
     monkeypatch.setattr(hub, "download", lambda name: pytest.fail(f"{name} was downloaded"))
     with pytest.raises(SystemExit):
         main(["train", "--from", "gpt2", "--help"])
-    assert "(default: 5e-05)" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "(default: 0.0001)" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_in_the_readme_work(served: None, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy("text.txt", "my_lyrics.txt")
+    section = README.split("## Fine-tune GPT-2 on your own text")[1].split("\n## ")[0]
+    commands = [shlex.split(line, comments=True) for line in section.split("```")[1].strip().splitlines()]
+    assert len(commands) >= 4
+    for command in commands:
+        if command[:2] == ["python", "train.py"]:
+            few = [] if "--resume" in command else ["--steps", "2", "--sample-tokens", "4", "--report-sequences", "2"]
+            assert main(["train", *command[2:], *few]) == 0
+        else:
+            assert command[0] == "gpt2-course"
+            assert main(command[1:]) == 0
+    assert "Held-out loss after" in capsys.readouterr().out
+
+
+def test_the_benchmark_runs_with_a_tiny_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert finetune.main(["--tiny"]) == 0
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert len(rows) == 7
+    assert all(float(row[1].split()[0].replace(",", "")) > 0 for row in rows)
+    loss = rows[-1]
+    assert loss[0].startswith("held-out loss")
+    assert float(loss[3]) == pytest.approx(1, abs=0.01)  # the peer learns the same
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------------
@@ -488,11 +523,11 @@ def test_help_downloads_nothing(capsys: pytest.CaptureFixture[str], monkeypatch:
         (["--from", "nowhere"], "There is no model folder 'nowhere': give a folder that contains model.safetensors"),
         (
             ["--from", "model", "--preset", "story"],
-            "--from has settings of its own, so it does not go with --preset st",
+            "--from has settings of its own, so it does not go with",
         ),
         (
             ["--from", "model", "--tokenizer", "gpt2"],
-            "The tokenizer comes with model, so --from does not go with --tok",
+            "The tokenizer comes with model, so --from does not go",
         ),
         (["--from", "model", "--n-head", "4"], "model has n_head=2, and fine-tuning keeps the shape of a model"),
         (["--from", "model", "--n-positions", "64"], "n_positions cannot be 64: leave --n-positions out."),
