@@ -3,8 +3,8 @@
 `python -m benchmarks.finetune` prints the table and writes finetune.md; `--tiny` only shows that it runs. The text is
 Shakespeare's plays, 1.1 MB. GPT-2 124M has random weights, which take the same time as OpenAI's. The peer is the
 `Trainer` of transformers, which needs `pip install accelerate`; without it, the peer is a loop that does what that
-`Trainer` does. All sides start from the same weights and read the same windows in the same order, with the same settings
-of AdamW. Reports and checkpoints are off.
+`Trainer` does. All sides start from the same weights, read the same windows in the same order, and have the same
+settings of AdamW. Reports and checkpoints are off.
 """
 
 from __future__ import annotations
@@ -280,9 +280,9 @@ def main(arguments: list[str]) -> int:
         about = (
             f"# Fine-tuning\n\nMeasured by `python -m benchmarks.finetune` on {date.today()}: {os.cpu_count()} cores, "
             f"{platform.machine()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, "
-            f"{libraries}. The two sides of each pair take turns within one run. The table shows medians, and the median of the "
-            f"ratios ours / theirs. Memory is that of a process that takes three steps. Adapters have rank "
-            f"{TrainConfig.for_preset('lora').lora}; GPT-2 124M has random weights; reports and checkpoints are off."
+            f"{libraries}. The two sides of each pair take turns within one run. The table shows medians, and the "
+            f"median of the ratios ours / theirs. Memory is that of a process that takes three steps. Adapters have "
+            f"rank {TrainConfig.for_preset('lora').lora}; GPT-2 124M has random weights; reports and checkpoints are off."
         )
         Path(__file__).with_name("finetune.md").write_text(
             f"{about}\n\n{HEADER}\n" + "\n".join(lines) + "\n", encoding="utf-8"
