@@ -282,7 +282,8 @@ def main(arguments: list[str]) -> int:
             f"{platform.machine()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, "
             f"{libraries}. The two sides of each pair take turns within one run. The table shows medians, and the "
             f"median of the ratios ours / theirs. Memory is that of a process that takes three steps. Adapters have "
-            f"rank {TrainConfig.for_preset('lora').lora}; GPT-2 124M has random weights; reports and checkpoints are off."
+            f"rank {TrainConfig.for_preset('lora').lora}. GPT-2 124M has random weights. Reports and checkpoints are "
+            f"off."
         )
         Path(__file__).with_name("finetune.md").write_text(
             f"{about}\n\n{HEADER}\n" + "\n".join(lines) + "\n", encoding="utf-8"

@@ -247,6 +247,7 @@ _GPT2: dict[str, Any] = {
 _FINETUNE: dict[str, Any] = {
     "optimizer": "adamw",
     "learning_rate": 1e-4,
+    "muon_learning_rate": 1e-3,
     "weight_decay": 0.0,
     "warmup_steps": 10,
     "steps": 0,

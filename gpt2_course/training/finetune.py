@@ -91,10 +91,10 @@ class FineTuner(Trainer):
 
     @classmethod
     def _build(cls, config: TrainConfig, tokenizer: Tokenizer, resume: bool) -> GPT2:
-        if config.lora or not (resume and (config.folder / run_folder.STATE).exists()):
-            model = run_folder.load_start(config, resume=bool(config.lora))
-        else:  # the checkpoint contains all parameters, so the start is not needed
-            model = GPT2(config.model)
+        if resume and not config.lora and (config.folder / run_folder.STATE).exists():
+            model = GPT2(config.model)  # the checkpoint contains all parameters, so the start is not needed
+        else:
+            model = run_folder.load_start(config, resume=config.lora > 0)  # `_prepare` has copied it for adapters
         model.tokenizer = tokenizer
         return with_dropout_of(config.model, model)
 
@@ -148,7 +148,6 @@ class FineTuner(Trainer):
     def before_and_after(self) -> str:
         """The validation loss before training and of the model kept, and what both write to the same prompt."""
         reports = {entry["step"]: entry for entry in self.history if "val_loss" in entry}
-        before, after = reports[0], reports[self.best_step]
         early = f"The run stopped early, at step {self.step:,}. " if self.stopped_early else ""
         lines = [
             f"{early}The loss on held-out text was lowest at step {self.best_step:,}, and the folder has the model of "
@@ -156,7 +155,10 @@ class FineTuner(Trainer):
             if self.best_step < self.step
             else "The loss on held-out text was lowest at the last step, whose model is in the folder."
         ]
-        for when, report in (("before", before), ("after", after)):
+        for when, step in (("before", 0), ("after", self.best_step)):
+            report = reports.get(step)
+            if report is None:  # the user has removed it from the history
+                continue
             loss = report["val_loss"]
             lines.append(f"\nHeld-out loss {when}: {loss:.3f} nats per token (perplexity {math.exp(loss):,.1f})")
             lines += [f"{self.config.sample_prompt}{report['sample']}"] if report["sample"] else []
@@ -207,6 +209,8 @@ def fitted(
 
 def first_words(tokenizer: Tokenizer, stream: TokenStream) -> str:
     """The first few words of a text, from the first line that has several words."""
+    if not len(stream):
+        return ""
     (ids,) = stream.windows([0], min(len(stream), 128)).tolist()
     text = tokenizer.decode([token for token in ids if token != tokenizer.end_of_text])
     lines = [line.split()[:PROMPT_WORDS] for line in text.splitlines() if line.strip()] or [[]]

@@ -53,8 +53,7 @@ def load_start(config: TrainConfig, resume: bool) -> GPT2:
 
     Raises the errors of `GPT2.from_pretrained`.
     """
-    kept = config.folder / START
-    return GPT2.from_pretrained(kept if resume and kept.exists() else config.start)
+    return GPT2.from_pretrained(config.folder / START if resume else config.start)
 
 
 def prepare(config: TrainConfig, resume: bool, tokenizer: Tokenizer | None = None) -> Path:

@@ -190,9 +190,11 @@ def test_context_and_steps_fit_the_text(train: int, val: int, context: int, step
 
 
 def test_a_text_too_short_for_a_sequence_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("text.txt").write_text("Too short.\nIndeed.\n")
-    message = usage(capsys, "train", "--from", "model", "--data", "text.txt", "--out", "run")
-    assert f"tokens, but a sequence takes {MIN_CONTEXT + 1} (context={MIN_CONTEXT}, plus one to predict)" in message
+    for text in ("Too short.\nIndeed.\n", "x"):
+        Path("text.txt").write_text(text)
+        message = usage(capsys, "train", "--from", "model", "--data", "text.txt", "--out", "run")
+        assert f"tokens, but a sequence takes {MIN_CONTEXT + 1} (context={MIN_CONTEXT}, plus one to predict)" in message
+        shutil.rmtree("run", ignore_errors=True)
 
 
 def test_samples_begin_with_the_first_words_held_out_unless_told_otherwise() -> None:
@@ -494,6 +496,10 @@ def test_the_commands_in_the_readme_work(served: None, capsys: pytest.CaptureFix
     section = README.split("## Fine-tune GPT-2 on your own text")[1].split("\n## ")[0]
     commands = [shlex.split(line, comments=True) for line in section.split("```")[1].strip().splitlines()]
     assert len(commands) >= 4
+    preset = TrainConfig.for_preset("finetune")
+    assert ("three times" in section, EPOCHS) == (True, 3)
+    assert f"sequences of up to {preset.context} tokens" in section
+    assert f"when it has not fallen for {preset.patience * preset.report_every} steps" in section
     for command in commands:
         if command[:2] == ["python", "train.py"]:
             few = [] if "--resume" in command else ["--steps", "2", "--sample-tokens", "4", "--report-sequences", "2"]
@@ -587,6 +593,17 @@ def test_a_damaged_checkpoint_is_refused() -> None:
     torch.save(state, Path("run") / STATE)
     with pytest.raises(ValueError, match=r"training_state\.pt is not a checkpoint of this run"):
         FineTuner.from_config(config, resume=True)
+
+
+def test_a_run_whose_history_was_removed_still_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--data", "text.txt", "--sample-tokens", "0", "--report-every", "2"]
+    assert main(["train", "--from", "model", *few, "--steps", "2"]) == 0
+    Path("runs/finetune-text/history.jsonl").unlink()
+    capsys.readouterr()
+    assert main(["train", "--resume", "--out", "runs/finetune-text", "--steps", "4"]) == 0
+    output = capsys.readouterr().out
+    assert "Held-out loss after" in output
+    assert "Held-out loss before" not in output
 
 
 def test_a_run_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
