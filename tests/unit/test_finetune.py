@@ -502,7 +502,7 @@ def test_the_commands_in_the_readme_work(served: None, capsys: pytest.CaptureFix
     assert f"when it has not fallen for {preset.patience * preset.report_every} steps" in section
     for command in commands:
         if command[:2] == ["python", "train.py"]:
-            few = [] if "--resume" in command else ["--steps", "2", "--sample-tokens", "4", "--report-sequences", "2"]
+            few = ["--steps", "4" if "--resume" in command else "2", "--sample-tokens", "4", "--report-sequences", "2"]
             assert main(["train", *command[2:], *few]) == 0
         else:
             assert command[0] == "gpt2-course"
