@@ -49,8 +49,8 @@ from gpt2_course.sources import DEFAULT_MODEL
 from gpt2_course.tiny_world import load_world
 from gpt2_course.tiny_world.additions import examples, starting_file
 from gpt2_course.tokenizer import Tokenizer
-from gpt2_course.training import RewardTrainer, TrainConfig, Trainer
-from gpt2_course.training.config import CONFIG, WORLD
+from gpt2_course.training import FineTuner, RewardTrainer, TrainConfig, Trainer
+from gpt2_course.training.config import CONFIG, TUNING, WORLD
 from gpt2_course.training.distributed import lost_a_process
 from gpt2_course.training.signals import stop_requests_interrupt
 
@@ -75,7 +75,7 @@ DataName = Annotated[
 
 @dataclass(frozen=True)
 class Train:
-    """Train a GPT-2 on a text, from scratch; with --from and --reward, let a trained one learn from a judge.
+    """Train a GPT-2 on a text, from scratch or from a model (--from); with --reward, let it learn from a judge.
 
     Prints the validation loss and samples of the model's writing, saves checkpoints, and leaves a model folder.
     """
@@ -85,7 +85,8 @@ class Train:
     """Continue the run in the output folder, with its settings."""
 
     def run(self) -> None:
-        trainer = (RewardTrainer if self.config.reward else Trainer).from_config(self.config, self.resume)
+        kind = RewardTrainer if self.config.reward else FineTuner if self.config.fine_tunes else Trainer
+        trainer = kind.from_config(self.config, self.resume)
         with reserving(self.config.folder) if trainer.distributed.is_main_process else nullcontext():
             self._train(trainer)
 
@@ -104,9 +105,11 @@ class Train:
                 f"{'' if trainer.compiled else 'not '}compiled, AdamW {'' if trainer.fused else 'not '}fused, "
                 f"{distributed.world_size} process{'es' * (distributed.world_size > 1)}."
             )
-        if trainer.step >= self.config.steps and not distributed.restarted:
+            if isinstance(trainer, FineTuner):
+                print(trainer.plan())
+        if trainer.is_finished and not distributed.restarted:
             if distributed.is_main_process:
-                print(f"This run has already done {trainer.step} of {self.config.steps} steps: give a larger --steps.")
+                print(_why_finished(trainer))
             return
         try:
             trainer.train()
@@ -142,14 +145,19 @@ class Train:
         folder = self.config.folder
         curve = save_loss_curve(trainer.history, folder / "loss.svg")
         print(f"Trained for {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {curve}.\n")
-        for prompt in PROMPTS:
-            _print_continuation(trainer.model, prompt, SamplingConfig(temperature=0.8, seed=self.config.seed), 200)
-            print()
+        model, prompt = trainer.model, PROMPTS[1]
+        if isinstance(trainer, FineTuner):
+            model, prompt = GPT2.from_pretrained(folder).to(model.device), trainer.config.sample_prompt
+            print(trainer.before_and_after() + "\n")
+        else:
+            for beginning in PROMPTS:
+                _print_continuation(model, beginning, SamplingConfig(temperature=0.8, seed=self.config.seed), 200)
+                print()
         n_documents = DataSpec.parse(self.config.data).n_documents
         samples = self.config.grade_samples
         if n_documents and samples:
             print(f"How well it knows Tiny World, judged by {samples} samples of each kind:")
-            grades = grade(trainer.model, samples, n_documents, world=trainer.world)
+            grades = grade(model, samples, n_documents, world=trainer.world)
             grades.save(folder)
             print(grades.table() + "\n")
         rules = trainer.history[-1].get("rules", {})
@@ -160,7 +168,18 @@ class Train:
         if self.config.preset == "laptop":
             print("Next, train a larger model (about three and a half hours on two cores), or one on your own text:")
             print("  python train.py --preset story\n  python train.py --data my-text.txt")
-        print(f'Let it write:\n  python -m gpt2_course.cli generate "Once upon a time" --model {quote(str(folder))}')
+        written = f'"{prompt}"' if prompt == PROMPTS[1] else quote(prompt)
+        print(f"Let it write:\n  python -m gpt2_course.cli generate {written} --model {quote(str(folder))}")
+
+
+def _why_finished(trainer: Trainer) -> str:
+    steps = trainer.config.steps
+    if isinstance(trainer, FineTuner) and trainer.step < steps:
+        return (
+            f"This run stopped early, after {trainer.step} of {steps} steps, because its validation loss was lowest at "
+            f"step {trainer.best_step}: to continue it, give a larger --patience."
+        )
+    return f"This run has already done {trainer.step} of {steps} steps: give a larger --steps."
 
 
 def _resume_command(config: TrainConfig, world_size: int) -> str:
@@ -600,6 +619,8 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
         preset: str = TrainConfig.preset
         data: str = ""
         out: str = TrainConfig.out
+        start: Annotated[str, tyro.conf.arg(name="from")] = TrainConfig.start
+        lora: int = TrainConfig.lora
         reward: str = TrainConfig.reward
         resume: bool = False
 
@@ -608,9 +629,13 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
         first, _ = tyro.cli(First, args=without_help, return_unknown_args=True, console_outputs=False)
     except SystemExit:  # a mistake in one of these options, which `Train` also has and will report
         return TrainConfig()
-    config = TrainConfig.for_preset("reward" if first.reward and first.preset == TrainConfig.preset else first.preset)
+    preset = first.preset
+    if preset == TrainConfig.preset:
+        preset = "reward" if first.reward else "lora" if first.lora else "finetune" if first.start else preset
     if not first.resume:
-        return config
+        loads = preset in TUNING and without_help == list(arguments)  # help must not download a model
+        return TrainConfig.for_preset(preset, first.start if loads else "")
+    config = TrainConfig.for_preset(preset)
     folder = replace(config, data=first.data or config.data, out=first.out).folder
     started = TrainConfig.load(folder)
     # use the given folder even if the settings name another, because the run may have been moved

@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import tyro
 
+from gpt2_course.checkpoint import read_config
 from gpt2_course.data import DataSpec
 from gpt2_course.data.text import COLUMN, VAL_FRACTION
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2Config
 from gpt2_course.optimizers import OPTIMIZERS
+from gpt2_course.sources import find_model
 
 CONFIG = "train_config.json"
 WORLD = "world.toml"  # a copy of the file that adds to Tiny World
@@ -28,16 +30,17 @@ KINDS: dict[type, tuple[type, str]] = {
     str: (str, "a string"),
 }
 AT_LEAST_1 = (
-    "steps", "batch_size", "context", "accumulation", "report_every", "report_sequences", "log_every",
+    "batch_size", "context", "accumulation", "report_every", "report_sequences", "log_every",
     "checkpoint_every",
 )  # fmt: skip
 AT_LEAST_0 = (
     "learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "final_lr_fraction", "sample_tokens",
-    "grade_samples", "kl_weight",
+    "grade_samples", "lora", "patience", "kl_weight",
 )  # fmt: skip
 # Settings that had another name in the first edition, whose runs can still be resumed.
 RENAMED = {"final_learning_rate": "final_lr_fraction", "report_windows": "report_sequences"}
 REMOVED = {"growing_steps"}  # settings that are gone
+TUNING = ("finetune", "lora")  # the presets that train a finished model on a text
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ class TrainConfig:
     """
 
     preset: str = "laptop"
-    """The size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl; or reward, which is
-    the default with --reward."""
+    """The size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl. With --from, finetune
+    is the default, with --lora it is lora, and with --reward it is reward."""
     data: str = "tiny-world"
     """A .txt, .md, .jsonl, or .csv file (or its .gz), a folder or a quoted pattern of such files ("texts/*.md"), a
     folder of token shards, or the name of a text: tiny-world (tiny-world:100000 for that many documents),
@@ -71,13 +74,14 @@ class TrainConfig:
     """The share of the text to validate on, taken from its end. Tiny World has its own validation part."""
 
     steps: int = 2800
-    """Training steps; each updates the parameters once."""
+    """Training steps; each updates the parameters once. With --from, 0 means as many as it takes to read the text three
+    times, and at least 50."""
     copying_start: bool = True
     """Initialize attention to copy what it finds, which a small model is slow to learn."""
     batch_size: int = 6
     """Sequences per batch; under torchrun, per process, so two processes train like one with twice as many."""
     context: int = 336
-    """Tokens per sequence."""
+    """Tokens per sequence. With --from, a text that is too short for this gets shorter ones."""
     accumulation: int = 1
     """Batches per step, whose gradients are added up: a large batch in little memory."""
     optimizer: str = "muon"
@@ -110,7 +114,7 @@ class TrainConfig:
     report_sequences: int = 64
     """Validation sequences per report."""
     sample_prompt: str = "Once upon a time"
-    """The beginning of each sample."""
+    """The beginning of each sample. With --from, an empty one stands for the first words of the validation text."""
     sample_tokens: int = 48
     """Tokens per sample."""
     log_every: int = 10
@@ -121,7 +125,15 @@ class TrainConfig:
     """How many texts of each kind to grade at the end, if the text is Tiny World; 0 for none."""
 
     start: Annotated[str, tyro.conf.arg(name="from")] = ""
-    """With a reward: the model to start from, a folder or a name such as tiny-world."""
+    """The model to start from, with its tokenizer: a model's folder; tiny-world; OpenAI's gpt2, gpt2-medium,
+    gpt2-large, or gpt2-xl; or OWNER/NAME of a GPT-2 on the Hugging Face hub. It is fine-tuned on the text, or learns
+    from a reward."""
+    lora: int = 0
+    """With --from: freeze the model and train only adapters of this rank beside the matrices of its blocks, which takes
+    less memory; 0 trains all parameters."""
+    patience: int = 3
+    """With --from: stop after this many times `report_every` steps without a lower validation loss; 0 never stops
+    early. The run's folder keeps the model with the lowest validation loss."""
     reward: str = ""
     """judge: let a trained model learn from the judge of Tiny World, which rewards texts that keep all the rules. Each
     batch is a group of texts that the model writes to one prompt; `context` limits their length."""
@@ -155,8 +167,8 @@ class TrainConfig:
                 f"context={self.context} is longer than the model's n_positions={self.model.n_positions}: lower "
                 f"context or raise n_positions."
             )
-        if self.start and not self.reward:
-            raise ValueError("--from works only with a reward: add --reward judge.")
+        if self.steps < (0 if self.preset in TUNING else 1):
+            raise ValueError(f"steps must be at least {0 if self.preset in TUNING else 1}, but is {self.steps}.")
         choices = {name: get_args(hint) for name, hint in get_type_hints(TrainConfig).items()}
         choices["optimizer"] = tuple(OPTIMIZERS)
         for name, allowed in choices.items():
@@ -170,11 +182,25 @@ class TrainConfig:
         text = f"-{spec.folder_name}" if spec.kind != "tiny-world" or spec.is_own_world else ""
         return Path(self.out or f"runs/{self.preset}{text}")
 
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether these settings train a finished model on a text."""
+        return not self.reward and (bool(self.start or self.lora) or self.preset in TUNING)
+
     @classmethod
-    def for_preset(cls, name: str) -> TrainConfig:
-        """The settings of a preset: `laptop`, `story`, `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`, or `reward`."""
-        shape = TrainConfig.model if name == "reward" else GPT2Config.preset(name)  # a reward trains a finished model
-        return cls(preset=name, model=shape, **PRESETS[name])
+    def for_preset(cls, name: str, start: str = "") -> TrainConfig:
+        """The settings of a preset: `laptop`, `story`, `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`; or `finetune`,
+        `lora`, or `reward`, which need a model to start from.
+
+        If that is given as `start`, a folder or a name, the settings have its shape. Raises `FileNotFoundError`,
+        `ConnectionError`, or `ValueError` if it cannot be found or read.
+        """
+        if start:
+            shape = GPT2Config.from_dict(read_config(find_model(start)))
+        else:
+            shape = GPT2Config.preset({"finetune": "gpt2", "lora": "gpt2", "reward": "laptop"}.get(name, name))
+        context = min(PRESETS[name].get("context", cls.context), shape.n_positions)
+        return cls(**{**PRESETS[name], "preset": name, "model": shape, "context": context, "start": start})
 
     def save(self, folder: Path) -> None:
         """Write the settings to a run's folder, from which `load` reads them."""
@@ -224,8 +250,24 @@ _GPT2: dict[str, Any] = {
     "warmup_steps": 700,
     "report_every": 500,
 }
+# The course's settings for a finished model on a new text. Its rate is low, because much of what it knows is to stay.
+_FINETUNE: dict[str, Any] = {
+    "optimizer": "adamw",
+    "learning_rate": 1e-4,
+    "muon_learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "warmup_steps": 10,
+    "steps": 0,
+    "batch_size": 4,
+    "context": 512,
+    "report_every": 25,
+    "report_sequences": 32,
+    "checkpoint_every": 25,
+    "log_every": 5,
+    "sample_prompt": "",
+}
 # What each preset changes from the defaults above. Its shape has the same name in `gpt2_course.model.SHAPES`, but
-# "reward" takes the shape of the model it starts from.
+# "finetune", "lora", and "reward" take the shape of the model they start from.
 PRESETS: dict[str, dict[str, Any]] = {
     "laptop": {},
     "story": {
@@ -254,6 +296,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "checkpoint_every": 10,
         "log_every": 1,
     },
+    "finetune": _FINETUNE,
+    "lora": {**_FINETUNE, "lora": 8, "learning_rate": 1e-3},
     "gpt2": _GPT2,
     "gpt2-medium": _GPT2,
     "gpt2-large": _GPT2,

@@ -45,7 +45,6 @@ __all__ = [
     "written_log_probs",
 ]
 
-START = "start"  # the subfolder of the model a run started from
 BEST_OF = 4  # texts of which `best_of_n` imitates one
 LOST = 2.0  # a model whose loss is this many times the floor does not know Tiny World
 
@@ -237,7 +236,7 @@ class RewardTrainer(Trainer):
         folder = config.folder
         reservation.enter_context(reserving(folder))
         run_folder.check_folder(config, resume)
-        start = GPT2.from_pretrained(folder / START if resume else config.start)
+        start = run_folder.load_start(config, resume)
         shape = start.config
         device = working_device(local_device(config.device), config.context, shape.n_embd // shape.n_head)
         world = run_folder.world_of(folder)
@@ -247,7 +246,7 @@ class RewardTrainer(Trainer):
             trainer.resume()
         else:
             trainer._check_knowledge()
-            trainer.start.save_pretrained(folder / START)
+            trainer.start.save_pretrained(folder / run_folder.START)
         if trainer.step < config.steps:  # a finished run changes nothing
             trainer.config.save(folder)
         return trainer
@@ -318,6 +317,8 @@ def check_settings(config: TrainConfig) -> None:
             f"{config.start} was trained on a world of its own, which the judge should know, too: add --data "
             f"{own_world}."
         )
+    if config.lora:
+        raise ValueError("--reward trains all parameters, so it does not go with --lora: leave --lora out.")
     if distributed.is_torchelastic_launched():
         raise ValueError("--reward works in one process only: start it with python instead of torchrun.")
 

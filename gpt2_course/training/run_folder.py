@@ -24,9 +24,10 @@ from gpt2_course.training.config import WORLD, TrainConfig
 
 STATE = "training_state.pt"
 TOKENS = "tokens"  # the subfolder of the token shards
+START = "start"  # the subfolder of the model a run started from
 TOKENIZER_TEXT = 20_000_000  # characters to learn a vocabulary from: more would hardly change it
 # Settings that must not change when a run is resumed: how the tokens were made, and what the weights mean.
-FIXED = ("data", "column", "tokenizer", "val_fraction", "start", "reward")
+FIXED = ("data", "column", "tokenizer", "val_fraction", "start", "lora", "reward")
 FIXED_SHAPE = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
 
 
@@ -46,8 +47,16 @@ def check_folder(config: TrainConfig, resume: bool) -> None:
             )
         (folder / HISTORY).unlink(missing_ok=True)
         _keep_world(config)
-    for place in (folder, folder / TOKENS):
+    for place in (folder, folder / TOKENS, folder / START):
         remove_leftovers(place)
+
+
+def load_start(config: TrainConfig, resume: bool) -> GPT2:
+    """The model that a run starts from: the one named by `start`, or the copy in the folder of a run to resume.
+
+    Raises the errors of `GPT2.from_pretrained`.
+    """
+    return GPT2.from_pretrained(config.folder / START if resume else config.start)
 
 
 def _keep_world(config: TrainConfig) -> None:
@@ -70,8 +79,9 @@ def world_of(folder: Path) -> World:
     return load_world(folder / WORLD) if (folder / WORLD).exists() else DEFAULT_WORLD
 
 
-def prepare(config: TrainConfig, resume: bool) -> Path:
-    """The folder of the token shards to train on: the one named by `data`, or the run's own, made from the text.
+def prepare(config: TrainConfig, resume: bool, tokenizer: Tokenizer | None = None) -> Path:
+    """The folder of the token shards to train on: the one named by `data`, or the run's own, made from the text with
+    this tokenizer; by default, with the one that `config` names.
 
     Raises the errors of `check_folder`.
     """
@@ -84,7 +94,7 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
     corpus = find_corpus(config.data, config.val_fraction, config.column)
     if corpus.files:
         print(corpus.files)
-    tokenizer = _tokenizer(config, corpus, resume)
+    tokenizer = tokenizer or _tokenizer(config, corpus, resume)
     fitting = corpus.fitting(tokenizer, config.context)
     counts = write_shards(fitting, tokenizer, shards)
     if corpus.files:
@@ -103,6 +113,7 @@ def _check_same_run(config: TrainConfig) -> None:
         if name == "data" and was != asked and DataSpec.parse(was).is_own_world:
             _check_same_world(config.folder, DataSpec.parse(was), DataSpec.parse(asked))
         elif was != asked:
+            name = "from" if name == "start" else name  # the name of the option
             raise ValueError(
                 f"The run in {config.folder} was started with {name}={was!r} and cannot be resumed with {asked!r}: "
                 f"leave {name} as it was, or start a new run with a different --out."
@@ -138,11 +149,10 @@ def _first(pieces: Iterable[str], n_characters: int) -> Iterator[str]:
             return
 
 
-def save_checkpoint(folder: Path, state: dict[str, Any], model: GPT2) -> None:
-    """Write the training state, then the model folder; each file is replaced atomically.
+def save_state(folder: Path, state: dict[str, Any]) -> None:
+    """Replace the training state atomically.
 
-    Resuming needs only the state, so it does not matter if the run is killed between the two. Raises `OSError` if the
-    disk is full; the previous checkpoint stays readable.
+    Raises `OSError` if the disk is full; the previous checkpoint stays readable.
     """
     with replacing(folder / STATE) as path:
         try:
@@ -152,7 +162,6 @@ def save_checkpoint(folder: Path, state: dict[str, Any], model: GPT2) -> None:
                 f"The checkpoint of step {state['step']} could not be written to {folder} (is the disk full?); "
                 f"the previous one is untouched."
             ) from error
-    model.save_pretrained(folder)
 
 
 @contextmanager

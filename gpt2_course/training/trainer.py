@@ -27,6 +27,7 @@ from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
 from gpt2_course.packing import PackedDocuments
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD
+from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import run_folder
 from gpt2_course.training.config import TrainConfig
 from gpt2_course.training.distributed import SINGLE_PROCESS, Distributed, local_device
@@ -139,7 +140,7 @@ class Trainer:
 
         def prepare() -> Path:
             reservation.enter_context(reserving(folder))
-            return run_folder.prepare(config, resume)
+            return cls._prepare(config, resume)
 
         shards = distributed.run_on_main(prepare)
         if not distributed.all_see(shards / INDEX, folder):
@@ -149,19 +150,41 @@ class Trainer:
             )
         tokenizer, train_data, val_data = read_shards(shards)
         torch.manual_seed(config.seed)
-        model = GPT2(replace(shape, vocab_size=tokenizer.vocab_size), tokenizer)
-        if config.copying_start:
-            start_as_copier(model)
-        model.to(device)
+        model = cls._build(config, tokenizer, resume).to(device)
         trainer = cls(model, train_data, val_data, config, folder, distributed)
         trainer.world = run_folder.world_of(folder)
         if resume:
             trainer.resume()
         if distributed.is_main_process:
-            if trainer.step < config.steps:  # a finished run changes nothing
-                config.save(folder)  # last, so that settings that do not fit the run are never saved
+            if not trainer.is_finished:  # a finished run changes nothing
+                trainer.config.save(folder)  # last, so that settings that do not fit the run are never saved
             distributed.mark_started()
         return trainer
+
+    @classmethod
+    def _prepare(cls, config: TrainConfig, resume: bool) -> Path:
+        """Prepare the run's folder in the main process; return the folder of the token shards."""
+        if config.fine_tunes:
+            raise ValueError("Trainer starts from random weights: to start from a model, use FineTuner.")
+        return run_folder.prepare(config, resume)
+
+    @classmethod
+    def _build(cls, config: TrainConfig, tokenizer: Tokenizer, resume: bool) -> GPT2:
+        """The model as it is before the first step, or before its state is restored."""
+        model = GPT2(replace(config.model, vocab_size=tokenizer.vocab_size), tokenizer)
+        if config.copying_start:
+            start_as_copier(model)
+        return model
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is no step left to do."""
+        return self.step >= self.config.steps
+
+    @property
+    def trained_parameters(self) -> int:
+        """The number of parameters that training changes."""
+        return sum(parameter.numel() for parameter in self._trained().values())
 
     @property
     def fused(self) -> bool:
@@ -181,9 +204,10 @@ class Trainer:
         """
         config, distributed = self.config, self.distributed
 
-        def report() -> None:
+        def report() -> bool:
             self._report(verbose)
             on_report(self.history)
+            return self.is_finished
 
         per_step, unit = self._work_per_step()
         bar = tqdm(
@@ -204,9 +228,10 @@ class Trainer:
         ):
             if self.folder is not None and distributed.is_main_process:
                 self._reservation.enter_context(reserving(self.folder))
-            if self.step == 0:
+            finished = self.is_finished
+            if self.step == 0 and not self.history:
                 distributed.run_on_main(report)
-            while self.step < config.steps:
+            while not finished:
                 began = perf_counter()
                 loss, stop = distributed.reduce(self.train_step(), stop_requested.is_set())
                 if threads.due(perf_counter() - began, config.steps - self.step) and not stop:
@@ -214,14 +239,14 @@ class Trainer:
                 self.seconds += perf_counter() - began
                 self._losses.append(loss)
                 bar.update(per_step)
-                last = self.step == config.steps
-                if self.step % config.log_every == 0 or last:
+                finished = self.step >= config.steps
+                if self.step % config.log_every == 0 or finished:
                     self._log()
-                if last or is_report_step(self.step, config):
-                    distributed.run_on_main(report)
-                if self.step % config.checkpoint_every == 0 or last or stop:
+                if finished or is_report_step(self.step, config):
+                    finished = distributed.run_on_main(report)
+                if self.step % config.checkpoint_every == 0 or finished or stop:
                     distributed.run_on_main(self.save)
-                if stop and not last:
+                if stop and not finished:
                     raise KeyboardInterrupt
         return self.history
 
@@ -392,22 +417,38 @@ class Trainer:
     # ---- checkpoints ---------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write a checkpoint and the model to the run's folder, if there is one; see `run_folder.save_checkpoint`."""
+        """Write a checkpoint, then the model, to the run's folder, if there is one.
+
+        Resuming needs only the checkpoint, so it does not matter if the run is killed between the two. Raises `OSError`
+        if the disk is full; the previous checkpoint stays readable.
+        """
         if self.folder is None:
             return
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
             self._diverged("parameters")
-        state = {
+        run_folder.save_state(self.folder, self._state())
+        self._save_model(self.folder)
+        self.saved_step = self.step
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that a later process needs to continue with the next step."""
+        return {
             "step": self.step,
             "processes": self.distributed.world_size,
             "seconds": self.seconds,
-            "model": self.model.state_dict(),
+            "model": {name: parameter.detach() for name, parameter in self._trained().items()},
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "losses": [loss.tolist() for loss in self._losses],
             "learning_rates": [getattr(self.config, name) for name in LEARNING_RATES],
         }
-        run_folder.save_checkpoint(self.folder, state, self.model)
-        self.saved_step = self.step
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        """The parameters that training changes, by name."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def _save_model(self, folder: Path) -> None:
+        """Write the model that the run leaves in its folder."""
+        self.model.save_pretrained(folder)
 
     def resume(self) -> None:
         """Restore the last checkpoint in the folder and drop history entries of later steps; without a checkpoint, the
@@ -420,7 +461,7 @@ class Trainer:
             replace_history(self.folder, self.history)
         if not state or not self.distributed.is_main_process:
             return
-        self.model.save_pretrained(self.folder)  # it may be older than the state if the run was killed
+        self._save_model(self.folder)  # it may be older than the state if the run was killed
         before, now = state.get("processes", 1), self.distributed.world_size
         if before != now:
             print(
@@ -429,7 +470,9 @@ class Trainer:
             )
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
+        if state["model"].keys() != self._trained().keys():
+            raise KeyError("other parameters")
+        self.model.load_state_dict({**self.model.state_dict(), **state["model"]})
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             # Keep this run's settings, which also determine the device that holds the optimizer's state.
             for group, settings in zip(saved["param_groups"], optimizer.param_groups, strict=True):

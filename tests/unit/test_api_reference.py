@@ -33,6 +33,7 @@ MODULES = (
     "gpt2_course.generation",
     "gpt2_course.evaluation",
     "gpt2_course.optimizers",
+    "gpt2_course.lora",
     "gpt2_course.plots",
     "gpt2_course.history",
 )

@@ -15,7 +15,7 @@ LAYERS = (
     ("cli",),
     ("training", "labs", "plots", "bricks"),
     ("grades", "bertviz_views", "devices"),
-    ("evaluation", "introspection"),
+    ("evaluation", "introspection", "lora"),
     ("model",),
     ("generation", "kv_cache", "packing", "quantization", "loss", "sources", "data", "optimizers"),
     ("hub",),

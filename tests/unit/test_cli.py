@@ -380,7 +380,6 @@ def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[
     [
         (["train", "--n-head", "5"], "n_embd=128 cannot be split into n_head=5"),
         (["train", "--steps", "0"], "steps must be at least 1, but is 0"),
-        (["train", "--from", "tiny-world"], "--from works only with a reward: add --reward judge"),
         (["train", "--optimizer", "sgd"], "optimizer must be muon or adamw, but is 'sgd'"),
         (["generate", "--top-p", "2"], "top_p must be above 0 and at most 1"),
         (["generate", "--temperature", "hot"], "Error parsing --temperature"),

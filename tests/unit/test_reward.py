@@ -257,6 +257,7 @@ def test_the_judge_rewards_texts_of_tiny_world() -> None:
         ({"data": "shakespeare"}, "so --reward does not go with --data shakespeare"),
         ({"kinds": "facts,poem"}, "There is no kind of text 'poem': choose from story, reading"),
         ({"start": "nowhere"}, "There is no model folder 'nowhere'"),
+        ({"lora": 2}, "--reward trains all parameters, so it does not go with --lora"),
         ({"batch_size": 1}, "batch_size must be at least 2, but is 1"),
         ({"precision": "bfloat16"}, "precision must be float32 and compile off, but they are bfloat16 and off"),
     ],
@@ -272,11 +273,6 @@ def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     with pytest.raises(ValueError, match="--reward works in one process only"):
         RewardTrainer.from_config(replace(CONFIG, start="tiny-world", out=str(tmp_path / "run")))
-
-
-def test_a_start_without_a_reward_is_refused() -> None:
-    with pytest.raises(ValueError, match="--from works only with a reward"):
-        TrainConfig(start="tiny-world")
 
 
 def test_a_model_that_cannot_learn_is_refused(model: GPT2, tmp_path: Path) -> None:
