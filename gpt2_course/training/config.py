@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import tyro
 
 from gpt2_course.data import DataSpec
-from gpt2_course.data.text import COLUMN, VAL_FRACTION
+from gpt2_course.data.formats import COLUMN
+from gpt2_course.data.text import VAL_FRACTION
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2Config
 from gpt2_course.optimizers import OPTIMIZERS

@@ -61,10 +61,20 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
     corpus = find_corpus(config.data, config.val_fraction, config.column)
     if corpus.files:
         print(corpus.files)
-    counts = write_shards(corpus, _tokenizer(config, corpus, resume), shards)
+    counts = write_shards(corpus, _tokenizer(config, corpus, resume), shards, context=config.context)
     if corpus.files:
-        print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
+        print(found(counts, config.context))
     return shards
+
+
+def found(counts: dict[str, int], context: int) -> str:
+    """What `write_shards` found, in a line to print."""
+    documents, shortened = counts["documents"], counts["shortened"]
+    line = f"Found {documents:,} document{'s' * (documents != 1)}."
+    if shortened:
+        cut = "1 question with its answer" if shortened == 1 else f"{shortened:,} questions with their answers"
+        line += f" Cut {cut} to {context:,} tokens."
+    return line
 
 
 def _check_same_run(config: TrainConfig) -> None:

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
@@ -23,6 +23,7 @@ from gpt2_course.devices import CompiledLoss, best_precision, can_compile, worki
 from gpt2_course.evaluation import RuleMeter, document_token_losses, evenly_spaced_windows, mean_loss
 from gpt2_course.history import Entry, append_entry, one_line, read_history, replace_history
 from gpt2_course.lock import reserving
+from gpt2_course.loss import IGNORED
 from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
 from gpt2_course.packing import PackedDocuments
@@ -104,8 +105,8 @@ class Trainer:
         if distributed.world_size > 1:
             # After the first backward pass, PyTorch regroups gradients for sending, which changes the order in which
             # they are added up. Doing this now makes a resumed run round every step exactly like an uninterrupted one.
-            rows = torch.zeros(config.batch_size, config.context + 1, dtype=torch.int64, device=model.device)
-            self._backward(rows)
+            rows = torch.zeros(config.batch_size, 2, config.context, dtype=torch.int64, device=model.device)
+            self._backward(rows, rows.numel())
             model.zero_grad()
         # validation on whole documents if they fit into the context, otherwise on windows
         self._val_documents = val_data.documents(config.report_sequences) if val_data.fits(config.context) else []
@@ -245,36 +246,45 @@ class Trainer:
         config = self.config
         random = torch.Generator().manual_seed(self._seed_of(self.step))
         loss = torch.zeros((), device=self.model.device)
-        for part in range(1, config.accumulation + 1):
-            rows = self._rows(random)
+        batches = [self._rows(random) for _ in range(config.accumulation)]
+        n_targets = sum(int((rows[:, 1] != IGNORED).sum()) for rows in batches)
+        if self.train_data.graded_arrays:
+            n_targets = max(1, self.distributed.total(n_targets, self.model.device))
+        else:
+            n_targets *= self.distributed.world_size
+        for part, rows in enumerate(batches, start=1):
             if self.model.device.type == "cuda":  # copied while the GPU still computes
                 rows = rows.pin_memory()
             rows = rows.to(self.model.device, non_blocking=True)
             with nullcontext() if part == config.accumulation else self.distributed.no_sync(self._loss):
-                loss += self._backward(rows)
+                loss += self._backward(rows, n_targets)
         return loss
 
     def _rows(self, random: torch.Generator) -> Tensor:
-        """This process's rows of the next batch: (B, T + 1)."""
-        count, length = self.config.batch_size, self.config.context + 1
+        """This process's rows of the next batch, tokens and targets: (B, 2, T)."""
+        count, length = self.config.batch_size, self.config.context
         ours = self.distributed.batch_slice(count)
-        return self.train_data.random_windows(count * self.distributed.world_size, length, random, ours)
+        return self.train_data.random_examples(count * self.distributed.world_size, length, random, ours)
 
-    def _backward(self, rows: Tensor) -> Tensor:
-        """Add the gradients of these rows (B, T + 1); return their share of the step's loss."""
+    def _backward(self, rows: Tensor, n_targets: int) -> Tensor:
+        """Add the gradients of these rows (B, 2, T); return their share of the loss of a step with `n_targets` targets
+        to learn, over all batches and processes."""
+        loss_on = partial(self._loss_on, n_targets=n_targets)
         if self._side_by_side is not None:
-            return self._side_by_side.backward(self._loss_on, rows)
-        loss = self._loss_on(rows)
+            return self._side_by_side.backward(loss_on, rows)
+        loss = loss_on(rows)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _loss_on(self, rows: Tensor) -> Tensor:
-        """The share of the step's loss on rows (B, T + 1)."""
-        tokens, targets = rows[:, :-1], rows[:, 1:]
+    def _loss_on(self, rows: Tensor, n_targets: int) -> Tensor:
+        """The share of the step's loss on rows (B, 2, T)."""
+        tokens, targets = rows.unbind(1)
         documents = PackedDocuments(tokens, self._separator) if self._separator is not None else None
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            loss: Tensor = self._loss(tokens, targets, documents) / self.config.accumulation
-        return loss
+            loss: Tensor = self._loss(tokens, targets, documents)
+        # The mean of all targets in the step: a row with few of them counts less. Averaging over processes divides by
+        # their number once more.
+        return loss * ((targets != IGNORED).sum() * self.distributed.world_size / n_targets)
 
     def _seed_of(self, step: int, rank: int = 0) -> int:
         # A CPU generator uses 32 bits of its seed; the odd factor spreads the run's seed over all of them.
@@ -298,7 +308,7 @@ class Trainer:
             for number in options:
                 torch.set_num_threads(number)
                 began = perf_counter()
-                self._backward(rows)
+                self._backward(rows, rows.numel())
                 seconds[number] += perf_counter() - began
             if sum(seconds.values()) > 2:  # long enough to compare
                 break
@@ -349,7 +359,7 @@ class Trainer:
             return mean_loss(self.model, self.val_data, starts, config.context, config.batch_size), None, {}
         n_tokens = sum(len(document) - 1 for document in self._val_documents)
         losses = document_token_losses(self.model, self._val_documents)
-        loss = float(torch.cat(losses).double().mean())
+        loss = float(torch.cat(losses)[self.val_data.graded(0, n_tokens)].double().mean())
         nats = self.val_data.document_nats[: len(self._val_documents)]
         rules = self._rule_meter.split(losses) if self._rule_meter else {}
         floor = sum(nats) / n_tokens if nats else None
