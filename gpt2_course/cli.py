@@ -142,6 +142,9 @@ class Train:
         folder = self.config.folder
         curve = save_loss_curve(trainer.history, folder / "loss.svg")
         print(f"Trained for {trainer.seconds / 60:.1f} minutes. The model is in {folder}, its loss curve in {curve}.\n")
+        if has_template(trainer.model):
+            print(f"Talk with it:\n  python -m gpt2_course.cli chat --model {quote(str(folder))}")
+            return
         for prompt in PROMPTS:
             _print_continuation(trainer.model, prompt, SamplingConfig(temperature=0.8, seed=self.config.seed), 200)
             print()
@@ -160,9 +163,6 @@ class Train:
         if self.config.preset == "laptop":
             print("Next, train a larger model (about three and a half hours on two cores), or one on your own text:")
             print("  python train.py --preset story\n  python train.py --data my-text.txt")
-        if has_template(trainer.model):
-            print(f"Talk with it:\n  python -m gpt2_course.cli chat --model {quote(str(folder))}")
-            return
         print(f'Let it write:\n  python -m gpt2_course.cli generate "Once upon a time" --model {quote(str(folder))}')
 
 
@@ -337,7 +337,8 @@ class Tokenize:
         ),
     ]
     column: str = TrainConfig.column
-    """The column to read from a .jsonl or .csv file or a dataset; each row is a document."""
+    """The column to read from a .jsonl or .csv file or a dataset; each row is a document. If a .jsonl file has no such
+    column but messages, or prompt and completion, its rows are dialogues."""
     out: str = ""
     """The folder for the shards; by default shards/ plus the name of the text."""
     tokenizer: str = "gpt2"
@@ -388,7 +389,8 @@ class Evaluate:
     model: ModelName = DEFAULT_MODEL
     data: DataName = TrainConfig.data
     column: str = TrainConfig.column
-    """The column to read from a .jsonl or .csv file."""
+    """The column to read from a .jsonl or .csv file. If a .jsonl file has no such column but messages, or prompt and
+    completion, its rows are dialogues, and only their answers are measured."""
     val_fraction: float = TrainConfig.val_fraction
     """The share of the text to measure, taken from its end; 1 measures all of it."""
     samples: int = 1000

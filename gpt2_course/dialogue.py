@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from gpt2_course.tokenizer import Tokenizer
 
-__all__ = ["TEMPLATE", "Dialogue", "Message"]
+__all__ = ["TEMPLATE", "Dialogue", "Encoded", "Message"]
 
 MARKS = {"system": "System:", "user": "User:", "assistant": "Assistant:"}
 """What a message begins with, by the role of its author."""
@@ -102,12 +102,11 @@ class Dialogue:
         """
         if not is_row(row):
             raise ValueError("it has neither messages nor a prompt and a completion")
-        messages = row.get("messages")
-        if messages is None:
-            messages = [
-                {"role": "user", "content": row["prompt"]},
-                {"role": "assistant", "content": row["completion"]},
-            ]
+        if "messages" in row:
+            messages = row["messages"]
+        else:
+            question, answer = row["prompt"], row["completion"]
+            messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         if not isinstance(messages, list) or not messages:
             raise ValueError(f"its messages must be a list of at least one, but are {messages!r:.60}")
         for number, message in enumerate(messages, start=1):

@@ -58,7 +58,8 @@ class TrainConfig:
     folder of token shards, or the name of a text: tiny-world (tiny-world:100000 for that many documents),
     python-manual, shakespeare. In a .txt or .md file, a line with nothing but <|endoftext|> separates documents."""
     column: str = COLUMN
-    """The column to read from a .jsonl or .csv file; each row is a document."""
+    """The column to read from a .jsonl or .csv file; each row is a document. If a .jsonl file has no such column but
+    messages, or prompt and completion, its rows are dialogues, and only their answers are learned."""
     out: str = ""
     """The folder for the run. By default runs/ plus the name of the preset, followed by the name of the text unless it
     is Tiny World, as in runs/laptop-shakespeare."""
@@ -109,7 +110,7 @@ class TrainConfig:
     report_sequences: int = 64
     """Validation sequences per report."""
     sample_prompt: str = "Once upon a time"
-    """The beginning of each sample."""
+    """The beginning of each sample; with dialogues, the question that each sample answers."""
     sample_tokens: int = 48
     """Tokens per sample."""
     log_every: int = 10

@@ -17,9 +17,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from gpt2_course.chat import has_template
 from gpt2_course.data import TokenStream, read_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.devices import CompiledLoss, best_precision, can_compile, working_device
+from gpt2_course.dialogue import STOPS, Dialogue, Message
 from gpt2_course.evaluation import RuleMeter, document_token_losses, evenly_spaced_windows, mean_loss
 from gpt2_course.history import Entry, append_entry, one_line, read_history, replace_history
 from gpt2_course.lock import reserving
@@ -335,8 +337,12 @@ class Trainer:
             self._diverged("loss")
         sample = ""
         if self.model.tokenizer and config.sample_tokens:
-            text = self.model.generate(config.sample_prompt, max_new_tokens=config.sample_tokens, seed=config.seed)
-            sample = text.removeprefix(config.sample_prompt)
+            answers = has_template(self.model)
+            prompt = config.sample_prompt
+            prompt = Dialogue((Message("user", prompt),)).prompt() if answers else prompt
+            stop = STOPS if answers else ()
+            text = self.model.generate(prompt, max_new_tokens=config.sample_tokens, seed=config.seed, stop=stop)
+            sample = text.removeprefix(prompt)
         last = self.history[-1] if self.history else {}
         measured = {name: last.get(name) for name in self.measured}
         entry = {"step": self.step, **measured, "val_loss": val_loss, "floor": floor, "sample": sample}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -343,8 +344,33 @@ def test_ctrl_c_ends_the_answer_and_at_the_prompt_the_chat(plain: bool) -> None:
     assert " (stopped)\n\n> " in output
     assert output.count("(stopped)") == 1
     assert "Hello, you." not in output
-    assert " Bye.\n" in output if plain else "> Bye.\n" in output
+    assert "Bye.\n" in output
     if not plain:
         messages = json.loads(Path("chats.jsonl").read_text())["messages"]
         assert [m["content"] for m in messages][::2] == ["Hi!", "Bye!"]
         assert messages[1]["content"] == output.split("\n> ")[1].removesuffix(" (stopped)\n")
+
+
+def test_the_readmes_commands_work(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Teach it to answer: dialogues\n")[1]
+    blocks = re.findall(r"```(?:json)?\n(.*?)```", section, re.DOTALL)
+    Path("chats.jsonl").write_text(blocks[0] * 200, encoding="utf-8")
+    sizes = {
+        "train": "--steps 2 --vocab-size 300 --n-embd 16 --n-layer 1 --n-head 2 --batch-size 2 --report-sequences 2"
+    }
+    monkeypatch.setattr("sys.stdin", io.StringIO("Where does Tuck live?\n/save chats.jsonl\n"))
+    outputs = []
+    for line in blocks[1].splitlines():
+        program, *arguments = line.split()
+        if program == "python":
+            assert arguments.pop(0) == "train.py"
+            arguments.insert(0, "train")
+        assert main([*arguments, *sizes.get(arguments[0], "").split()]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert len(outputs) == 4
+    assert outputs[0].endswith("Talk with it:\n  python -m gpt2_course.cli chat --model runs/chats\n")
+    assert "Say something to the model" in outputs[1]
+    assert "nats per token, over " in outputs[2]
+    assert f"Found {len(Path('chats.jsonl').read_text().splitlines())} documents." in outputs[3]
+    dialogues = [Dialogue.from_row(json.loads(line)) for line in blocks[0].splitlines()]
+    assert "".join(dialogue.render() for dialogue in dialogues).startswith(blocks[2])

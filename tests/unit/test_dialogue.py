@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import TemplateError
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import GPT2TokenizerFast
@@ -75,6 +76,17 @@ def test_transformers_writes_the_same_text_and_ids(
     assert prompt == dialogue.prompt()
     ids = theirs.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
     assert ids == gpt2.encode(dialogue.prompt())
+
+
+@pytest.mark.parametrize(
+    "roles", ["tool", "User", "system system", "user user", "assistant", "user system", "system assistant"]
+)
+def test_transformers_refuses_the_same_roles(roles: str, theirs: GPT2TokenizerFast) -> None:
+    messages = [Message(role, "x") for role in roles.split()]
+    with pytest.raises(ValueError, match=r"^message \d "):
+        Dialogue(tuple(messages))
+    with pytest.raises(TemplateError, match="The roles must be an optional system, then user and assistant in turn"):
+        theirs.apply_chat_template([message._asdict() for message in messages], tokenize=False)
 
 
 @settings(deadline=None, max_examples=300)
@@ -212,6 +224,7 @@ def row(*messages: tuple[object, object]) -> dict[str, Any]:
     [
         ({"text": "x"}, "it has neither messages nor a prompt and a completion"),
         ({"messages": []}, "its messages must be a list of at least one, but are []"),
+        ({"messages": None}, "its messages must be a list of at least one, but are None"),
         ({"messages": "Hi!"}, "its messages must be a list of at least one, but are 'Hi!'"),
         ({"messages": ["Hi!"]}, "message 1 must have a role and a content, but is 'Hi!'"),
         ({"messages": [{"role": "user"}]}, "message 1 must have a role and a content, but is {'role': 'user'}"),
@@ -490,9 +503,13 @@ def test_a_run_on_dialogues_leaves_a_model_with_the_template(tmp_path: Path) -> 
     shape = GPT2Config(300, 96, 16, 1, 2)
     config = TrainConfig(
         data=str(tmp_path / "chats.jsonl"), out=str(tmp_path / "run"), model=shape, context=80, batch_size=2, steps=2,
-        sample_tokens=0,
+        sample_tokens=9, sample_prompt="What is 1 plus 1?",
     )  # fmt: skip
-    Trainer.from_config(config).train(verbose=False)
+    history = Trainer.from_config(config).train(verbose=False)
+    model = GPT2.from_pretrained(tmp_path / "run")
+    prompt = "User: What is 1 plus 1?\nAssistant:"  # a sample answers a question
+    text = model.generate(prompt, max_new_tokens=9, seed=0, stop=["\nUser:", "\nAssistant:", "\nSystem:"])
+    assert prompt + history[-1]["sample"] == text
     assert GPT2.from_pretrained(tmp_path / "run").require_tokenizer().chat_template == TEMPLATE
     trainer = Trainer.from_config(replace(config, steps=4), resume=True)
     assert trainer.train_data.graded_arrays
