@@ -51,7 +51,7 @@ from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import RewardTrainer, TrainConfig, Trainer
 from gpt2_course.training.config import CONFIG
 from gpt2_course.training.distributed import lost_a_process
-from gpt2_course.training.run_folder import found
+from gpt2_course.training.run_folder import documents_found
 from gpt2_course.training.signals import stop_requests_interrupt
 
 PROMPTS = ("The future of AI is", "Once upon a time", "The secret to happiness")
@@ -226,7 +226,7 @@ class Chat:
     def _talk(self, conversation: Conversation) -> None:
         print("Say something to the model. /help lists what else you can do, and an empty line ends the chat.")
         forgot = False  # whether it has been said that the model no longer sees everything
-        while (text := _typed()) not in ("", "/quit"):
+        while (text := _typed()).strip() not in ("", "/quit"):
             try:
                 if found := re.fullmatch(r"/(\w+)(?:\s+(.*))?", text):
                     self._command(conversation, found[1], found[2] or "")
@@ -279,7 +279,7 @@ class Chat:
     def _continue_texts(self, model: GPT2) -> None:
         print("This model has not learned from dialogues, so it continues texts instead of answering.")
         print("Type the beginning of a text (for example: " + " · ".join(PROMPTS) + "). An empty line ends the chat.")
-        while prompt := _typed():
+        while (prompt := _typed()).strip():
             try:
                 _print_continuation(model, prompt, self.sampling, self.max_new_tokens)
             except ValueError as error:  # an unusable prompt does not end the chat
@@ -296,13 +296,12 @@ CHAT_COMMANDS = """\
 
 
 def _typed() -> str:
-    """The next line typed; empty if it is blank, or if there are no more."""
+    """The next line typed; empty if there are no more."""
     try:
-        line = input("\n> ")
+        return input("\n> ")
     except EOFError:
         print()
         return ""
-    return line if line.strip() else ""
 
 
 def _loaded(name: str, int8: bool) -> GPT2:
@@ -377,7 +376,7 @@ class Tokenize:
             if corpus.files:
                 print(corpus.files)
             counts = write_shards(corpus, tokenizer, out, context=self.context)
-            print(found(counts, self.context))
+            print(documents_found(counts, self.context))
         print(f"{out}: {counts['train']:,} tokens for training, {counts['val']:,} for validation.")
         print(f"Train on them:\n  python train.py --data {quote(str(out))}")
 

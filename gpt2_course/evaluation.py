@@ -183,9 +183,9 @@ def evaluate(
 
     A window has `context` tokens (by default, all positions of the model). Each is read by itself, so the loss is
     slightly above that of a sliding window. An incomplete last window is left out. In dialogues, only what a model
-    learns to predict is measured: answers and what ends them. With `by_rule`, also measure what
-    each rule of Tiny World costs. Raises `ValueError` for a text of fewer than two tokens, and with `by_rule` for a
-    text that is not Tiny World or does not fit.
+    learns to predict is measured: answers and what ends them. With `by_rule`, also measure what each rule of Tiny World
+    costs. Raises `ValueError` for a text of fewer than two tokens, and with `by_rule` for a text that is not Tiny World
+    or does not fit.
     """
     context = context or model.n_positions
     if len(stream) < 2:

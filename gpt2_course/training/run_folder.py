@@ -63,11 +63,11 @@ def prepare(config: TrainConfig, resume: bool) -> Path:
         print(corpus.files)
     counts = write_shards(corpus, _tokenizer(config, corpus, resume), shards, context=config.context)
     if corpus.files:
-        print(found(counts, config.context))
+        print(documents_found(counts, config.context))
     return shards
 
 
-def found(counts: dict[str, int], context: int) -> str:
+def documents_found(counts: dict[str, int], context: int) -> str:
     """What `write_shards` found, in a line to print."""
     documents, shortened = counts["documents"], counts["shortened"]
     line = f"Found {documents:,} document{'s' * (documents != 1)}."

@@ -218,7 +218,7 @@ def chat(
 
 
 def test_chat_answers_until_it_is_ended(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for end in ("", "\n", "/quit\nBye!\n"):
+    for end in ("", "\n", " \nBye!\n", "/quit \nBye!\n"):
         model = Scripted(" Hello.\n", "")
         output = chat(model, "Hi!\nHm\n" + end, capsys, monkeypatch, "--system", "S")
         assert "\n> Hello.\n\n> (no answer)\n\n> " in output
