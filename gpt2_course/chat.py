@@ -55,7 +55,7 @@ class Conversation:
         self.messages: list[Message] = []
         """All messages of user and assistant so far."""
         self.n_forgotten = 0
-        """How many of them the model did not see when it answered last."""
+        """How many of them the model no longer sees; the oldest leave first."""
 
     def answer(self, text: str) -> Generator[str, None, None]:
         """The model's answer to a message, piece by piece, without what ends it.
@@ -66,19 +66,21 @@ class Conversation:
         check_text(text)
         if not text.strip():
             raise ValueError("The message is empty: write something.")
-        tokenizer, n_positions = self.model.require_tokenizer(), self.model.n_positions
+        encode, n_positions = self.model.require_tokenizer().encode, self.model.n_positions
         room = n_positions - min(self.max_new_tokens, n_positions // 2)  # for what the model sees
         question = Message("user", text)
-        for n_forgotten in range(0, len(self.messages) + 1, 2):  # the oldest leave first
-            prompt = self._dialogue(*self.messages[n_forgotten:], question).prompt()
-            n_tokens = len(tokenizer.encode(prompt))
+        if (n_tokens := len(encode(self._dialogue(question).prompt()))) > room:
+            also = " with the system message" if self.system else ""
+            raise ValueError(
+                f"The message is too long: it takes {n_tokens:,} tokens{also}, but only {room:,} fit into the model's "
+                f"context beside an answer. Shorten it."
+            )
+        while True:
+            prompt = self._dialogue(*self.messages[self.n_forgotten :], question).prompt()
+            n_tokens = len(encode(prompt))
             if n_tokens <= room:
-                self.n_forgotten = n_forgotten
                 return self._write(question, prompt, min(self.max_new_tokens, n_positions - n_tokens))
-        raise ValueError(
-            f"The message is too long: it takes {n_tokens:,} tokens{', with the system message' * bool(self.system)}, "
-            f"but only {room:,} fit into the model's context beside an answer. Shorten it."
-        )
+            self.n_forgotten += 2  # the oldest question and its answer
 
     def _write(self, question: Message, prompt: str, max_new_tokens: int) -> Generator[str, None, None]:
         written = answer = ""

@@ -169,7 +169,10 @@ def test_a_message_that_does_not_fit_is_refused_in_one_sentence(text: str) -> No
     conversation = talk(Scripted(" ok"), "Hi!")
     with pytest.raises(ValueError, match=r"^The message is too long: it takes [\d,]+ tokens, but only 60 fit into"):
         conversation.answer(text)
-    assert len(conversation.messages) == 2
+    assert (len(conversation.messages), conversation.n_forgotten) == (2, 0)
+    conversation.system = "Be brief."
+    with pytest.raises(ValueError, match=r"it takes [\d,]+ tokens with the system message, but only 60 fit into"):
+        conversation.answer(text)
 
 
 def test_what_is_no_message_or_no_partner_is_refused() -> None:

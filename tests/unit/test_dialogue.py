@@ -15,7 +15,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import TemplateError
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import GPT2TokenizerFast
@@ -25,6 +24,7 @@ from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
 from gpt2_course.dialogue import MARKS, TEMPLATE, Dialogue, Message, shown
 from gpt2_course.evaluation import evaluate
 from gpt2_course.loss import IGNORED, linear_cross_entropy, losses_and_gradient, token_losses
+from gpt2_course.training.run_folder import documents_found
 
 PARTS = [
     *MARKS.values(), "User", ":", "\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029",
@@ -63,7 +63,7 @@ def small() -> Tokenizer:
 # ---- from messages to ids ----------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(dialogue=dialogues())
 def test_transformers_writes_the_same_text_and_ids(
     dialogue: Dialogue, gpt2: Tokenizer, theirs: GPT2TokenizerFast
@@ -85,11 +85,11 @@ def test_transformers_refuses_the_same_roles(roles: str, theirs: GPT2TokenizerFa
     messages = [Message(role, "x") for role in roles.split()]
     with pytest.raises(ValueError, match=r"^message \d "):
         Dialogue(tuple(messages))
-    with pytest.raises(TemplateError, match="The roles must be an optional system, then user and assistant in turn"):
+    with pytest.raises(Exception, match="The roles must be an optional system, then user and assistant in turn"):
         theirs.apply_chat_template([message._asdict() for message in messages], tokenize=False)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(dialogue=dialogues())
 def test_the_ids_of_the_parts_are_those_of_the_whole_text(
     dialogue: Dialogue, gpt2: Tokenizer, small: Tokenizer
@@ -100,7 +100,7 @@ def test_the_ids_of_the_parts_are_those_of_the_whole_text(
         assert ids[: len(tokenizer.encode(dialogue.prompt())) - 2] == tokenizer.encode(dialogue.prompt())[:-2]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(dialogue=dialogues())
 def test_no_content_can_begin_a_message_or_end_the_dialogue(
     dialogue: Dialogue, gpt2: Tokenizer, small: Tokenizer
@@ -151,7 +151,7 @@ def slow_mask(dialogue: Dialogue, tokenizer: Tokenizer) -> list[bool]:
     return [*mask, author == "Assistant"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(dialogue=dialogues())
 def test_answers_and_what_ends_them_are_graded(dialogue: Dialogue, gpt2: Tokenizer, small: Tokenizer) -> None:
     for tokenizer in (gpt2, small):
@@ -171,7 +171,7 @@ def test_the_tokens_that_are_graded_by_example(gpt2: Tokenizer) -> None:
     assert tokens == [" Hello", ".", "\n", "User", ":", " Bye", ".", "\n", "<|endoftext|>"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(dialogue=dialogues(2), context=st.integers(2, 60))
 def test_a_long_dialogue_is_cut_at_questions(dialogue: Dialogue, context: int, gpt2: Tokenizer) -> None:
     whole = dialogue.encode(gpt2)
@@ -319,6 +319,21 @@ def test_shards_keep_what_is_graded(tmp_path: Path, shard_tokens: int, gpt2: Tok
         train.random_examples(4, 30, torch.Generator().manual_seed(0)),
     ]
     assert torch.equal(rows[0][:, :-1], rows[1][:, 0])
+
+
+def test_what_was_found_and_cut_is_said(tmp_path: Path, small: Tokenizer) -> None:
+    def said(*lengths: int) -> str:
+        rows = [{"prompt": "Hi!", "completion": "it's " * n} for n in lengths]
+        (tmp_path / "chats.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        corpus = find_corpus(str(tmp_path / "chats.jsonl"))
+        return documents_found(write_shards(corpus, small, tmp_path / "shards", context=40), 40)
+
+    assert said(1) == "Found 1 document."
+    assert said(1, 99, 2) == "Found 3 documents. Cut 1 question with its answer to 40 tokens."
+    assert said(99, 2, 99) == "Found 3 documents. Cut 2 questions with their answers to 40 tokens."
+    _, train, val = read_shards(tmp_path / "shards")
+    assert train.fits(40)
+    assert val.fits(40)
 
 
 def test_writing_again_leaves_no_old_masks_and_damage_is_named(tmp_path: Path, gpt2: Tokenizer) -> None:
