@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -25,6 +26,7 @@ from gpt2_course.bricks import start
 from gpt2_course.bricks.checking import Checker, Result, student_files, without_network, write_report
 from gpt2_course.bricks.hints import HINTS
 from gpt2_course.bricks.source import BRICKS, FILE, NAMES, changed, read
+from gpt2_course.chat import Conversation, append_row, has_template
 from gpt2_course.data import (
     DataSpec,
     TokenStream,
@@ -44,7 +46,7 @@ from gpt2_course.generation import NEW_TOKENS, SamplingConfig
 from gpt2_course.grades import GRADES, grade
 from gpt2_course.history import HISTORY
 from gpt2_course.lock import LOCK, reserving
-from gpt2_course.model import GPT2
+from gpt2_course.model import GPT2, GPT2Config
 from gpt2_course.sources import DEFAULT_MODEL
 from gpt2_course.tiny_world import load_world
 from gpt2_course.tiny_world.additions import examples, starting_file
@@ -52,6 +54,7 @@ from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import FineTuner, RewardTrainer, TrainConfig, Trainer
 from gpt2_course.training.config import CONFIG, TUNING, WORLD
 from gpt2_course.training.distributed import lost_a_process
+from gpt2_course.training.run_folder import documents_found
 from gpt2_course.training.signals import stop_requests_interrupt
 
 PROMPTS = ("The future of AI is", "Once upon a time", "The secret to happiness")
@@ -149,7 +152,10 @@ class Train:
         if isinstance(trainer, FineTuner):
             model, prompt = GPT2.from_pretrained(folder).to(model.device), trainer.config.sample_prompt
             print(trainer.before_and_after() + "\n")
-        else:
+        if has_template(model):
+            print(f"Talk with it:\n  python -m gpt2_course.cli chat --model {quote(str(folder))}")
+            return
+        if not isinstance(trainer, FineTuner):
             for beginning in PROMPTS:
                 _print_continuation(model, beginning, SamplingConfig(temperature=0.8, seed=self.config.seed), 200)
                 print()
@@ -214,12 +220,17 @@ class Generate:
 
 @dataclass(frozen=True)
 class Chat:
-    """Continue each text that you type. An empty line ends the chat."""
+    """Talk with a model that has learned from dialogues; with any other, continue each text that you type.
+
+    An empty line ends the chat. Ctrl-C ends an answer; between answers, it ends the chat.
+    """
 
     model: ModelName = DEFAULT_MODEL
     sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
     max_new_tokens: int = NEW_TOKENS
-    """The number of tokens to add each time."""
+    """The most tokens in an answer, or the number of tokens to add each time."""
+    system: str = ""
+    """What to tell a model before a conversation, such as who it is."""
     int8: bool = False
     """Round the weights to 8 bits: faster on an x86 processor, almost the same text quality."""
 
@@ -227,19 +238,92 @@ class Chat:
         if sys.stdin is None:
             raise ValueError("chat reads from standard input, but it is closed: start it in a terminal.")
         model = _loaded(self.model, self.int8)
-        print("Type the beginning of a text (for example: " + " · ".join(PROMPTS) + "). An empty line ends the chat.")
-        while True:
+        if has_template(model):
+            self._talk(Conversation(model, self.sampling, self.max_new_tokens, self.system))
+        elif self.system:
+            raise ValueError(f"--system needs a model that has learned from dialogues: leave it out for {self.model}.")
+        else:
+            self._continue_texts(model)
+
+    def _talk(self, conversation: Conversation) -> None:
+        print("Say something to the model. /help lists what else you can do, and an empty line ends the chat.")
+        forgot = False  # whether it has been said that the model no longer sees everything
+        while (text := _typed()).strip() not in ("", "/quit"):
             try:
-                prompt = input("\n> ")
-            except EOFError:
-                print()
-                return
-            if not prompt.strip():
-                return
+                if found := re.fullmatch(r"/(\w+)(?:\s+(.*))?", text):
+                    self._command(conversation, found[1], found[2] or "")
+                    forgot = forgot and bool(conversation.messages)
+                    continue
+                answer = conversation.answer(text)
+                if conversation.n_forgotten and not forgot:
+                    forgot = True
+                    print("(The conversation has outgrown the model's context: it no longer sees the beginning.)")
+                self._print_answer(answer)
+            except OSError as error:
+                print(_reason(error))
+            except ValueError as error:  # a mistake does not end the chat
+                print(error)
+
+    def _print_answer(self, answer: Generator[str, None, None]) -> None:
+        empty = True
+        try:
+            for piece in answer:
+                print(piece, end="", flush=True)
+                empty = False
+            print("(no answer)" if empty else "")
+        except KeyboardInterrupt:
+            answer.close()
+            print(" (stopped)")
+
+    def _command(self, conversation: Conversation, name: str, value: str) -> None:
+        """Do what a line that begins with / says."""
+        if name == "help":
+            print(CHAT_COMMANDS)
+        elif name == "reset":
+            conversation.reset()
+            print("The model has forgotten everything.")
+        elif name == "seed":
+            if not value.isdecimal():
+                raise ValueError(f"/seed needs a whole number, such as 7, but got {value!r:.60}.")
+            conversation.sampling = replace(conversation.sampling, seed=int(value))
+            print("From now on, the same conversation has the same answers.")
+        elif name == "save":
+            path = DataSpec("files", value).path
+            if path.suffix != ".jsonl":
+                raise ValueError(f"/save needs the name of a .jsonl file, such as chats.jsonl, but got {value!r}.")
+            if not conversation.messages:
+                raise ValueError("There is nothing to save yet: say something first.")
+            append_row(path, conversation.to_row())
+            print(f"Added the conversation to {path}.")
+        else:
+            raise ValueError(f"There is no command /{name}: /help lists them.")
+
+    def _continue_texts(self, model: GPT2) -> None:
+        print("This model has not learned from dialogues, so it continues texts instead of answering.")
+        print("Type the beginning of a text (for example: " + " · ".join(PROMPTS) + "). An empty line ends the chat.")
+        while (prompt := _typed()).strip():
             try:
                 _print_continuation(model, prompt, self.sampling, self.max_new_tokens)
             except ValueError as error:  # an unusable prompt does not end the chat
                 print(error)
+            except KeyboardInterrupt:
+                print(" (stopped)")
+
+
+CHAT_COMMANDS = """\
+/reset        forget the conversation and start over
+/save FILE    add the conversation to FILE, a .jsonl file that --data can read
+/seed N       choose words as seed N does, so that you can repeat a conversation
+/quit         end the chat, like an empty line"""
+
+
+def _typed() -> str:
+    """The next line typed; empty if there are no more."""
+    try:
+        return input("\n> ")
+    except EOFError:
+        print()
+        return ""
 
 
 def _loaded(name: str, int8: bool) -> GPT2:
@@ -274,7 +358,8 @@ class Tokenize:
         ),
     ]
     column: str = TrainConfig.column
-    """The column to read from a .jsonl or .csv file or a dataset; each row is a document."""
+    """The column to read from a .jsonl or .csv file or a dataset; each row is a document. If a .jsonl file has no such
+    column but messages, or prompt and completion, its rows are dialogues."""
     out: str = ""
     """The folder for the shards; by default shards/ plus the name of the text."""
     tokenizer: str = "gpt2"
@@ -282,6 +367,8 @@ class Tokenize:
     val_fraction: float = TrainConfig.val_fraction
     """The share kept for validation: the end of a text, or documents spread over a dataset (at most 50 million
     tokens)."""
+    context: int = GPT2Config.n_positions
+    """For dialogues: the most tokens in a piece; longer dialogues are cut at a question."""
     tokens: str = ""
     """For a dataset: stop after this many tokens (10B, 500M, 250K); by default, use all of them."""
 
@@ -310,8 +397,8 @@ class Tokenize:
             corpus = find_corpus(self.data, self.val_fraction, self.column)
             if corpus.files:
                 print(corpus.files)
-            counts = write_shards(corpus, tokenizer, out)
-            print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
+            counts = write_shards(corpus, tokenizer, out, context=self.context)
+            print(documents_found(counts, self.context))
         print(f"{out}: {counts['train']:,} tokens for training, {counts['val']:,} for validation.")
         print(f"Train on them:\n  python train.py --data {quote(str(out))}")
 
@@ -323,7 +410,8 @@ class Evaluate:
     model: ModelName = DEFAULT_MODEL
     data: DataName = ""
     column: str = TrainConfig.column
-    """The column to read from a .jsonl or .csv file."""
+    """The column to read from a .jsonl or .csv file. If a .jsonl file has no such column but messages, or prompt and
+    completion, its rows are dialogues, and only their answers are measured."""
     val_fraction: float = TrainConfig.val_fraction
     """The share of the text to measure, taken from its end; 1 measures all of it."""
     samples: int = 1000
@@ -345,7 +433,7 @@ class Evaluate:
                 )
         else:
             corpus = find_corpus(data, self.val_fraction, self.column).fitting(tokenizer, model.n_positions)
-            stream = _held_out(corpus, tokenizer)
+            stream = _held_out(corpus, tokenizer, model.n_positions)
         world = find_world(data)
         result = evaluate(model, tokenizer, stream, by_rule=self.by_rule, world=world)
         print(f"loss            {result.loss:.4f} nats per token, over {result.n_tokens:,} tokens")
@@ -374,13 +462,14 @@ def _training_text(model: str) -> str:
         return TrainConfig.data
 
 
-def _held_out(corpus: Corpus, tokenizer: Tokenizer) -> TokenStream:
+def _held_out(corpus: Corpus, tokenizer: Tokenizer, context: int) -> TokenStream:
     """The validation part of a text as tokens in memory, so that its temporary shards can be deleted."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows cannot delete a mapped file
-        write_shards(replace(corpus, train=()), tokenizer, Path(folder))
+        write_shards(replace(corpus, train=()), tokenizer, Path(folder), context=context)
         _, _, stream = read_shards(Path(folder))
-        arrays = [np.array(shard) for shard in stream.arrays]
-        return TokenStream(arrays, stream.vocab_size, stream.end_of_text, stream.longest_document, stream.document_nats)
+        stream.arrays = [np.array(shard) for shard in stream.arrays]
+        stream.graded_arrays = [np.array(shard) for shard in stream.graded_arrays]
+        return stream
 
 
 @dataclass(frozen=True)
@@ -642,6 +731,11 @@ def _train_defaults(arguments: Sequence[str]) -> TrainConfig:
     return started if started.folder == folder else replace(started, out=str(folder))
 
 
+def _reason(error: OSError) -> str:
+    """What went wrong with a file, in one sentence."""
+    return f"{error.strerror}: {error.filename or 'unknown file'}." if error.errno else str(error)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0 for success, 1 for an error, 2 for a wrong command or option, 130 for Ctrl-C."""
     for closed in ("stdout", "stderr"):  # for example by `2>&-`
@@ -687,8 +781,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         os._exit(1)  # at once, because a normal shutdown would deadlock with the other processes
     except OSError as error:
-        reason = f"{error.strerror}: {error.filename or 'unknown file'}." if error.errno else str(error)
-        print(f"error: {reason}", file=sys.stderr)
+        print(f"error: {_reason(error)}", file=sys.stderr)
         return 1
     except (ValueError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)

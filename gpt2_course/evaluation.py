@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from gpt2_course.data import TokenStream
-from gpt2_course.loss import token_losses
+from gpt2_course.loss import IGNORED, token_losses
 from gpt2_course.model import GPT2
 from gpt2_course.tiny_world import World
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD
@@ -78,12 +78,14 @@ def evenly_spaced_windows(stream: TokenStream, length: int, count: int | None = 
 @torch.no_grad()
 def mean_loss(model: GPT2, stream: TokenStream, starts: list[int], context: int, batch_size: int) -> float:
     """The mean loss, in nats per token, over the windows `[start, start + context]`, without dropout."""
-    total = 0.0
+    total, n_targets = 0.0, 0
     with model.evaluating():
         for i in range(0, len(starts), batch_size):
-            rows = stream.windows(starts[i : i + batch_size], context + 1).to(model.device)
-            total += float(model(rows[:, :-1], rows[:, 1:])) * len(rows)
-    return total / len(starts)
+            tokens, targets = stream.examples(starts[i : i + batch_size], context).to(model.device).unbind(1)
+            counted = int((targets != IGNORED).sum())
+            total += float(model(tokens, targets)) * counted
+            n_targets += counted
+    return total / max(1, n_targets)
 
 
 def document_losses(model: GPT2, documents: Sequence[Tensor], batch_size: int = 32) -> Tensor:
@@ -165,10 +167,12 @@ class RuleMeter:
 
 def _of_documents(model: GPT2, tokenizer: Tokenizer, stream: TokenStream, by_rule: bool, world: World) -> Evaluation:
     documents = stream.documents()
-    n_tokens = sum(len(document) - 1 for document in documents)
-    n_bytes = sum(len(tokenizer.decode_bytes(document[1:-1].tolist())) for document in documents)
+    targets = torch.cat([document[1:] for document in documents])
+    graded = stream.graded(0, len(targets))
+    n_tokens = int(graded.sum())
+    n_bytes = len(tokenizer.decode_bytes(targets[graded & (targets != stream.end_of_text)]))
     losses = document_token_losses(model, documents)
-    loss = float(torch.cat(losses).double().mean())
+    loss = float(torch.cat(losses)[graded].double().mean())
     if by_rule:
         meter = RuleMeter(tokenizer, documents, world)
         return Evaluation(loss, n_tokens, n_bytes, meter.floor, meter.split(losses))
@@ -186,8 +190,9 @@ def evaluate(
     """The loss on a text: document by document if every document fits into the context, otherwise in windows.
 
     A window has `context` tokens (by default, all positions of the model). Each is read by itself, so the loss is
-    slightly above that of a sliding window. An incomplete last window is left out. With `by_rule`, also measure what
-    each rule of `world` costs. Raises `ValueError` for a text of fewer than two tokens, and with `by_rule` for a text
+    slightly above that of a sliding window. An incomplete last window is left out. In dialogues, only what a model
+    learns to predict is measured: answers and what ends them. With `by_rule`, also measure what each rule of `world`
+    costs. Raises `ValueError` for a text of fewer than two tokens, and with `by_rule` for a text
     that is not of this world or does not fit.
     """
     context = context or model.n_positions
@@ -215,5 +220,10 @@ def evaluate(
     lengths = torch.tensor(
         [0 if i in special else len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)]
     )
-    n_bytes = sum(int(lengths[stream.windows([start + 1], context)].sum()) for start in starts)
-    return Evaluation(loss, len(starts) * context, n_bytes)
+    n_tokens = n_bytes = 0
+    for start in starts:
+        targets = stream.examples([start], context)[0, 1]
+        counted = targets[targets != IGNORED]
+        n_tokens += len(counted)
+        n_bytes += int(lengths[counted].sum())
+    return Evaluation(loss, n_tokens, n_bytes)

@@ -30,7 +30,7 @@ from huggingface_hub.errors import (
 )
 
 from gpt2_course.checkpoint import INDEX, WEIGHTS, weight_files
-from gpt2_course.tokenizer_files import ADDED, CONFIG, MERGES, SPECIAL, VOCAB, WHOLE
+from gpt2_course.tokenizer_files import ADDED, CONFIG, MERGES, SPECIAL, TEMPLATE, VOCAB, WHOLE
 
 NOTICE_AFTER, GIVE_UP_AFTER = 10.0, 60.0  # seconds without progress
 POLL_INTERVAL = 0.2  # seconds
@@ -122,7 +122,7 @@ def _fetch_all(repository: str) -> Path:
             return None
 
     config = fetch("config.json")
-    for name in (CONFIG, SPECIAL) if fetch(WHOLE) else (CONFIG, SPECIAL, VOCAB, MERGES, ADDED):
+    for name in (CONFIG, SPECIAL, TEMPLATE) if fetch(WHOLE) else (CONFIG, SPECIAL, TEMPLATE, VOCAB, MERGES, ADDED):
         fetch(name)
     # weights last: their presence in the cache shows that everything else is there
     found = config and (fetch(WEIGHTS) or fetch(INDEX))

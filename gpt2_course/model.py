@@ -240,7 +240,8 @@ class GPT2(nn.Module):
     @overload
     def forward(self, tokens: Tensor, targets: Tensor, cache: PackedDocuments | None = None) -> Tensor: ...
     def forward(self, tokens: Tensor, targets: Tensor | None = None, cache: Context | None = None) -> Tensor:
-        """Logits (B, T, V) for tokens (B, T); with `targets` (B, T), the mean loss instead, in nats per token.
+        """Logits (B, T, V) for tokens (B, T); with `targets` (B, T), the mean loss instead, in nats per token. Targets
+        of −100 do not count.
 
         With a `cache` (see `new_cache`), `tokens` continue the sequence in the cache, which grows by T. With
         `PackedDocuments` in its place, every token sees only its own document. Raises `ValueError` if tokens or
@@ -282,7 +283,7 @@ class GPT2(nn.Module):
         return hidden @ self.token_embedding.weight.T
 
     def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss, in nats per token, for hidden states (B, T, C) and targets (B, T)."""
+        """The mean loss, in nats per token, for hidden states (B, T, C) and targets (B, T); −100 does not count."""
         return linear_cross_entropy(hidden.flatten(0, 1), self.token_embedding.weight, targets.flatten())
 
     def one_token_decoder(self) -> Callable[[Tensor, KVCache], Tensor]:

@@ -24,6 +24,7 @@ which they were learned, then the special tokens, such as `<|endoftext|>`, which
 from __future__ import annotations
 
 import codecs
+import copy
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -68,6 +69,8 @@ class Tokenizer:
             which leaves the other ids to bytes and merges.
         words: special tokens to recognize in every text, as transformers does with tokens from `add_tokens`.
         end: the special token that ends a document.
+        chat_template: how to write a dialogue as one text, in Jinja (see `gpt2_course.dialogue`). It has no effect on
+            ids: tokenizers that differ only in this are equal.
 
     Raises `ValueError` for merges that cannot be applied in this order, and for special tokens that are empty
     or duplicated, have invalid ids, or could be mistaken for an ordinary token.
@@ -79,6 +82,7 @@ class Tokenizer:
         special_tokens: Iterable[str] | Mapping[str, int] = (END_OF_TEXT,),
         words: Iterable[str] = (),
         end: str = END_OF_TEXT,
+        chat_template: str | None = None,
     ) -> None:
         self.merges = list(merges)
         ordinary = dict.fromkeys(BYTES)
@@ -110,6 +114,7 @@ class Tokenizer:
         if unknown := self.words - self.special_tokens.keys():
             raise ValueError(f"The word {min(unknown)!r} is not a special token: add it to special_tokens.")
         self._end = end
+        self.chat_template = chat_template
         self.ordinary = dict(zip(ordinary, (i for i in range(size) if i not in taken), strict=True))
         """The id of each ordinary token (bytes and merges), by its bytes."""
         self._tokens = list(ordinary)  # the bytes of each token, by id
@@ -186,6 +191,8 @@ class Tokenizer:
             "additional_special_tokens": [name for name in self.special_tokens if name not in {end, *self.words}],
             "clean_up_tokenization_spaces": False,  # decoding must not change " ." to "."
         }
+        if self.chat_template is not None:
+            config["chat_template"] = self.chat_template
         if self.words:
             words = {self.special_tokens[name]: {"content": name, "special": False} for name in sorted(self.words)}
             config["added_tokens_decoder"] = words
@@ -197,8 +204,19 @@ class Tokenizer:
         for name, content in contents.items():
             with replacing(folder / name) as unfinished:
                 unfinished.write_bytes(content.encode())
-        for name in (tokenizer_files.WHOLE, tokenizer_files.SPECIAL, tokenizer_files.ADDED):
+        for name in (
+            tokenizer_files.WHOLE,
+            tokenizer_files.SPECIAL,
+            tokenizer_files.ADDED,
+            tokenizer_files.TEMPLATE,
+        ):
             (folder / name).unlink(missing_ok=True)
+
+    def with_chat_template(self, template: str) -> Tokenizer:
+        """A copy with this chat template."""
+        twin = copy.copy(self)
+        twin.chat_template = template
+        return twin
 
     def encode(self, text: str, allow_special: bool = False) -> list[int]:
         """The ids of a text, in time proportional to its length.
@@ -288,14 +306,19 @@ class Tokenizer:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tokenizer):
             return NotImplemented
-        return self.__reduce__() == other.__reduce__()
+        return self._parts == other._parts
 
     def __repr__(self) -> str:
         return f"Tokenizer(vocab_size={self.vocab_size}, special_tokens={list(self.special_tokens)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copies are rebuilt from these four, without tiktoken's tables.
-        return type(self), (self.merges, self.special_tokens, self.words, self._end)
+        # Copies are rebuilt from these, without tiktoken's tables.
+        return type(self), (*self._parts, self.chat_template)
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        """What the ids depend on."""
+        return self.merges, self.special_tokens, self.words, self._end
 
     def _recognized(self, allow_special: bool) -> Iterable[str]:
         """The special tokens to recognize in a text."""

@@ -17,6 +17,7 @@ END_OF_TEXT = "<|endoftext|>"
 # transformers 5 writes a single file. Earlier versions wrote it next to GPT-2's original two.
 WHOLE, VOCAB, MERGES = "tokenizer.json", "vocab.json", "merges.txt"
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+TEMPLATE = "chat_template.jinja"  # transformers 5 writes the chat template here; before, it was a setting in CONFIG
 
 # Settings in tokenizer.json, with the values that make a tokenizer work like GPT-2's. None: absent or null.
 _GPT2S: dict[str, tuple[Any, ...]] = {
@@ -50,6 +51,7 @@ class Vocabulary(NamedTuple):
     special_tokens: dict[str, int]
     words: set[str]
     end: str
+    chat_template: str | None
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -66,6 +68,7 @@ def read(folder: Path) -> Vocabulary:
                 f"{folder / CONFIG} says {setting}=true, but GPT-2's tokenizer adds nothing to a text: use "
                 f"another tokenizer."
             )
+    template = _read(folder / TEMPLATE) if (folder / TEMPLATE).exists() else config.pop("chat_template", None)
     added = [{"id": int(i), **token} for i, token in config.pop("added_tokens_decoder", {}).items()]
     settings = {**_read_json_if_there(folder / SPECIAL), **config}
     named = _strings_in(settings)  # includes the names of all special tokens
@@ -99,7 +102,8 @@ def read(folder: Path) -> Vocabulary:
         )
     end = settings.get("eos_token")
     end = end.get("content") if isinstance(end, dict) else end
-    return Vocabulary(merges, special_tokens, words, end if end in special_tokens else END_OF_TEXT)
+    template = template if isinstance(template, str) else None  # it may be a list of several, for other purposes
+    return Vocabulary(merges, special_tokens, words, end if end in special_tokens else END_OF_TEXT, template)
 
 
 def _special_tokens(vocab_file: Path, vocab: dict[str, Any], maker: str, merges: Merges) -> dict[str, int]:

@@ -13,14 +13,17 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
+
+from gpt2_course.dialogue import Dialogue, is_row
 
 PLAIN, ROWS = (".txt", ".md"), (".jsonl", ".csv")  # each may be followed by .gz
+COLUMN = "text"  # the column to read from a .jsonl or .csv file or a dataset
 BYTES_PER_BLOCK = 2**20  # of plain text, decoded at once
 BYTES_PER_READ = 2**16  # at most; a longer line comes in parts
 LONGEST_ROW = 2**27  # bytes; a row must fit in memory
@@ -49,9 +52,10 @@ class Span:
     path: Path
     start: int
     stop: int
-    column: str = "text"  # for JSON Lines and CSV
+    column: str = COLUMN  # for JSON Lines and CSV
+    dialogues: bool = False  # for JSON Lines: whether each row is a dialogue
 
-    def __iter__(self) -> Iterator[Text]:
+    def __iter__(self) -> Iterator[Text | Dialogue]:
         """The documents.
 
         Raises `ValueError`, with the position or line number, if the content does not match the file name's suffix.
@@ -60,12 +64,15 @@ class Span:
             for _, pieces in groupby(self._plain(), itemgetter(0)):
                 yield Text(piece for _, piece in pieces)
             return
-        read = _json_rows if format_of(self.path) == ".jsonl" else _csv_rows
-        for end, text in read(self.path, self.column):
+        if self.dialogues:
+            rows: Iterator[tuple[int, str | Dialogue]] = _dialogues(self.path)
+        else:
+            rows = (_json_rows if format_of(self.path) == ".jsonl" else _csv_rows)(self.path, self.column)
+        for end, content in rows:
             if end > self.stop:
                 return
-            if end > self.start and text:
-                yield Text(iter([text]))
+            if end > self.start and content:
+                yield content if isinstance(content, Dialogue) else Text(iter([content]))
 
     def _plain(self) -> Iterator[tuple[int, str]]:
         """Pieces of about a megabyte of plain text, each with the number of its document."""
@@ -129,8 +136,27 @@ def find_cut(path: Path, at: int, size: int) -> tuple[int, bool]:
     return at + next((i for i, is_inside in enumerate(inside) if not is_inside), len(line)), True
 
 
-def _json_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
-    """The text of each row of JSON Lines, with the position at which the row ends."""
+def has_dialogues(path: Path, column: str) -> bool:
+    """Whether the rows of a file are dialogues: the first has the keys of one, and the default column is missing."""
+    if format_of(path) != ".jsonl" or column != COLUMN:
+        return False
+    with suppress(ValueError):  # a row that is not valid is reported when it is read
+        for _, _, row in _json_objects(path):
+            return column not in row and is_row(row)
+    return False
+
+
+def _dialogues(path: Path) -> Iterator[tuple[int, Dialogue]]:
+    """The dialogue in each row of JSON Lines, with the position at which the row ends."""
+    for end, where, row in _json_objects(path):
+        try:
+            yield end, Dialogue.from_row(row)
+        except ValueError as error:
+            raise ValueError(f"{where} is not a dialogue to learn from ({error}): correct it or remove it.") from None
+
+
+def _json_objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Each row of JSON Lines, with the position at which it ends and its place in words."""
     decoder = _Decoder(path)
     for number, (at, line) in enumerate(_whole_lines(path), start=1):
         where = f"Line {number} of {path}"
@@ -144,7 +170,13 @@ def _json_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
                 f"{where} is not valid JSON ({getattr(error, 'msg', error)}): correct it or remove it."
             ) from None
         if not isinstance(row, dict):
-            raise ValueError(f"{where} must be a JSON object with {column!r}, but is {row!r:.60}: correct it.")
+            raise ValueError(f"{where} must be a JSON object, but is {row!r:.60}: correct it.")
+        yield at + len(line), where, row
+
+
+def _json_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
+    """The text of each row of JSON Lines, with the position at which the row ends."""
+    for end, where, row in _json_objects(path):
         if column not in row:
             raise ValueError(f"{where} {missing_column(column, row)}")
         text = "" if row[column] is None else row[column]
@@ -154,7 +186,7 @@ def _json_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:
             text.encode()
         except UnicodeEncodeError:
             raise ValueError(f"{where} has a lone surrogate (half a character) in {column!r}: remove it.") from None
-        yield at + len(line), re.sub("\r\n?", "\n", text)
+        yield end, re.sub("\r\n?", "\n", text)
 
 
 def _csv_rows(path: Path, column: str) -> Iterator[tuple[int, str]]:

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gpt2_course.data.formats import missing_column
+from gpt2_course.data.formats import COLUMN, missing_column
 from gpt2_course.data.shards import INDEX, SHARD_TOKENS, check_vocabulary, write_shard
 from gpt2_course.data.spec import DataSpec
-from gpt2_course.data.text import COLUMN, VAL_FRACTION
+from gpt2_course.data.text import VAL_FRACTION
 from gpt2_course.files import remove_leftovers, replacing
 from gpt2_course.tokenizer import Tokenizer
 

@@ -12,8 +12,19 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
-from gpt2_course.data.formats import PLAIN, ROWS, Span, Text, content_size, find_cut, format_of
+from gpt2_course.data.formats import (
+    COLUMN,
+    PLAIN,
+    ROWS,
+    Span,
+    Text,
+    content_size,
+    find_cut,
+    format_of,
+    has_dialogues,
+)
 from gpt2_course.data.spec import TINY_WORLD, DataSpec
+from gpt2_course.dialogue import Dialogue
 from gpt2_course.files import replacing
 from gpt2_course.tiny_world import Document, Split, World, documents, load_world
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD
@@ -42,7 +53,6 @@ CORPORA = (TINY_WORLD, MANUAL, *DOWNLOADS)
 """The names of the texts that need no file from the user."""
 VAL_DOCUMENTS = 2_000  # of Tiny World: about 1.5 MB
 VAL_FRACTION = 0.1  # the fraction of a text, at its end, to validate on
-COLUMN = "text"  # the column to read from a .jsonl or .csv file or a dataset
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Texts:
 
     spans: list[Span]
 
-    def __iter__(self) -> Iterator[Text]:
+    def __iter__(self) -> Iterator[Text | Dialogue]:
         return chain.from_iterable(self.spans)
 
 
@@ -95,10 +105,11 @@ class Fitting:
 class Corpus:
     """A text in two parts, for training and for validation, each a series of documents."""
 
-    train: Iterable[Text | Document]
-    val: Iterable[Text | Document]
+    train: Iterable[Text | Dialogue | Document]
+    val: Iterable[Text | Dialogue | Document]
     cut_documents: int = 0  # how many begin in `train` and end in `val`
     files: str = ""  # one line about the user's files: which are read, which are skipped
+    dialogues: bool = False  # whether some documents are dialogues, of which only the answers are learned
 
     def fitting(self, tokenizer: Tokenizer, context: int) -> Corpus:
         """The same text, but of a world of the user's own, only documents that fit; see `TinyWorld.fitting`."""
@@ -117,10 +128,13 @@ def find_world(data: str) -> World:
 def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COLUMN) -> Corpus:
     """The text named by `data`: a name in `CORPORA`, a file, a folder (read in name order), or a pattern (`*.md`).
 
-    Each row of JSON Lines or CSV is a document, read from `column`. The text is cut at the end of a document or line
-    near `1 - val_fraction` of its bytes; the first part is for training, the rest for validation. Tiny World has
-    separate validation documents, and as many training documents as requested (`tiny-world:100000`), and so has a
-    world of the user's own (`new.toml` or `new.toml:100000`; see `load_world` for errors).
+    Each row of JSON Lines or CSV is a document, read from `column`. If the first row of a .jsonl file has no "text" but
+    "messages", or "prompt" and "completion", its rows are dialogues (see `Dialogue.from_row`).
+
+    The text is cut at the end of a document or line near `1 - val_fraction` of its bytes; the first part is for
+    training, the rest for validation. Tiny World has separate validation documents, and as many training documents as
+    requested (`tiny-world:100000`), and so has a world of the user's own (`new.toml` or `new.toml:100000`; see
+    `load_world` for errors).
 
     Raises `FileNotFoundError` if there is no such text, `ConnectionError` if it cannot be downloaded, `ValueError` if
     it is empty or damaged.
@@ -138,15 +152,16 @@ def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COL
     left = int(sum(sizes) * (1 - val_fraction))
     train, val = [], []
     cut_documents = 0
+    dialogues = {path: has_dialogues(path, column) for path in paths}
     for path, size in zip(paths, sizes, strict=True):
         cut = size if left >= size else 0
         if 0 < left < size:
             cut, splits_document = find_cut(path, left, size)
             cut_documents += splits_document and cut < size
-        train += [Span(path, 0, cut, column)] if cut > 0 else []
-        val += [Span(path, cut, size, column)] if cut < size else []
+        train += [Span(path, 0, cut, column, dialogues[path])] if cut > 0 else []
+        val += [Span(path, cut, size, column, dialogues[path])] if cut < size else []
         left -= size
-    return Corpus(Texts(train), Texts(val), cut_documents, files)
+    return Corpus(Texts(train), Texts(val), cut_documents, files, any(dialogues.values()))
 
 
 def _files(data: str) -> tuple[list[Path], str]:

@@ -14,7 +14,8 @@ import tyro
 
 from gpt2_course.checkpoint import read_config
 from gpt2_course.data import DataSpec
-from gpt2_course.data.text import COLUMN, VAL_FRACTION
+from gpt2_course.data.formats import COLUMN
+from gpt2_course.data.text import VAL_FRACTION
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2Config
 from gpt2_course.optimizers import OPTIMIZERS
@@ -62,7 +63,8 @@ class TrainConfig:
     python-manual, shakespeare; or a .toml file that adds to Tiny World (see gpt2-course world). In a .txt or .md
     file, a line with nothing but <|endoftext|> separates documents."""
     column: str = COLUMN
-    """The column to read from a .jsonl or .csv file; each row is a document."""
+    """The column to read from a .jsonl or .csv file; each row is a document. If a .jsonl file has no such column but
+    messages, or prompt and completion, its rows are dialogues, and only their answers are learned."""
     out: str = ""
     """The folder for the run. By default runs/ plus the name of the preset, followed by the name of the text unless it
     is Tiny World, as in runs/laptop-shakespeare."""
@@ -114,7 +116,8 @@ class TrainConfig:
     report_sequences: int = 64
     """Validation sequences per report."""
     sample_prompt: str = "Once upon a time"
-    """The beginning of each sample. With --from, an empty one stands for the first words of the validation text."""
+    """The beginning of each sample; with dialogues, the question that each sample answers. With --from, an empty one
+    stands for the first words, or the first question, of the validation text."""
     sample_tokens: int = 48
     """Tokens per sample."""
     log_every: int = 10

@@ -115,6 +115,14 @@ class Distributed:
         dist.all_reduce(both)
         return both[0] / self.world_size, bool(both[1])
 
+    def total(self, number: int, device: torch.device) -> int:
+        """The sum of the numbers that the processes give; `device` is where the processes communicate."""
+        if self.world_size == 1:
+            return number
+        sums = torch.tensor(number, device=device)
+        dist.all_reduce(sums)
+        return int(sums)
+
     def batch_slice(self, batch_size: int) -> slice:
         """This rank's slice of the global batch, which has `batch_size` rows per process."""
         return slice(self.rank * batch_size, (self.rank + 1) * batch_size)

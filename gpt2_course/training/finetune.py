@@ -8,6 +8,7 @@ model with the lowest validation loss, and the run stops when that has not falle
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 
 from gpt2_course.data import TokenStream, find_shards, read_shards
+from gpt2_course.dialogue import TEMPLATE
 from gpt2_course.lora import add_adapters, merged
 from gpt2_course.model import GPT2, GPT2Config
 from gpt2_course.tokenizer import Tokenizer
@@ -208,11 +210,13 @@ def fitted(
 
 
 def first_words(tokenizer: Tokenizer, stream: TokenStream) -> str:
-    """The first few words of a text, from the first line that has several words."""
+    """The first few words of a text, from the first line that has several words; of dialogues, the first question."""
     if not len(stream):
         return ""
     (ids,) = stream.windows([0], min(len(stream), 128)).tolist()
     text = tokenizer.decode([token for token in ids if token != tokenizer.end_of_text])
+    if tokenizer.chat_template == TEMPLATE and (asked := re.search(r"^User: (.*)$", text, re.MULTILINE)):
+        return asked[1]
     lines = [line.split()[:PROMPT_WORDS] for line in text.splitlines() if line.strip()] or [[]]
     return " ".join(next((words for words in lines if len(words) > 2), lines[0]))
 

@@ -96,12 +96,22 @@ def prepare(config: TrainConfig, resume: bool, tokenizer: Tokenizer | None = Non
         print(corpus.files)
     tokenizer = tokenizer or _tokenizer(config, corpus, resume)
     fitting = corpus.fitting(tokenizer, config.context)
-    counts = write_shards(fitting, tokenizer, shards)
+    counts = write_shards(fitting, tokenizer, shards, context=config.context)
     if corpus.files:
-        print(f"Found {counts['documents']:,} document{'s' * (counts['documents'] != 1)}.")
+        print(documents_found(counts, config.context))
     if fitting != corpus:
         print(f"Found {counts['documents']:,} documents that fit into a context of {config.context} tokens.")
     return shards
+
+
+def documents_found(counts: dict[str, int], context: int) -> str:
+    """What `write_shards` found, in a line to print."""
+    documents, shortened = counts["documents"], counts["shortened"]
+    line = f"Found {documents:,} document{'s' * (documents != 1)}."
+    if shortened:
+        cut = "1 question with its answer" if shortened == 1 else f"{shortened:,} questions with their answers"
+        line += f" Cut {cut} to {context:,} tokens."
+    return line
 
 
 def _check_same_run(config: TrainConfig) -> None:

@@ -31,13 +31,13 @@ class SideBySide:
         self._pool = ThreadPoolExecutor()
 
     def backward(self, loss: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        """Add the gradients of `loss(rows)`, a mean over rows (B, …), to the parameters; return the loss."""
+        """Add the gradients of `loss(rows)`, a sum over rows (B, …), to the parameters; return the loss."""
         n_threads = torch.get_num_threads()
         parts = rows.tensor_split(min(n_threads, len(rows)))
 
         def of_part(part: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
             torch.set_num_threads(max(1, n_threads // len(parts)))
-            share = loss(part) * (len(part) / len(rows))
+            share = loss(part)
             return share.detach(), torch.autograd.grad(share, self.parameters)
 
         try:

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
@@ -17,12 +17,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from gpt2_course.chat import has_template
 from gpt2_course.data import TokenStream, read_shards
 from gpt2_course.data.shards import INDEX
 from gpt2_course.devices import CompiledLoss, best_precision, can_compile, working_device
+from gpt2_course.dialogue import STOPS, Dialogue, Message
 from gpt2_course.evaluation import RuleMeter, document_token_losses, evenly_spaced_windows, mean_loss
 from gpt2_course.history import Entry, append_entry, one_line, read_history, replace_history
 from gpt2_course.lock import reserving
+from gpt2_course.loss import IGNORED
 from gpt2_course.model import GPT2
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
 from gpt2_course.packing import PackedDocuments
@@ -107,8 +110,8 @@ class Trainer:
         if distributed.world_size > 1:
             # After the first backward pass, PyTorch regroups gradients for sending, which changes the order in which
             # they are added up. Doing this now makes a resumed run round every step exactly like an uninterrupted one.
-            rows = torch.zeros(config.batch_size, config.context + 1, dtype=torch.int64, device=model.device)
-            self._backward(rows)
+            rows = torch.zeros(config.batch_size, 2, config.context, dtype=torch.int64, device=model.device)
+            self._backward(rows, rows.numel())
             model.zero_grad()
         # validation on whole documents if they fit into the context, otherwise on windows
         self._val_documents = val_data.documents(config.report_sequences) if val_data.fits(config.context) else []
@@ -273,36 +276,45 @@ class Trainer:
         config = self.config
         random = torch.Generator().manual_seed(self._seed_of(self.step))
         loss = torch.zeros((), device=self.model.device)
-        for part in range(1, config.accumulation + 1):
-            rows = self._rows(random)
+        batches = [self._rows(random) for _ in range(config.accumulation)]
+        n_targets = sum(int((rows[:, 1] != IGNORED).sum()) for rows in batches)
+        if self.train_data.graded_arrays:
+            n_targets = max(1, self.distributed.total(n_targets, self.model.device))
+        else:
+            n_targets *= self.distributed.world_size
+        for part, rows in enumerate(batches, start=1):
             if self.model.device.type == "cuda":  # copied while the GPU still computes
                 rows = rows.pin_memory()
             rows = rows.to(self.model.device, non_blocking=True)
             with nullcontext() if part == config.accumulation else self.distributed.no_sync(self._loss):
-                loss += self._backward(rows)
+                loss += self._backward(rows, n_targets)
         return loss
 
     def _rows(self, random: torch.Generator) -> Tensor:
-        """This process's rows of the next batch: (B, T + 1)."""
-        count, length = self.config.batch_size, self.config.context + 1
+        """This process's rows of the next batch, tokens and targets: (B, 2, T)."""
+        count, length = self.config.batch_size, self.config.context
         ours = self.distributed.batch_slice(count)
-        return self.train_data.random_windows(count * self.distributed.world_size, length, random, ours)
+        return self.train_data.random_examples(count * self.distributed.world_size, length, random, ours)
 
-    def _backward(self, rows: Tensor) -> Tensor:
-        """Add the gradients of these rows (B, T + 1); return their share of the step's loss."""
+    def _backward(self, rows: Tensor, n_targets: int) -> Tensor:
+        """Add the gradients of these rows (B, 2, T); return their share of the loss of a step with `n_targets` targets
+        to learn, over all batches and processes."""
+        loss_on = partial(self._loss_on, n_targets=n_targets)
         if self._side_by_side is not None:
-            return self._side_by_side.backward(self._loss_on, rows)
-        loss = self._loss_on(rows)
+            return self._side_by_side.backward(loss_on, rows)
+        loss = loss_on(rows)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _loss_on(self, rows: Tensor) -> Tensor:
-        """The share of the step's loss on rows (B, T + 1)."""
-        tokens, targets = rows[:, :-1], rows[:, 1:]
+    def _loss_on(self, rows: Tensor, n_targets: int) -> Tensor:
+        """The share of the step's loss on rows (B, 2, T)."""
+        tokens, targets = rows.unbind(1)
         documents = PackedDocuments(tokens, self._separator) if self._separator is not None else None
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            loss: Tensor = self._loss(tokens, targets, documents) / self.config.accumulation
-        return loss
+            loss: Tensor = self._loss(tokens, targets, documents)
+        # The mean of all targets in the step: a row with few of them counts less. Averaging over processes divides by
+        # their number once more.
+        return loss * ((targets != IGNORED).sum() * self.distributed.world_size / n_targets)
 
     def _seed_of(self, step: int, rank: int = 0) -> int:
         # A CPU generator uses 32 bits of its seed; the odd factor spreads the run's seed over all of them.
@@ -326,7 +338,7 @@ class Trainer:
             for number in options:
                 torch.set_num_threads(number)
                 began = perf_counter()
-                self._backward(rows)
+                self._backward(rows, rows.numel())
                 seconds[number] += perf_counter() - began
             if sum(seconds.values()) > 2:  # long enough to compare
                 break
@@ -353,8 +365,12 @@ class Trainer:
             self._diverged("loss")
         sample = ""
         if self.model.tokenizer and config.sample_tokens:
-            text = self.model.generate(config.sample_prompt, max_new_tokens=config.sample_tokens, seed=config.seed)
-            sample = text.removeprefix(config.sample_prompt)
+            answers = has_template(self.model)
+            prompt = config.sample_prompt
+            prompt = Dialogue((Message("user", prompt),)).prompt() if answers else prompt
+            stop = STOPS if answers else ()
+            text = self.model.generate(prompt, max_new_tokens=config.sample_tokens, seed=config.seed, stop=stop)
+            sample = text.removeprefix(prompt)
         last = self.history[-1] if self.history else {}
         measured = {name: last.get(name) for name in self.measured}
         entry = {"step": self.step, **measured, "val_loss": val_loss, "floor": floor, "sample": sample}
@@ -377,7 +393,7 @@ class Trainer:
             return mean_loss(self.model, self.val_data, starts, config.context, config.batch_size), None, {}
         n_tokens = sum(len(document) - 1 for document in self._val_documents)
         losses = document_token_losses(self.model, self._val_documents)
-        loss = float(torch.cat(losses).double().mean())
+        loss = float(torch.cat(losses)[self.val_data.graded(0, n_tokens)].double().mean())
         nats = self.val_data.document_nats[: len(self._val_documents)]
         rules = self._rule_meter.split(losses) if self._rule_meter else {}
         floor = sum(nats) / n_tokens if nats else None

@@ -26,6 +26,8 @@ MODULES = (
     "gpt2_course.bricks",
     "gpt2_course.tiny_world",
     "gpt2_course.data",
+    "gpt2_course.dialogue",
+    "gpt2_course.chat",
     "gpt2_course.training",
     "gpt2_course.training.reward",
     "gpt2_course.introspection",

@@ -15,13 +15,13 @@ LAYERS = (
     ("cli",),
     ("training", "labs", "plots", "bricks"),
     ("grades", "bertviz_views", "devices"),
-    ("evaluation", "introspection", "lora"),
+    ("evaluation", "introspection", "lora", "chat"),
     ("model",),
-    ("generation", "kv_cache", "packing", "quantization", "loss", "sources", "data", "optimizers"),
-    ("hub",),
+    ("generation", "kv_cache", "packing", "quantization", "sources", "data", "optimizers"),
+    ("hub", "dialogue"),
     ("checkpoint", "tokenizer"),
     ("tokenizer_files", "tiny_world", "history", "lock"),
-    ("bpe", "pieces", "files"),
+    ("bpe", "pieces", "files", "loss"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -120,6 +121,18 @@ def test_two_processes_learn_the_same_as_one_with_twice_the_batch() -> None:
     assert one[-1] < one[0] - 0.5
     # summing in another order gives rounding errors of about 1e-6 here
     torch.testing.assert_close(two, one, rtol=0, atol=1e-4)
+    ends = [read_history(Path(name))[-1]["val_loss"] for name in ("one", "two")]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-4)
+
+
+def test_two_processes_take_the_mean_of_all_answers_as_one_does() -> None:
+    """The dialogues of one process may have many more tokens to learn than those of the other."""
+    rows = [{"prompt": f"Say {n}!", "completion": "na " * (1 + n % 7)} for n in range(400)]
+    Path("chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    steps = ("--steps", 12, "--accumulation", 2, "--data", "chats.jsonl")
+    run(training([sys.executable], "--out", "one", *steps, "--batch-size", 2))
+    run(training(torchrun(2), "--out", "two", *steps, "--batch-size", 1))
+    torch.testing.assert_close(losses("two"), losses("one"), rtol=0, atol=1e-4)
     ends = [read_history(Path(name))[-1]["val_loss"] for name in ("one", "two")]
     assert ends[0] == pytest.approx(ends[1], abs=1e-4)
 

@@ -155,7 +155,7 @@ def test_rows_without_text_and_blank_lines_are_skipped() -> None:
             r"Line 2 of a.jsonl is not valid JSON \(Expecting ':' delimiter\): correct it",
         ),
         ("a.jsonl", "[" * 100_000, "Line 1 of a.jsonl is not valid JSON"),
-        ("a.jsonl", '{"text": "a"}\n\n"b"\n', "Line 3 of a.jsonl must be a JSON object with 'text', but is 'b'"),
+        ("a.jsonl", '{"text": "a"}\n\n"b"\n', "Line 3 of a.jsonl must be a JSON object, but is 'b'"),
         ("a.jsonl", '{"story": "a"}\n', "Line 1 of a.jsonl has no column 'text', only story: name the text column"),
         ("a.jsonl.gz", '{"text": 5}\n', "Line 1 of a.jsonl.gz must have text in 'text', but has 5: correct"),
         ("a.jsonl", '{"text": 0}\n', "Line 1 of a.jsonl must have text in 'text', but has 0: correct"),

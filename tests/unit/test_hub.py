@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
 import socket
 import subprocess
@@ -142,6 +143,20 @@ def test_a_model_is_downloaded_once_and_then_comes_from_the_cache(
     for path in [*cache.glob("*/snapshots/*/tokenizer_config.json"), *cache.glob("*/.no_exist/*/*")]:
         path.unlink()
     assert story(name) == expected  # from a cache of an earlier version of this package
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "chat_template.jinja"])
+def test_a_chat_template_is_downloaded_with_the_model(
+    server: Hub, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert GPT2.from_pretrained(tmp_path / "repository").require_tokenizer().chat_template is None
+    if file == "tokenizer_config.json":
+        config = json.loads(server.files[file])
+        server.files[file] = json.dumps({**config, "chat_template": "A template"}).encode()
+    else:
+        server.files[file] = b"A template"
+    use(monkeypatch, address(server))
+    assert GPT2.from_pretrained("gpt2").require_tokenizer().chat_template == "A template"
 
 
 def test_all_files_of_a_model_split_by_transformers_5_are_downloaded(

@@ -47,7 +47,7 @@ def test_only_documents_that_fit_into_the_context_are_trained_on_one_by_one(monk
         trainer = Trainer(model, stream, stream, settings)
         seen: list[Tensor] = []
         model.final_norm.register_forward_hook(lambda module, inputs, output: seen.append(output.detach()))
-        monkeypatch.setattr(trainer, "_rows", lambda random: torch.from_numpy(tokens[None, :13].astype(np.int64)))
+        monkeypatch.setattr(trainer, "_rows", lambda random: stream.examples([0], 12))
         trainer.train_step()
         return seen[0][0, 4:]  # what the model computes of the documents after the first
 
