@@ -43,7 +43,7 @@ from gpt2_course.data.text import Corpus, find_world
 from gpt2_course.evaluation import evaluate
 from gpt2_course.files import replacing
 from gpt2_course.generation import NEW_TOKENS, SamplingConfig
-from gpt2_course.grades import GRADES, grade
+from gpt2_course.grades import GRADES, grade, grade_answers
 from gpt2_course.history import HISTORY
 from gpt2_course.lock import LOCK, reserving
 from gpt2_course.model import GPT2, GPT2Config
@@ -152,7 +152,11 @@ class Train:
         if isinstance(trainer, FineTuner):
             model, prompt = GPT2.from_pretrained(folder).to(model.device), trainer.config.sample_prompt
             print(trainer.before_and_after() + "\n")
+        samples = self.config.grade_samples
         if has_template(model):
+            if samples and DataSpec.parse(self.config.data).kind == "dialogues":
+                print(f"How well it answers, judged by {samples} questions of each sort:")
+                print(grade_answers(model, samples).table() + "\n")
             print(f"Talk with it:\n  python -m gpt2_course.cli chat --model {quote(str(folder))}")
             return
         if not isinstance(trainer, FineTuner):
@@ -160,7 +164,6 @@ class Train:
                 _print_continuation(model, beginning, SamplingConfig(temperature=0.8, seed=self.config.seed), 200)
                 print()
         n_documents = DataSpec.parse(self.config.data).n_documents
-        samples = self.config.grade_samples
         if n_documents and samples:
             print(f"How well it knows Tiny World, judged by {samples} samples of each kind:")
             grades = grade(model, samples, n_documents, world=trainer.world)

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from random import Random
 
 from gpt2_course.data.text import TinyWorld
+from gpt2_course.dialogue import Dialogue, Message
 from gpt2_course.files import replacing
 from gpt2_course.model import GPT2
 from gpt2_course.tiny_world import Document, Kind, World, documents, judge
+from gpt2_course.tiny_world.dialogues import REFUSALS, Exchange, about_a_story, as_typed, known, unknown
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD, READING
 from gpt2_course.tiny_world.judge import answers_right, rhymes
 from gpt2_course.tiny_world.musings import MUSINGS
@@ -81,22 +84,7 @@ def grade(
     """
 
     def write(prompts: list[str], answers: bool = False) -> list[str]:
-        """Texts that start with these prompts, generated in order of length, so few rows sit idle."""
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        texts = [""] * len(prompts)
-        for i in range(0, len(order), BATCH):
-            chosen = order[i : i + BATCH]
-            written = model.generate(
-                [prompts[j] for j in chosen],
-                max_length=None if answers else min(model.n_positions, LONGEST),
-                max_new_tokens=LONGEST_ANSWER if answers else None,
-                stop="\n" if answers else (),
-                temperature=temperature,
-                seed=seed + i,
-            )
-            for j, text in zip(chosen, written, strict=True):
-                texts[j] = text
-        return texts
+        return _write(model, prompts, temperature, seed, ("\n",) if answers else ())
 
     written = {kind: write([begin[i % len(begin)] for i in range(n_samples)]) for kind, begin in BEGINNINGS.items()}
     verdicts = {kind: [judge(text, world) for text in texts] for kind, texts in written.items()}
@@ -124,6 +112,85 @@ def grade(
         sum(text in copied for texts in written.values() for text in texts) / sum(map(len, written.values())),
         mistakes,
     )
+
+
+@dataclass(frozen=True)
+class AnswerGrades:
+    """Grades of a model that answers in dialogues, as shares from 0 to 1."""
+
+    n_samples: int  # questions of each sort, and stories
+    right: float  # correct answers about the world
+    story: float  # correct answers about a story just told
+    refused: float  # questions about strangers, and about things and places of elsewhere, that it does not answer
+    refused_known: float  # questions about the world that it does not answer
+    stories: float  # stories that keep all the rules of the world, written without a dialogue
+
+    def table(self) -> str:
+        """The grades as a table to print."""
+        rows = [
+            ("right answers about the world", self.right),
+            ("right answers about a story just told", self.story),
+            ("says it does not know what is not in the world", self.refused),
+            ("says it does not know what is in the world", self.refused_known),
+            ("stories that keep the rules", self.stories),
+        ]
+        return "\n".join(f"{name:48}{share:7.1%}" for name, share in rows)
+
+
+def grade_answers(model: GPT2, n_samples: int, temperature: float = 0.0, seed: int = 0) -> AnswerGrades:
+    """Grade a model by `n_samples` questions of each sort, asked in dialogues, and as many stories.
+
+    Every second question is asked as people type it. Questions about strangers use names, things, and places that
+    never occur in training. Stories are written at temperature 0.8, answers by default at 0.
+    """
+    random = Random(f"grades {seed}")
+
+    def ask(questions: list[str]) -> list[str]:
+        asked = [as_typed(q) if i % 2 else q for i, q in enumerate(questions)]
+        prompts = [Dialogue((Message("user", question),)).prompt() for question in asked]
+        texts = _write(model, prompts, temperature, seed, ("\n",))
+        return [text[len(prompt) :].strip() for text, prompt in zip(texts, prompts, strict=True)]
+
+    facts = [known(random) for _ in range(n_samples)]
+    answers = ask([question for question, _ in facts])
+    right = [answers_right(f"Question: {q}\nAnswer: {a}") for (q, _), a in zip(facts, answers, strict=True)]
+    room = model.n_positions - LONGEST_ANSWER
+    encode = model.require_tokenizer().encode
+    told: list[Exchange] = []
+    while len(told) < n_samples:
+        first, _ = about_a_story(random)
+        told += [first] if len(encode(Dialogue((Message("user", first.question),)).prompt())) <= room else []
+    about_told = ask([question for question, _ in told])
+    strange = ask([unknown(random, "val").question for _ in range(n_samples)])
+    stories = _write(model, [*BEGINNINGS["story"]] * n_samples, 0.8, seed, ())
+    return AnswerGrades(
+        n_samples,
+        sum(right) / n_samples,
+        sum(a == answer for (_, answer), a in zip(told, about_told, strict=True)) / n_samples,
+        sum(answer in REFUSALS for answer in strange) / n_samples,
+        sum(answer in REFUSALS for answer in answers) / n_samples,
+        sum(judge(text).accepted for text in stories) / n_samples,
+    )
+
+
+def _write(model: GPT2, prompts: list[str], temperature: float, seed: int, stop: tuple[str, ...]) -> list[str]:
+    """Texts that start with these prompts, generated in order of length, so few rows sit idle; with `stop`, short
+    answers."""
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    texts = [""] * len(prompts)
+    for i in range(0, len(order), BATCH):
+        chosen = order[i : i + BATCH]
+        written = model.generate(
+            [prompts[j] for j in chosen],
+            max_length=None if stop else min(model.n_positions, LONGEST),
+            max_new_tokens=LONGEST_ANSWER if stop else None,
+            stop=stop,
+            temperature=temperature,
+            seed=seed + i,
+        )
+        for j, text in zip(chosen, written, strict=True):
+            texts[j] = text
+    return texts
 
 
 def _val(kind: Kind, count: int, world: World) -> Iterator[Document]:

@@ -291,7 +291,7 @@ class _Reader:
                     yield token
                 self.longest_document = max(self.longest_document, length)
             self.n_documents += 1
-            if isinstance(document, Document):
+            if isinstance(document, Document) and not self.dialogues:  # the floor of a mixture is not known
                 self.document_nats.append(round(-document.log_prob, 6))
 
     def _text(self, document: Text | Document) -> Iterator[int]:

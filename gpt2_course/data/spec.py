@@ -11,6 +11,7 @@ from typing import Literal
 from gpt2_course.data.formats import PLAIN, ROWS
 
 TINY_WORLD = "tiny-world"
+DIALOGUES = "tiny-world-dialogues"
 HUB_PREFIX = "hf:"  # the prefix of a dataset on the Hugging Face hub
 TRAIN_DOCUMENTS = 40_000  # of Tiny World, if no number is given: about 30 MB
 WORLD_SUFFIX = ".toml"  # of a file that adds to Tiny World
@@ -26,12 +27,12 @@ class DataSpec:
     DataSpec(kind='hub', name='HuggingFaceFW/fineweb-edu', n_documents=None, configuration='sample-10BT')
     """
 
-    kind: Literal["tiny-world", "hub", "files"]
-    """`tiny-world` also covers a world of the user's own. `files` also covers folders, patterns, token shards, and the
+    kind: Literal["tiny-world", "dialogues", "hub", "files"]
+    """`tiny-world` also covers a world of the user's own. `dialogues` are about Tiny World. `files` also covers folders, patterns, token shards, and the
     names of downloads."""
     name: str
     n_documents: int | None = None
-    """How many documents of Tiny World to train on; None for any other text."""
+    """How many documents of Tiny World, or how many dialogues about it, to train on; None for any other text."""
     configuration: str = ""
     """The configuration of a dataset on the hub; empty for its default."""
 
@@ -39,9 +40,9 @@ class DataSpec:
     def parse(cls, data: str) -> DataSpec:
         """Parse a data name.
 
-        `tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), `FILE.toml` and
-        `FILE.toml:N` mean Tiny World with the file's additions, and `hf:` means a dataset. Any other value is `files`.
-        Raises `ValueError` if N is not a positive integer.
+        `tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), `tiny-world-dialogues` and
+        `tiny-world-dialogues:N` mean dialogues about it, `FILE.toml` and `FILE.toml:N` mean Tiny World with the file's
+        additions, and `hf:` means a dataset. Any other value is `files`. Raises `ValueError` if N is not a positive integer.
         """
         if data.startswith(HUB_PREFIX):
             source = data.removeprefix(HUB_PREFIX)
@@ -49,7 +50,7 @@ class DataSpec:
                 return cls("hub", source)
             name, _, configuration = source.partition(":")
             return cls("hub", name, configuration=configuration)
-        found = re.fullmatch(rf"({TINY_WORLD}|.+{re.escape(WORLD_SUFFIX)})(?::(.*))?", data, re.DOTALL)
+        found = re.fullmatch(rf"({TINY_WORLD}|{DIALOGUES}|.+{re.escape(WORLD_SUFFIX)})(?::(.*))?", data, re.DOTALL)
         if not found:
             return cls("files", data)
         name, count = found[1], found[2]
@@ -57,7 +58,7 @@ class DataSpec:
             raise ValueError(
                 f"{data!r} needs a positive number of documents after the colon, as in {name}:{TRAIN_DOCUMENTS}."
             )
-        return cls("tiny-world", name, n_documents=int(count or TRAIN_DOCUMENTS))
+        return cls("dialogues" if name == DIALOGUES else "tiny-world", name, n_documents=int(count or TRAIN_DOCUMENTS))
 
     @property
     def is_own_world(self) -> bool:

@@ -23,10 +23,11 @@ from gpt2_course.data.formats import (
     format_of,
     has_dialogues,
 )
-from gpt2_course.data.spec import TINY_WORLD, DataSpec
+from gpt2_course.data.spec import DIALOGUES, TINY_WORLD, DataSpec
 from gpt2_course.dialogue import Dialogue
 from gpt2_course.files import replacing
 from gpt2_course.tiny_world import Document, Split, World, documents, load_world
+from gpt2_course.tiny_world.dialogues import dialogues
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.tokenizer_files import has_tokenizer
@@ -49,9 +50,10 @@ DOWNLOADS = {
     ),
 }
 MANUAL = "python-manual"
-CORPORA = (TINY_WORLD, MANUAL, *DOWNLOADS)
+CORPORA = (TINY_WORLD, DIALOGUES, MANUAL, *DOWNLOADS)
 """The names of the texts that need no file from the user."""
 VAL_DOCUMENTS = 2_000  # of Tiny World: about 1.5 MB
+VAL_DIALOGUES = 500  # about Tiny World
 VAL_FRACTION = 0.1  # the fraction of a text, at its end, to validate on
 
 
@@ -87,6 +89,17 @@ class TinyWorld:
             return self
         few = list(Fitting(replace(self, n_documents=100), tokenizer, context))
         return Fitting(self, tokenizer, context) if len(few) >= 90 else self
+
+
+@dataclass(frozen=True)
+class TinyWorldDialogues:
+    """The first `n_dialogues` of one split of the dialogues about Tiny World, mixed with its ordinary documents."""
+
+    split: Split
+    n_dialogues: int
+
+    def __iter__(self) -> Iterator[Dialogue | Document]:
+        return islice(dialogues(0, self.split), self.n_dialogues)
 
 
 @dataclass(frozen=True)
@@ -143,6 +156,9 @@ def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COL
         raise ValueError(f"val_fraction must be above 0 and at most 1, but is {val_fraction}.")
     spec = DataSpec.parse(data)
     if spec.n_documents is not None:
+        if spec.kind == "dialogues":
+            train, val = TinyWorldDialogues("train", spec.n_documents), TinyWorldDialogues("val", VAL_DIALOGUES)
+            return Corpus(train, val, dialogues=True)
         world = find_world(data)
         return Corpus(TinyWorld("train", spec.n_documents, world), TinyWorld("val", VAL_DOCUMENTS, world))
     paths, files = _files(data)
@@ -150,18 +166,18 @@ def find_corpus(data: str, val_fraction: float = VAL_FRACTION, column: str = COL
     if not any(sizes):
         raise ValueError(f"{data} is empty: choose a file or folder that contains text.")
     left = int(sum(sizes) * (1 - val_fraction))
-    train, val = [], []
+    before, after = [], []
     cut_documents = 0
-    dialogues = {path: has_dialogues(path, column) for path in paths}
+    with_dialogues = {path: has_dialogues(path, column) for path in paths}
     for path, size in zip(paths, sizes, strict=True):
         cut = size if left >= size else 0
         if 0 < left < size:
             cut, splits_document = find_cut(path, left, size)
             cut_documents += splits_document and cut < size
-        train += [Span(path, 0, cut, column, dialogues[path])] if cut > 0 else []
-        val += [Span(path, cut, size, column, dialogues[path])] if cut < size else []
+        before += [Span(path, 0, cut, column, with_dialogues[path])] if cut > 0 else []
+        after += [Span(path, cut, size, column, with_dialogues[path])] if cut < size else []
         left -= size
-    return Corpus(Texts(train), Texts(val), cut_documents, files, any(dialogues.values()))
+    return Corpus(Texts(before), Texts(after), cut_documents, files, any(with_dialogues.values()))
 
 
 def _files(data: str) -> tuple[list[Path], str]:

@@ -41,7 +41,7 @@ AT_LEAST_0 = (
 # Settings that had another name in the first edition, whose runs can still be resumed.
 RENAMED = {"final_learning_rate": "final_lr_fraction", "report_windows": "report_sequences"}
 REMOVED = {"growing_steps"}  # settings that are gone
-TUNING = ("finetune", "lora")  # the presets that train a finished model on a text
+TUNING = ("finetune", "lora", "friend")  # the presets that train a finished model on a text
 
 
 @dataclass(frozen=True)
@@ -193,11 +193,12 @@ class TrainConfig:
     @classmethod
     def for_preset(cls, name: str, start: str = "") -> TrainConfig:
         """The settings of a preset: `laptop`, `story`, `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`; or `finetune`,
-        `lora`, or `reward`, which need a model to start from.
+        `lora`, or `reward`, which need a model to start from; or `friend`, which teaches the course's own model to answer.
 
         If that is given as `start`, a folder or a name, the settings have its shape. Raises `FileNotFoundError`,
         `ConnectionError`, or `ValueError` if it cannot be found or read.
         """
+        start = start or PRESETS.get(name, {}).get("start", "")
         if start:
             shape = GPT2Config.from_dict(read_config(find_model(start)))
         else:
@@ -300,6 +301,20 @@ PRESETS: dict[str, dict[str, Any]] = {
         "log_every": 1,
     },
     "finetune": _FINETUNE,
+    "friend": {
+        **_FINETUNE,
+        "start": "tiny-world",
+        "data": "tiny-world-dialogues:8000",
+        "steps": 400,
+        "batch_size": 8,
+        "context": 336,
+        "learning_rate": 4e-4,
+        "patience": 0,
+        "report_every": 100,
+        "report_sequences": 200,
+        "checkpoint_every": 100,
+        "sample_prompt": "Where does Tuck live?",
+    },
     "lora": {**_FINETUNE, "lora": 8, "learning_rate": 1e-3},
     "gpt2": _GPT2,
     "gpt2-medium": _GPT2,
