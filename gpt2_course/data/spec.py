@@ -28,8 +28,8 @@ class DataSpec:
     """
 
     kind: Literal["tiny-world", "dialogues", "hub", "files"]
-    """`tiny-world` also covers a world of the user's own. `dialogues` are about Tiny World. `files` also covers folders, patterns, token shards, and the
-    names of downloads."""
+    """`tiny-world` also covers a world of the user's own. `dialogues` are about Tiny World. `files` also covers folders,
+    patterns, token shards, and the names of downloads."""
     name: str
     n_documents: int | None = None
     """How many documents of Tiny World, or how many dialogues about it, to train on; None for any other text."""
@@ -42,7 +42,8 @@ class DataSpec:
 
         `tiny-world` and `tiny-world:N` always mean Tiny World (`./tiny-world` is a folder), `tiny-world-dialogues` and
         `tiny-world-dialogues:N` mean dialogues about it, `FILE.toml` and `FILE.toml:N` mean Tiny World with the file's
-        additions, and `hf:` means a dataset. Any other value is `files`. Raises `ValueError` if N is not a positive integer.
+        additions, and `hf:` means a dataset. Any other value is `files`. Raises `ValueError` if N is not a positive
+        integer.
         """
         if data.startswith(HUB_PREFIX):
             source = data.removeprefix(HUB_PREFIX)

@@ -40,18 +40,18 @@ Rita Robert Rodney Roger Ron Rosemary Roy Rupert Russell Ruth Ryan Sabrina Saman
 Sheila Shirley Sidney Simon Sophia Stanley Stella Stephanie Steve Stuart Sue Susan Sylvia Tanya Ted Teresa Terry
 Theodore Thomas Tim Tina Todd Tom Tony Tracy Trevor Tyler Ursula Valerie Vera Vernon Vicky Victor Vincent Viola
 Virginia Wade Walter Wanda Warren Wayne Wendy Wilbur Xavier Yasmin Yolanda Yvonne Zachary Zelda Zoe
-""".split()
+"""
 # syllables of names that nobody has
 BEGIN = """
-Al An Ar Bel Ben Bri Cal Car Ced Da Del Dor El Em Er Fa Fel Fran Ga Ger Gil Han Har Hen Id Ing Is Ja Jo Jul Ka Kar Ken La
-Lar Len Li Lo Lu Ma Mar Mel Mi Mo Na Nat Ner No Oc Or Os Pa Pe Phil Qui Ra Ri Ro Ru Sa Se Si Ste Ta Te Tho To Ul Ur Va Ve
-Vi Wa Wil Win Xa Ya Yo Za Ze Zo
-""".split()
+Al An Ar Bel Ben Bri Cal Car Ced Da Del Dor El Em Er Fa Fel Fran Ga Ger Gil Han Har Hen Id Ing Is Ja Jo Jul Ka Kar Ken
+La Lar Len Li Lo Lu Ma Mar Mel Mi Mo Na Nat Ner No Oc Or Os Pa Pe Phil Qui Ra Ri Ro Ru Sa Se Si Ste Ta Te Tho To Ul Ur
+Va Ve Vi Wa Wil Win Xa Ya Yo Za Ze Zo
+"""
 END = """
-a ba bert bin by ca cy da dan der die do don dra dy el en ena ette fa fred gar ger go ia ian ie il in ina ine is ka ke la
-len les lia lie lin lo ma man mer mi mon na nan ne nel ner ney ni nor o ra ran rie ris ro rod sa sha son sta ta tan tha
-ther ti tin to ton tor va van vin vy wen win y ya zo
-""".split()
+a ba bert bin by ca cy da dan der die do don dra dy el en ena ette fa fred gar ger go ia ian ie il in ina ine is ka ke
+la len les lia lie lin lo ma man mer mi mon na nan ne nel ner ney ni nor o ra ran rie ris ro rod sa sha son sta ta tan
+tha ther ti tin to ton tor va van vin vy wen win y ya zo
+"""
 # what strangers might be
 TRADES = """
 fox, bear, owl, mouse, dog, cat, rabbit, wolf, tiger, elephant, monkey, penguin, duck, pig, sheep, zebra, baker, doctor,
@@ -199,9 +199,10 @@ def _stranger(random: Random, split: Split, world: World) -> str:
     """A name that nobody in the world has."""
     inhabitants = {who.name for who in world.lists["cast"]}
     while True:
-        name = random.choice(PEOPLE)
+        name = random.choice(PEOPLE.split())
         if random.random() < 0.5:
-            name = random.choice(BEGIN) + random.choice(END) + random.choice(["", "", random.choice(END)])
+            first, *others = random.choice(BEGIN.split()), random.choice(END.split()), random.choice(END.split())
+            name = first + "".join(others[: 1 + (random.random() < 0.3)])
         if name not in inhabitants and _part([name], split):
             return name
 

@@ -192,8 +192,8 @@ class TrainConfig:
 
     @classmethod
     def for_preset(cls, name: str, start: str = "") -> TrainConfig:
-        """The settings of a preset: `laptop`, `story`, `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`; or `finetune`,
-        `lora`, or `reward`, which need a model to start from; or `friend`, which teaches the course's own model to answer.
+        """The settings of a preset: `laptop`, `story`, `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`; `finetune`,
+        `lora`, or `reward`, which need a model to start from; or `friend`, which starts from the course's own.
 
         If that is given as `start`, a folder or a name, the settings have its shape. Raises `FileNotFoundError`,
         `ConnectionError`, or `ValueError` if it cannot be found or read.
