@@ -28,8 +28,8 @@ class DataSpec:
     """
 
     kind: Literal["tiny-world", "dialogues", "hub", "files"]
-    """`tiny-world` also covers a world of the user's own. `dialogues` are about Tiny World. `files` also covers folders,
-    patterns, token shards, and the names of downloads."""
+    """`tiny-world` also covers a world of the user's own. `dialogues` are about Tiny World. `files` also covers
+    folders, patterns, token shards, and the names of downloads."""
     name: str
     n_documents: int | None = None
     """How many documents of Tiny World, or how many dialogues about it, to train on; None for any other text."""
