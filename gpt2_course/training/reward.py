@@ -56,7 +56,7 @@ def accepted(text: str, world: World = DEFAULT_WORLD) -> float:
     return float(judge(text, world).accepted)
 
 
-REWARDS: dict[str, Callable[..., float]] = {"judge": accepted}  # by the name that `--reward` takes
+REWARDS: dict[str, Reward] = {"judge": accepted}  # by the name that `--reward` takes
 
 # ---- a group of texts ------------------------------------------------------------------------------------------
 
@@ -240,7 +240,8 @@ class RewardTrainer(Trainer):
         shape = start.config
         device = working_device(local_device(config.device), config.context, shape.n_embd // shape.n_head)
         world = run_folder.world_of(folder)
-        reward = partial(REWARDS[config.reward], world=world)
+        own_judge = partial(accepted, world=world)
+        reward = REWARDS[config.reward] if world is DEFAULT_WORLD else own_judge
         trainer = cls(start.to(device), prompts, reward, config, folder=folder, world=world)
         if resume:
             trainer.resume()
