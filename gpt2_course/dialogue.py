@@ -117,8 +117,10 @@ class Dialogue:
                 raise ValueError(f"the content of message {number} must be text, but is {content!r:.60}")
             if not content.strip():
                 raise ValueError(f"message {number} is empty")
-            if any("\ud800" <= character <= "\udfff" for character in content):
-                raise ValueError(f"message {number} has a lone surrogate (half a character)")
+            try:
+                content.encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"message {number} has a lone surrogate (half a character)") from None
         dialogue = cls(tuple(Message(message["role"], message["content"]) for message in messages))
         if not any(message.role == "assistant" for message in dialogue.messages):
             raise ValueError("it has no message from the assistant")

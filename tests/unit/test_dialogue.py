@@ -21,6 +21,7 @@ from transformers import GPT2TokenizerFast
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig, Trainer
 from gpt2_course.data import TokenStream, find_corpus, read_shards, write_shards
+from gpt2_course.devices import CompiledLoss
 from gpt2_course.dialogue import MARKS, TEMPLATE, Dialogue, Message, shown
 from gpt2_course.evaluation import evaluate
 from gpt2_course.loss import IGNORED, linear_cross_entropy, losses_and_gradient, token_losses
@@ -97,7 +98,9 @@ def test_the_ids_of_the_parts_are_those_of_the_whole_text(
     for tokenizer in (gpt2, small):
         ids = dialogue.encode(tokenizer).ids
         assert ids == [*tokenizer.encode(dialogue.render()), tokenizer.end_of_text]
-        assert ids[: len(tokenizer.encode(dialogue.prompt())) - 2] == tokenizer.encode(dialogue.prompt())[:-2]
+        prompt = tokenizer.encode(dialogue.prompt())
+        mark = tokenizer.encode("Assistant:")
+        assert prompt == [*ids[:-1], *mark]  # to answer, a model reads what it was trained on
 
 
 @settings(deadline=None, max_examples=150)
@@ -394,6 +397,20 @@ def test_a_gpu_ignores_them_within_its_chunks(ids: list[int], compiled: bool) ->
     torch.testing.assert_close(losses, F.cross_entropy(logits, targets, reduction="none"))
     torch.testing.assert_close(gradient[:, :50], logits.grad)
     assert not gradient[:, 50:].any()
+
+
+@pytest.mark.slow
+def test_the_compiled_loss_ignores_the_same_targets(small: Tokenizer) -> None:
+    model = new_model(small)
+    compiled = CompiledLoss(model)
+    tokens = torch.randint(small.vocab_size, (2, 12))
+    for n_graded in (24, 5, 0, 17):
+        targets = tokens.flatten().masked_fill(torch.randperm(24) >= n_graded, IGNORED).view(2, 12)
+        expected = model(tokens, targets)
+        gradients = torch.autograd.grad(expected, list(model.parameters()))
+        loss = compiled(tokens, targets)
+        torch.testing.assert_close(loss, expected)
+        torch.testing.assert_close(torch.autograd.grad(loss, list(model.parameters())), gradients)
 
 
 @pytest.fixture
