@@ -20,6 +20,7 @@ LONGEST = [
     "12_answering.ipynb",
     "test_labs_in_the_book.py",
     "test_training.py",
+    "test_finetune.py",
     "14_bigger.ipynb",
     "13_limits.ipynb",
     "test_adding.py",

@@ -510,6 +510,7 @@ def test_the_commands_in_the_readme_work(served: None, capsys: pytest.CaptureFix
     assert "Held-out loss after" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_with_a_tiny_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert finetune.main(["--tiny"]) == 0
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[2:]]
