@@ -449,6 +449,9 @@ class Evaluate:
             )
         if self.by_rule:
             print("\n" + result.table_of_rules())
+        if DataSpec.parse(data).kind == "dialogues" and self.samples:
+            print(f"\nJudged by {self.samples:,} questions of each sort:")
+            print(grade_answers(model, self.samples).table())
         if DataSpec.parse(data).kind == "tiny-world" and self.samples:
             print(f"\nJudged by {self.samples:,} samples of each kind at temperature 0.8:")
             trained = _training_text(self.model)

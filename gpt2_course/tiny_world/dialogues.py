@@ -78,7 +78,7 @@ loudspeakers, thermoses, corkscrews, wrenches, drills, limousines, ambulances, g
 hovercrafts, spaceships, meteors, icebergs, geysers, blenders, microwaves, freezers, hair dryers, lipsticks, perfumes,
 tuxedos, pajamas, kimonos, turbans, ponchos, walruses, hyenas, hippos, rhinos, gazelles, lemurs, sloths, toucans,
 pelicans, vultures, piranhas, squids, starfish, iguanas, cobras, pythons, mosquitoes, papayas, kiwis, pomegranates,
-marshmallows, hair dryers
+marshmallows
 """
 # places that are not in Tiny World
 PLACES = """
@@ -94,7 +94,7 @@ the igloo, the spaceship, the submarine, the North Pole, the haunted house, the 
 rink, the casino, the disco, the nightclub, the embassy, the monastery, the cathedral, the refinery, the reservoir,
 the sauna, the dungeon, the boiler room, the cockpit, the food court, the drugstore, the hardware store, the
 barbershop, the skating rink, the equator, the South Pole, Antarctica, Japan, Norway, Hawaii, Florida, Dublin, Athens,
-Moscow, Saturn, Pluto, the reservoir
+Moscow, Saturn, Pluto
 """
 NOBODY, NOTHING, NOWHERE = "I don't know anyone by that name.", "I have never seen any.", "I have never been there."
 REFUSALS = (NOBODY, NOTHING, NOWHERE)

@@ -304,6 +304,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "friend": {
         **_FINETUNE,
         "start": "tiny-world",
+        "out": "runs/friend",
         "data": "tiny-world-dialogues:8000",
         "steps": 400,
         "batch_size": 8,
