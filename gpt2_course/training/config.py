@@ -56,12 +56,13 @@ class TrainConfig:
 
     preset: str = "laptop"
     """The size and settings to start from: laptop, story, gpt2, gpt2-medium, gpt2-large, gpt2-xl. With --from, finetune
-    is the default, with --lora it is lora, and with --reward it is reward."""
+    is the default, with --lora it is lora, and with --reward it is reward. friend teaches the model that comes with the
+    course to answer."""
     data: str = "tiny-world"
     """A .txt, .md, .jsonl, or .csv file (or its .gz), a folder or a quoted pattern of such files ("texts/*.md"), a
     folder of token shards, or the name of a text: tiny-world (tiny-world:100000 for that many documents),
-    python-manual, shakespeare; or a .toml file that adds to Tiny World (see gpt2-course world). In a .txt or .md
-    file, a line with nothing but <|endoftext|> separates documents."""
+    tiny-world-dialogues, python-manual, shakespeare; or a .toml file that adds to Tiny World (see gpt2-course world).
+    In a .txt or .md file, a line with nothing but <|endoftext|> separates documents."""
     column: str = COLUMN
     """The column to read from a .jsonl or .csv file; each row is a document. If a .jsonl file has no such column but
     messages, or prompt and completion, its rows are dialogues, and only their answers are learned."""
