@@ -168,7 +168,7 @@ def test_the_number_of_graded_samples_survives_a_resume() -> None:
 def test_stopping_during_grading_tells_where_the_model_is_and_how_to_grade_it(
     number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpt2_course.cli.grade", lambda *_: signal.raise_signal(number))
+    monkeypatch.setattr("gpt2_course.cli.grade", lambda *_, **__: signal.raise_signal(number))
     monkeypatch.setattr("gpt2_course.cli._print_continuation", lambda *_: None)
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     few = [*TRAIN, "--steps", "2", "--data", "tiny-world:200", "--out", "my run", "--grade-samples", "7"]
