@@ -24,10 +24,10 @@ from gpt2_course.data.formats import (
     has_dialogues,
 )
 from gpt2_course.data.spec import DIALOGUES, TINY_WORLD, DataSpec
-from gpt2_course.dialogue import Dialogue
+from gpt2_course.dialogue import Dialogue, Message
 from gpt2_course.files import replacing
 from gpt2_course.tiny_world import Document, Split, World, documents, load_world
-from gpt2_course.tiny_world.dialogues import dialogues
+from gpt2_course.tiny_world.dialogues import Exchange, dialogues
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD
 from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.tokenizer_files import has_tokenizer
@@ -99,7 +99,14 @@ class TinyWorldDialogues:
     n_dialogues: int
 
     def __iter__(self) -> Iterator[Dialogue | Document]:
-        return islice(dialogues(0, self.split), self.n_dialogues)
+        for found in islice(dialogues(0, self.split), self.n_dialogues):
+            yield found if isinstance(found, Document) else as_dialogue(found)
+
+
+def as_dialogue(exchanges: Iterable[Exchange]) -> Dialogue:
+    """Questions and their answers as a dialogue of user and assistant."""
+    pairs = ((Message("user", question), Message("assistant", answer)) for question, answer in exchanges)
+    return Dialogue(tuple(chain.from_iterable(pairs)))
 
 
 @dataclass(frozen=True)

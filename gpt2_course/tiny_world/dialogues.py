@@ -13,14 +13,13 @@ from random import Random
 from typing import NamedTuple
 from zlib import crc32
 
-from gpt2_course.dialogue import Dialogue, Message
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD, READING, Document, Split, World, sample_document
 from gpt2_course.tiny_world.grammar import Draft
 
 HELD_OUT = 4  # one stranger, thing, and place in 4 is only for validation
-OLD = 0.55  # the share of ordinary documents, so that a model does not forget how to write them
+OLD = 0.5  # the share of ordinary documents, so that a model does not forget how to write them
 STORY, WISH = 0.15, 0.05  # the shares of dialogues about a story just told, and of wishes for a text
-UNKNOWN = 0.35  # the share of questions about what is not in the world
+UNKNOWN = 0.3  # the share of questions about what is not in the world
 
 # people who do not live in Tiny World
 PEOPLE = """
@@ -128,7 +127,7 @@ class Exchange(NamedTuple):
     answer: str
 
 
-def dialogues(seed: int, split: Split, world: World = DEFAULT_WORLD) -> Iterator[Dialogue | Document]:
+def dialogues(seed: int, split: Split, world: World = DEFAULT_WORLD) -> Iterator[list[Exchange] | Document]:
     """An endless stream of dialogues about a world, mixed with its ordinary documents.
 
     The same seed gives the same stream on every machine. Strangers, things, and places in "val" are not in "train".
@@ -139,16 +138,11 @@ def dialogues(seed: int, split: Split, world: World = DEFAULT_WORLD) -> Iterator
         if draw < OLD:
             yield sample_document(random, world)
         elif draw < OLD + STORY:
-            yield _dialogue(_typed(about_a_story(random, world), random))
+            yield _typed(about_a_story(random, world), random)
         elif draw < OLD + STORY + WISH:
-            yield _dialogue(_typed([wish(random, world)], random))
+            yield _typed([wish(random, world)], random)
         else:
-            yield _dialogue(_typed([_any(random, split, world) for _ in range(random.randint(1, 4))], random))
-
-
-def _dialogue(exchanges: list[Exchange]) -> Dialogue:
-    messages = ((("user", q), ("assistant", a)) for q, a in exchanges)
-    return Dialogue(tuple(Message(*message) for pair in messages for message in pair))
+            yield _typed([_any(random, split, world) for _ in range(random.randint(2, 8))], random)
 
 
 def _any(random: Random, split: Split, world: World) -> Exchange:

@@ -310,7 +310,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "steps": 400,
         "batch_size": 8,
         "context": 336,
-        "learning_rate": 4e-4,
+        "learning_rate": 3e-4,
         "patience": 0,
         "report_every": 100,
         "report_sequences": 200,

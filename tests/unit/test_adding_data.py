@@ -121,7 +121,7 @@ def test_a_corpus_needs_only_an_entry_in_downloads(copy: Copy, url: str) -> None
     size, folders, error = copy.run(script)
     assert int(size) == len(FABLES)
     assert folders == "fables runs/laptop-fables"
-    assert "or one of tiny-world, python-manual, fables, shakespeare." in error
+    assert "or one of tiny-world, tiny-world-dialogues, python-manual, fables, shakespeare." in error
     assert forgotten_places(copy.root, "data", "fables") == [HELP.format(setting="data"), "the commands in README.md"]
 
 

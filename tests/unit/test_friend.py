@@ -12,6 +12,7 @@ import pytest
 from gpt2_course import GPT2, TrainConfig, grades
 from gpt2_course.cli import main
 from gpt2_course.data import DataSpec, find_corpus
+from gpt2_course.data.text import as_dialogue
 from gpt2_course.dialogue import Dialogue
 from gpt2_course.grades import AnswerGrades, grade_answers
 from gpt2_course.tiny_world import Document, documents, judge
@@ -36,7 +37,7 @@ LISTED = re.compile(r",\s+")
 
 
 def some_dialogues(split: str, n: int, seed: int = 0) -> list[Dialogue]:
-    found = (d for d in dialogues(seed, split) if isinstance(d, Dialogue))  # type: ignore[arg-type]
+    found = (as_dialogue(d) for d in dialogues(seed, split) if isinstance(d, list))  # type: ignore[arg-type]
     return list(islice(found, n))
 
 
