@@ -18,7 +18,7 @@ from gpt2_course.tiny_world.grammar import Draft
 
 HELD_OUT = 4  # one stranger, thing, and place in 4 is only for validation
 OLD = 0.5  # the share of ordinary documents, so that a model does not forget how to write them
-STORY, WISH = 0.15, 0.05  # the shares of dialogues about a story just told, and of wishes for a text
+STORY, WISH = 0.12, 0.08  # the shares of dialogues about a story just told, and of wishes for a text
 UNKNOWN = 0.3  # the share of questions about what is not in the world
 
 # people who do not live in Tiny World
@@ -155,18 +155,25 @@ def _any(random: Random, split: Split, world: World) -> Exchange:
 
 
 def _typed(exchanges: list[Exchange], random: Random) -> list[Exchange]:
-    """The same, but about half of the questions as people type them."""
-    return [Exchange(as_typed(q), a) if random.random() < 0.5 else Exchange(q, a) for q, a in exchanges]
+    """The same, but about half of the questions as people type them, more or less in a hurry."""
+
+    def typed(question: str) -> str:
+        if random.random() < 0.5:
+            return question
+        return as_typed(question, *random.choice([(True, True), (True, False), (False, True)]))
+
+    return [Exchange(typed(question), answer) for question, answer in exchanges]
 
 
-def as_typed(question: str) -> str:
+def as_typed(question: str, small: bool = True, bare: bool = True) -> str:
     """A question as people type it in a hurry: its last line in small letters, without the mark at its end.
 
     >>> as_typed("Where does Tuck live?")
     'where does tuck live'
     """
     before, line_break, last = question.rpartition("\n")
-    return before + line_break + last.lower().rstrip("?!.")
+    last = last.lower() if small else last
+    return before + line_break + (last.rstrip("?!.") if bare else last)
 
 
 def known(random: Random, world: World = DEFAULT_WORLD) -> Exchange:

@@ -102,7 +102,11 @@ def test_half_of_the_questions_are_asked_as_people_type_them() -> None:
     assert as_typed("Where does Tuck live?") == "where does tuck live"
     assert as_typed("Once upon a time, Pip …\n\nWho lost the Kite?") == "Once upon a time, Pip …\n\nwho lost the kite"
     asked = [question for question, _ in exchanges(some_dialogues("train", 300))]
-    assert 0.4 < sum(question[-1].isalpha() for question in asked) / len(asked) < 0.6
+    assert as_typed("Where does Tuck live?", small=False) == "Where does Tuck live"
+    assert as_typed("Where does Tuck live?", bare=False) == "where does tuck live?"
+    hurried = [q for q in asked if q[-1].isalpha() or q.rsplit("\n", 1)[-1].islower()]
+    assert 0.4 < len(hurried) / len(asked) < 0.6
+    assert len({(q[-1].isalpha(), q.rsplit("\n", 1)[-1].islower()) for q in asked}) == 4
 
 
 def test_dialogues_fit_into_the_context() -> None:
