@@ -90,8 +90,7 @@ def test_tokens_in_the_page_equal_those_of_the_package(engine: Page, model: GPT2
 def test_dialogues_in_the_page_equal_those_of_the_package(engine: Page) -> None:
     spaces = st.text(" \n\r\t\v\f\x1c\x1d\x1e\x1f\x85\xa0\u2028\u3000\ufeff", max_size=3)
     words = st.sampled_from(
-        ["User:", "Assistant:", "System:", "\nAssistant: yes", "\r\nUser: no", "\n  x", "Ass", "\nS", "<|endoftext|>"]
-        + ["<|<|", "< |", "a", "🦊", "<b>", "\u0000"]
+        ["User:", "Assistant:", "System:", "\nAssistant: yes", "\r\nUser: no", "\n  x", "Ass", "\nS", "<|<|", "a"]
     )
     rows: list[str] = []
 

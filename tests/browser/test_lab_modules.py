@@ -356,10 +356,8 @@ def test_a_long_talk_fits_the_page_and_passes_axe(browser: Browser, theme: str, 
     for text in TYPED:
         say(page, text)
     transcript = page.get_by_role("region", name="Conversation")
-    assert (
-        transcript.evaluate("({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - clientHeight - scrollTop")
-        < 2
-    )
+    below = "({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - clientHeight - scrollTop"
+    assert transcript.evaluate(below) < 2
     transcript.focus()
     page.keyboard.press("Home")
     page.wait_for_function("part => part.scrollTop === 0", arg=transcript.element_handle())

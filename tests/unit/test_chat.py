@@ -288,7 +288,7 @@ def test_a_model_without_the_template_continues_texts(
 INTERRUPT = """
     import os, signal, sys
     sys.path[:0] = {path!r}
-    from test_chat import Scripted
+    from scripted import Scripted
     from gpt2_course.cli import GPT2, main
     from gpt2_course import Tokenizer
 
@@ -309,7 +309,7 @@ INTERRUPT = """
 @pytest.mark.posix
 @pytest.mark.parametrize("plain", [False, True])
 def test_ctrl_c_ends_the_answer_and_at_the_prompt_the_chat(plain: bool) -> None:
-    script = textwrap.dedent(INTERRUPT).format(path=[str(ROOT), str(ROOT / "tests/unit")], plain=plain)
+    script = textwrap.dedent(INTERRUPT).format(path=[str(ROOT), str(ROOT / "tests")], plain=plain)
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
