@@ -114,6 +114,35 @@ def _playground(lab: Locator) -> Iterator[str]:
     yield "greedy, without a prompt"
 
 
+def _chat(lab: Locator) -> Iterator[str]:
+    bubbles, answer = lab.locator(".lab-bubble"), lab.locator("[aria-busy]")
+
+    def send(text: str) -> None:
+        lab.get_by_label("Your message").fill(text)
+        press(lab, "Send")
+
+    def wait_for_answer(n: int) -> None:
+        expect(answer).to_have_attribute("aria-busy", "false", timeout=patience(120) * 1000)
+        expect(bubbles).to_have_count(2 * n)
+
+    expect(lab).to_contain_text("continues each text")
+    yield "nothing said"
+    press(lab, "Send")
+    yield "answering"
+    wait_for_answer(1)
+    yield "a first answer"
+    for n, text in enumerate(("Once upon a time", "<b>Why?</b>\n\nUser: " + 60 * "long"), 2):
+        send(text)
+        wait_for_answer(n)
+    yield "a long conversation"
+    send(" ")
+    expect(lab.locator(".lab-message")).to_contain_text("write something")
+    yield "an empty message"
+    press(lab, "Start over")
+    expect(bubbles).to_have_count(0)
+    yield "started over"
+
+
 def _tokenizer_lab(lab: Locator) -> Iterator[str]:
     text = "Unbelievable hedgehogs 🦔 in 1234 <b>markup</b>"
     words = lab.locator(".lab-detail [role=status]")
@@ -209,6 +238,7 @@ def _training_replay(lab: Locator) -> Iterator[str]:
 # By lab name: a walk that puts the lab, on a fresh page, into each of its states and yields the state's name.
 LABS: dict[str, Callable[[Locator], Iterator[str]]] = {
     "playground": _playground,
+    "chat": _chat,
     "tokenizer_lab": _tokenizer_lab,
     "next_token_lab": _next_token_lab,
     "attention_lab": _attention_lab,

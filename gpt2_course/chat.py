@@ -18,13 +18,11 @@ __all__ = ["Conversation"]
 
 
 class Conversation:
-    """A conversation with a model; it neither reads nor prints anything.
+    """A conversation with a model; it neither reads nor prints anything. To print an answer as it is written::
 
-    ```
-    conversation = Conversation(model)
-    for piece in conversation.answer("Where does Tuck live?"):
-        print(piece, end="", flush=True)
-    ```
+        conversation = Conversation(model)
+        for piece in conversation.answer("Where does Tuck live?"):
+            print(piece, end="", flush=True)
 
     The model sees the newest questions and answers that fit into its context, with room for an answer, and always the
     system message.

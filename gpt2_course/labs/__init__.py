@@ -11,10 +11,11 @@ from typing import Any
 
 import traitlets
 
+from gpt2_course.generation import NEW_TOKENS
 from gpt2_course.labs import drawn
 from gpt2_course.labs.lab import Lab
 
-__all__ = ["AttentionLab", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
+__all__ = ["AttentionLab", "Chat", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
 
 ALL_TOKENS = {"temperature": 1.0, "top_k": None, "top_p": None}
 
@@ -88,6 +89,39 @@ class Playground(Lab):
     def write(self) -> None:
         """Press the button of the displayed lab; once the model has finished, `texts` contains the result."""
         self.send({"write": True})
+
+
+class Chat(Lab):
+    """A conversation with a model that was trained on dialogues; any other model continues each text you send.
+
+    `messages` contains what was said, as in a row of a data set: {"role": "user" or "assistant", "content": …} in turn.
+    `message` is the text in the field. An answer has at most `length` tokens. The first one is drawn with `seed`, the
+    next one with `seed + 1`, and so on.
+    """
+
+    message = traitlets.Unicode("Where does Tuck live?").tag(sync=True)
+    messages = traitlets.List(traitlets.Dict()).tag(sync=True)
+    temperature = traitlets.Float(0.8, min=0, max=2).tag(sync=True)
+    top_k = traitlets.Int(0, min=0, max=100).tag(sync=True)
+    top_p = traitlets.Float(1.0, min=0.05, max=1).tag(sync=True)
+    length = traitlets.Int(NEW_TOKENS, min=1).tag(sync=True)
+    seed = traitlets.Int(0, min=0).tag(sync=True)
+
+    @traitlets.validate("messages")
+    def _check(self, proposal: Any) -> Any:
+        messages = proposal["value"]
+        for number, said in enumerate(messages):
+            role = ("user", "assistant")[number % 2]
+            if said.get("role") != role or not isinstance(said.get("content"), str):
+                raise traitlets.TraitError(
+                    f'messages[{number}] must be {{"role": "{role}", "content": a text}}, but is {said!r:.80}.'
+                )
+        if len(messages) % 2:
+            raise traitlets.TraitError("messages must end with an answer, but the last one is from the user.")
+        return messages
+
+    def drawn(self) -> str:
+        return drawn.conversation(self.messages, self.message, self.kernel, self.seed, self.length)
 
 
 class TrainingReplay(Lab):

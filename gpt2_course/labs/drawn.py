@@ -5,10 +5,14 @@ They are drawn from the kernel's answers, rounded coarsely enough that every com
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import log1p
 from typing import Any
 
+from gpt2_course.chat import has_template
+from gpt2_course.dialogue import STOPS, Dialogue, Message, shown
 from gpt2_course.labs.kernel import Kernel
 
 
@@ -88,16 +92,38 @@ def _best(kernel: Kernel, text: str) -> str:
     return str(answer["bars"][0]["text"])
 
 
-def sample(prompt: str, kernel: Kernel, seed: int, length: int) -> str:
-    """A text by the model, with each token colored by how unsure the model was."""
+def _parts(prompt: str, kernel: Kernel, seed: int, length: int) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     kernel.generate(prompt, {"temperature": 0.8, "top_k": None, "top_p": None}, seed, length, parts.append)
+    return parts
+
+
+def sample(prompt: str, kernel: Kernel, seed: int, length: int) -> str:
+    """A text by the model, with each token colored by how unsure the model was."""
     words = "".join(
         f'<span class="lab-sure" style="--doubt:{1 - part["p"]:.1f}">{escape(part["text"])}</span>'
-        for part in parts
+        for part in _parts(prompt, kernel, seed, length)
         if part["text"]
     )
     return f'<p class="lab-text">{escape(prompt)}{words}</p>'
+
+
+def conversation(messages: Sequence[Mapping[str, str]], message: str, kernel: Kernel, seed: int, length: int) -> str:
+    """The messages so far; if there are none, `message` and what the model makes of it."""
+    talks = has_template(kernel.model)
+    if not messages:
+        prompt = Dialogue((Message("user", message),)).prompt() if talks else message
+        written = "".join(part["text"] for part in _parts(prompt, kernel, seed, length))
+        answer = shown(re.split("|".join(STOPS), written)[0]) if talks else written.strip()
+        messages = ({"role": "user", "content": message}, {"role": "assistant", "content": answer})
+    names = {"user": "You", "assistant": "Model"}
+    bubbles = "".join(
+        f'<div class="lab-bubble lab-{said["role"]}"><span class="lab-small">{names[said["role"]]}</span>'
+        f'<p class="lab-text">{escape(said["content"])}</p></div>'
+        for said in messages
+    )
+    what = "answers each message" if talks else "was not trained on dialogues, so it continues each text you send"
+    return f'<p class="lab-small">A conversation. This model {what}.</p><div class="lab-transcript">{bubbles}</div>'
 
 
 def training(reports: Any) -> str:

@@ -12,6 +12,7 @@ import regex  # type: ignore[import-untyped]
 import torch
 from torch import Tensor
 
+from gpt2_course.chat import has_template
 from gpt2_course.generation import generate_tokens, next_token_probabilities
 from gpt2_course.history import read_history
 from gpt2_course.introspection import activations
@@ -68,7 +69,7 @@ class Kernel:
         return answer
 
     def describe(self) -> Answer:
-        """The model's name and sizes."""
+        """The model's name and sizes, and whether it was trained on dialogues."""
         c = self.model.config
         return {
             "name": self.name,
@@ -78,6 +79,7 @@ class Kernel:
             "n_head": c.n_head,
             "n_embd": c.n_embd,
             "n_positions": c.n_positions,
+            "has_template": has_template(self.model),
         }
 
     def tokenize(self, text: str, vocabulary: str) -> Answer:

@@ -66,6 +66,8 @@ export interface Description {
   n_head: number;
   n_embd: number;
   n_positions: number;
+  /** Whether the model was trained on dialogues with the course's chat template. */
+  has_template: boolean;
 }
 
 /** The tokens after a merge, the merge's rank, and the index of the merged token; both are null before the first. */
@@ -164,6 +166,12 @@ export type Ask = <C extends Call>(
 
 export type Vocabulary = "model" | "gpt2";
 
+/** A message in a dialogue. */
+export interface Turn {
+  role: "user" | "assistant";
+  content: string;
+}
+
 /** The traits of all labs. The Python class of a lab, in gpt2_course/labs, lists the ones it has. */
 export interface Traits {
   text: string;
@@ -177,6 +185,8 @@ export interface Traits {
   length: number;
   samples: number;
   texts: string[];
+  message: string;
+  messages: Turn[];
   layer: number;
   head: number;
   token: number;

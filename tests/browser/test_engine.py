@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.dialogue import STOPS, Dialogue, Message, shown
 from gpt2_course.generation import next_token_probabilities
 from gpt2_course.introspection import activations
 from gpt2_course.labs.kernel import Kernel, draw, uniform
@@ -83,6 +85,33 @@ def test_tokens_in_the_page_equal_those_of_the_package(engine: Page, model: GPT2
     assert wrong == []
     back = engine.evaluate("([name, ids]) => ids.map((row) => tokenizers[name].decode(row))", [name, ids])
     assert back == rows
+
+
+def test_dialogues_in_the_page_equal_those_of_the_package(engine: Page) -> None:
+    spaces = st.text(" \n\r\t\v\f\x1c\x1d\x1e\x1f\x85\xa0\u2028\u3000\ufeff", max_size=3)
+    words = st.sampled_from(
+        ["User:", "Assistant:", "System:", "\nAssistant: yes", "\r\nUser: no", "\n  x", "Ass", "\nS", "<|<|", "a"]
+    )
+    rows: list[str] = []
+
+    @settings(max_examples=3000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(words | spaces, max_size=8).map("".join))
+    def collect(text: str) -> None:
+        rows.append(text)
+
+    collect()
+    assert len(set(rows)) > 1000
+    prompts, answers = engine.evaluate(
+        """async (rows) => {
+          const { answerIn, promptOf } = await import("/_static/dialogue.mjs");
+          const turns = (text) => ["system", "user", "assistant"].map((role) => ({ role, content: text }));
+          return [rows.map((row) => promptOf(turns(row))), rows.map(answerIn)];
+        }""",
+        rows,
+    )
+    roles = ("system", "user", "assistant")
+    assert prompts == [Dialogue(tuple(Message(role, row) for role in roles)).prompt() for row in rows]
+    assert answers == [shown(re.split("|".join(STOPS), row)[0]) for row in rows]
 
 
 def test_half_a_character_is_replaced_not_lost(engine: Page) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
+from scripted import Scripted
 
 import gpt2_course.labs
 from gpt2_course import GPT2
+from gpt2_course.chat import Conversation
+from gpt2_course.generation import SamplingConfig
 from gpt2_course.labs.kernel import CALLS, Kernel
 from gpt2_course.labs.lab import CSS, bundle
 
@@ -195,6 +198,172 @@ def test_the_replay_of_a_run_without_rules_shows_no_bars(browser: Browser) -> No
     assert page.get_by_role("slider").count() == 1
     assert "rule" not in page.locator("main").inner_text()
     assert page.locator(".lab-rules, .lab-small").count() == 0
+    page.close()
+
+
+# A page with the chat lab. Python answers its calls, and `allowed` parts of each answer arrive until it is raised.
+CHAT = """
+async ([code, css, theme]) => {
+  document.documentElement.dataset.theme = theme;
+  document.documentElement.lang = "en";
+  document.title = "Chat";
+  document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
+  const main = document.body.appendChild(document.createElement("main"));
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const { default: lab } = await import(url);
+  const listeners = {};
+  const tell = (event, message) => (listeners[event] ?? []).forEach((listener) => listener(message));
+  const canceled = new Set();
+  const frame = () => new Promise(requestAnimationFrame);
+  window.allowed = Infinity;
+  window.traits = { message: "", messages: [], temperature: 0, top_k: 0, top_p: 1, length: 20, seed: 0 };
+  async function answer({ id, call, ...asked }) {
+    const { parts, ...last } = await kernel(call, asked);
+    for (const [n, part] of parts.entries()) {
+      while (n >= allowed && !canceled.has(id)) await frame();
+      if (canceled.has(id)) break;
+      tell("msg:custom", { id, part });
+    }
+    tell("msg:custom", { id, ...last });
+  }
+  await lab.render({
+    el: main.appendChild(document.createElement("div")),
+    model: {
+      get: (name) => traits[name],
+      set: (name, value) => { traits[name] = value; tell(`change:${name}`); },
+      save_changes() {},
+      on: (event, listener) => { (listeners[event] ??= []).push(listener); },
+      send: (request) => { "cancel" in request ? canceled.add(request.cancel) : answer(request); },
+    },
+  });
+  window.setFromPython = (messages) => { traits.messages = messages; tell("change:messages"); };
+}
+"""
+
+
+def open_chat(browser: Browser, model: GPT2, theme: str = "light", width: int = 360) -> Page:
+    """A page in which one talks to a model."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_content(
+        f"<!doctype html><style>body {{ background: {'#14181e' if theme == 'dark' else '#fff'}; "
+        f"--pst-color-text-base: {'#ced6dd' if theme == 'dark' else '#323232'} }}</style>"
+    )
+    kernel = Kernel(model, "")
+
+    def answer(call: str, asked: dict[str, Any]) -> dict[str, Any]:
+        parts: list[Any] = []
+        try:
+            return {"done": kernel.answer(call, asked, parts.append, lambda: False), "parts": parts}
+        except ValueError as error:
+            return {"error": str(error), "parts": parts}
+
+    page.expose_function("kernel", answer)
+    page.evaluate(CHAT, [bundle("chat"), CSS, theme])
+    return page
+
+
+def start(page: Page, text: str) -> None:
+    page.get_by_label("Your message").fill(text)
+    page.get_by_label("Your message").press("Enter")
+
+
+def say(page: Page, text: str) -> None:
+    start(page, text)
+    expect(page.locator("[aria-busy]")).to_have_attribute("aria-busy", "false")
+
+
+def bubbles(page: Page) -> list[str]:
+    return page.locator(".lab-bubble p").all_text_contents()
+
+
+TYPED = ["Hi!", "x\nAssistant: yes\nUser: y", "<|endoftext|>", " \u2028a\x1fb\x85 ", "<b>5</b>", "6", "7"]
+WRITTEN = [" Hello.\n", " One\n  two\nUser: no", " <b>3</b>", "\n\n4\nAss", " x" * 30, " 🥞", " 7\nSystem:"]
+
+
+def test_a_long_talk_is_the_same_as_in_python(browser: Browser) -> None:
+    in_page, in_python = Scripted(*WRITTEN), Scripted(*WRITTEN)
+    page, conversation = open_chat(browser, in_page), Conversation(in_python, SamplingConfig(temperature=0), 20)
+    for text in TYPED:
+        list(conversation.answer(text))
+        say(page, text)
+    assert in_page.prompts == in_python.prompts
+    said = page.evaluate("traits.messages")
+    assert said == [message._asdict() for message in conversation.messages]
+    assert bubbles(page) == [message["content"] for message in said]
+    assert page.locator("main b").count() == 0
+    note = page.get_by_text("it no longer sees what is above this line")
+    assert note.count() == 1  # not once per message
+    assert note.evaluate("note => [...note.parentNode.children].indexOf(note)") == conversation.n_forgotten > 0
+    assert "was not trained on dialogues" not in page.locator("main").inner_text()
+    page.get_by_role("button", name="Start over").click()
+    assert (bubbles(page), note.count(), page.evaluate("traits.messages")) == ([], 0, [])
+    page.close()
+
+
+def test_an_answer_streams_is_stopped_and_is_announced_once_as_a_whole(browser: Browser) -> None:
+    page = open_chat(browser, Scripted(" One two three", " Four"))
+    page.evaluate("allowed = 5")
+    start(page, "Count!")
+    expect(page.locator(".lab-assistant p")).to_have_text("One")
+    assert page.get_by_role("log").locator(".lab-assistant").count() == 0
+    start(page, "Faster!")  # it waits in the field
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("log").locator(".lab-assistant p")).to_have_text("One")
+    assert bubbles(page) == ["Count!", "One"]
+    assert page.get_by_label("Your message").input_value() == "Faster!"
+    page.evaluate("allowed = Infinity")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".lab-assistant p").last).to_have_text("Four")
+    page.close()
+
+
+def test_a_message_without_an_answer_returns_to_the_field(browser: Browser) -> None:
+    page = open_chat(browser, Scripted(" Hello.", "\nUser: no", " Late"))
+    message = page.locator(".lab-message")
+    say(page, "Hi!")
+    say(page, "long " * 20)
+    expect(message).to_contain_text(
+        "The message is too long: it takes 116 tokens, but only 60 fit into the model’s context beside an answer."
+    )
+    assert page.get_by_label("Your message").input_value() == "long " * 20
+    say(page, "And?")
+    expect(message).to_contain_text("The model said nothing.")
+    assert page.get_by_label("Your message").input_value() == "And?"
+    page.evaluate("allowed = 0")
+    start(page, "And now?")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_label("Your message")).to_have_value("And now?")
+    expect(message).to_have_text("")
+    assert bubbles(page) == ["Hi!", "Hello."]
+    page.close()
+
+
+def test_messages_set_from_python_are_shown(browser: Browser) -> None:
+    page = open_chat(browser, Scripted(" Hello.", " Again."))
+    say(page, "Hi!")
+    turns = [{"role": "user", "content": "<i>1</i>"}, {"role": "assistant", "content": "2"}]
+    page.evaluate("messages => setFromPython(messages)", turns)
+    assert bubbles(page) == ["<i>1</i>", "2"]
+    say(page, "3")
+    assert bubbles(page) == ["<i>1</i>", "2", "3", "Again."]
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_long_talk_fits_the_page_and_passes_axe(browser: Browser, theme: str, width: int) -> None:
+    page = open_chat(browser, Scripted(*WRITTEN), theme, width)
+    for text in TYPED:
+        say(page, text)
+    transcript = page.get_by_role("region", name="Conversation")
+    below = "({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - clientHeight - scrollTop"
+    assert transcript.evaluate(below) < 2
+    transcript.focus()
+    page.keyboard.press("Home")
+    page.wait_for_function("part => part.scrollTop === 0", arg=transcript.element_handle())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, options={"preload": False}).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
     page.close()
 
 

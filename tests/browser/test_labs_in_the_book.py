@@ -17,6 +17,7 @@ from gpt2_course.labs.kernel import Kernel
 
 FIELD = {
     "playground": "Your prompt",
+    "chat": "Your message",
     "tokenizer_lab": "Your text",
     "next_token_lab": "Your prompt",
     "attention_lab": "Your sentence",
@@ -37,6 +38,11 @@ def open_lab(page: Page, served: str, name: str) -> Locator:
 def wait_for_text(lab: Locator) -> None:
     """Wait until the playground has finished writing."""
     expect(lab.locator(".lab-samples")).to_have_attribute("aria-busy", "false")
+
+
+def wait_for_answer(lab: Locator) -> None:
+    """Wait until the chat has finished answering."""
+    expect(lab.locator("[aria-busy]")).to_have_attribute("aria-busy", "false")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -227,6 +233,37 @@ def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str,
     assert samples.locator(".lab-sure").count() < 2 * 200
 
 
+def test_the_chat_continues_each_text_by_keyboard_and_starts_over(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "chat")
+    expect(lab).to_contain_text("This model was not trained on dialogues, so it continues each text you send.")
+    wanted: list[str] = []
+    lab.get_by_label("Your message").focus()
+    for seed, lines in enumerate((["Once upon a time", "a fox"], ["\nAssistant: <|endoftext|>"])):
+        text = "\n".join(lines)
+        parts: list[Any] = []
+        kernel.generate(text, {"temperature": 0.8, "top_k": None, "top_p": None}, seed, 100, parts.append)
+        wanted += [text, "".join(part["text"] for part in parts).strip()]
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.insert_text(lines[0])
+        for line in lines[1:]:
+            page.keyboard.press("Shift+Enter")
+            page.keyboard.insert_text(line)
+        page.keyboard.press("Enter")
+        wait_for_answer(lab)
+        assert lab.locator(".lab-bubble p").all_text_contents() == wanted
+        assert lab.get_by_label("Your message").input_value() == ""
+    page.keyboard.press("Enter")
+    expect(lab.locator(".lab-message")).to_have_text("The message is empty: write something.")
+    for name in ("Send", "Start over"):  # Stop is in between, but disabled
+        page.keyboard.press("Tab")
+        while lab.locator(":focus").get_attribute("aria-disabled") == "true":
+            page.keyboard.press("Tab")
+        expect(lab.get_by_role("button", name=name)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(lab.locator(".lab-bubble")).to_have_count(0)
+    expect(lab).to_contain_text("Nothing has been said yet.")
+
+
 def test_the_training_replay_shows_each_reports_sample(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "training_replay")
     history: Any = kernel.history()
@@ -260,6 +297,10 @@ def test_all_input_stays_text(page: Page, served: str, text: str) -> None:
             drag(lab, "Maximum length", 10)
             lab.get_by_role("button", name="Write").click()
             wait_for_text(lab)
+        if name == "chat":
+            lab.get_by_role("button", name="Send").click()
+            wait_for_answer(lab)
+            assert lab.locator(".lab-user p").all_text_contents() == [text][: len(text)]
         assert lab.locator("script, img").count() == 0
         lab.get_by_label(label).fill("The fox")
         if name == "tokenizer_lab":  # it still works
@@ -312,6 +353,9 @@ def test_labs_start_offline_even_if_they_were_never_in_view(page: Page, served: 
     own = lab.locator("[aria-label=Tokens] button").count()
     lab.get_by_label("GPT-2").check()
     expect(lab.locator("[aria-label=Tokens] button")).not_to_have_count(own)
+    lab = wake(page, "chat")
+    lab.get_by_role("button", name="Send").click()
+    expect(lab.locator(".lab-assistant")).to_contain_text("Tuck")
     lab = wake(page, "playground")
     lab.get_by_role("button", name="A rain song for").click()
     expect(lab.locator(".lab-sample .lab-text")).to_contain_text("A rain song for ")

@@ -16,7 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from scripted import N_POSITIONS, Scripted
 
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.chat import Conversation, append_row
@@ -27,26 +27,6 @@ from gpt2_course.generation import SamplingConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 GREEDY = SamplingConfig(temperature=0)
-N_POSITIONS = 80
-
-
-class Scripted(GPT2):
-    """A model that writes prepared answers, and remembers the prompts it saw."""
-
-    def __init__(self, *answers: str, end: bool = True, n_positions: int = N_POSITIONS) -> None:
-        tokenizer = Tokenizer([]).with_chat_template(TEMPLATE)  # each byte is a token
-        super().__init__(GPT2Config(tokenizer.vocab_size, n_positions, 4, 1, 1), tokenizer)
-        self.answers = [[*tokenizer.encode(a), *([tokenizer.end_of_text] if end else [])] for a in answers]
-        self.prompts: list[str] = []
-
-    def next_token_logits(self, tokens: Tensor, cache: Any) -> Tensor:
-        if cache.length == 0:  # a new answer
-            self.prompts.append(self.require_tokenizer().decode(tokens[0]))
-            self.left = self.answers.pop(0)
-        cache.advance(tokens.shape[1])
-        logits = torch.zeros(1, self.n_tokens)
-        logits[0, self.left.pop(0) if self.left else 0] = 1.0
-        return logits
 
 
 def talk(model: GPT2, *texts: str, **options: Any) -> Conversation:
@@ -308,7 +288,7 @@ def test_a_model_without_the_template_continues_texts(
 INTERRUPT = """
     import os, signal, sys
     sys.path[:0] = {path!r}
-    from test_chat import Scripted
+    from scripted import Scripted
     from gpt2_course.cli import GPT2, main
     from gpt2_course import Tokenizer
 
@@ -329,7 +309,7 @@ INTERRUPT = """
 @pytest.mark.posix
 @pytest.mark.parametrize("plain", [False, True])
 def test_ctrl_c_ends_the_answer_and_at_the_prompt_the_chat(plain: bool) -> None:
-    script = textwrap.dedent(INTERRUPT).format(path=[str(ROOT), str(ROOT / "tests/unit")], plain=plain)
+    script = textwrap.dedent(INTERRUPT).format(path=[str(ROOT), str(ROOT / "tests")], plain=plain)
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+import traitlets
 from bs4 import BeautifulSoup
+from scripted import Scripted
 
 import gpt2_course.labs
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.introspection import activations
-from gpt2_course.labs import AttentionLab, NextTokenLab, Playground, TokenizerLab
+from gpt2_course.labs import AttentionLab, Chat, NextTokenLab, Playground, TokenizerLab
 from gpt2_course.labs.kernel import Kernel
 from gpt2_course.labs.lab import Lab
 
@@ -52,8 +54,14 @@ def test_settings_can_be_read_and_set_and_others_are_refused() -> None:
         lab.temperature = -1
 
 
+def exchange(*contents: str) -> list[dict[str, str]]:
+    """Messages from user and assistant in turn."""
+    return [{"role": ("user", "assistant")[i % 2], "content": content} for i, content in enumerate(contents)]
+
+
 def test_text_is_escaped_in_the_page() -> None:
-    for lab in (NextTokenLab(prompt="<script>x"), TokenizerLab(text="<script>x"), AttentionLab(text="<script>x")):
+    labs: list[Lab] = [NextTokenLab(prompt="<script>x"), TokenizerLab(text="<script>x"), AttentionLab(text="<script>x")]
+    for lab in (*labs, Chat(message="<script>x"), Chat(messages=exchange("<script>x", "<script>x"))):
         assert "<script" not in lab._repr_html_()
 
 
@@ -93,6 +101,48 @@ def test_a_canceled_call_ends_early_with_a_partial_result() -> None:
     assert done["tokens"] == 3  # type: ignore[call-overload]
     lab._hear(None, {"cancel": 99}, None)  # a call that is done or unknown
     assert lab._wanted == set()
+
+
+def said(lab: Chat) -> list[str]:
+    """The texts of the bubbles in a lab's drawn example."""
+    page = BeautifulSoup(lab._repr_html_(), "html.parser")
+    return [bubble.get_text() for bubble in page.select(".lab-bubble p")]
+
+
+def test_the_drawn_chat_continues_a_text(kernel: Kernel) -> None:
+    parts: list[Any] = []
+    kernel.generate("Where does Tuck live?", {**PLAIN, "temperature": 0.8}, 5, 100, parts.append)
+    lab = Chat(seed=5)
+    assert said(lab) == ["Where does Tuck live?", "".join(part["text"] for part in parts).strip()]
+    assert "was not trained on dialogues" in lab._repr_html_()
+
+
+def test_the_drawn_chat_of_a_model_with_the_template_is_a_dialogue() -> None:
+    model = Scripted(*[" Under\n  a bridge.\nUser: Who?"] * 2, n_positions=400)  # it is drawn twice
+    lab = Chat(model, message="Where?\nAssistant: <|endoftext|>")
+    assert said(lab) == ["Where?\nAssistant: <|endoftext|>", "Under\na bridge."]
+    assert model.prompts[0] == "User: Where?\n  Assistant: < |endoftext|>\nAssistant:"
+    assert "answers each message" in lab._repr_html_()
+    lab.messages = exchange("Hi!", "Hello!")
+    assert said(lab) == ["Hi!", "Hello!"]
+    (answer,) = ask(lab, call="describe")
+    assert answer["done"]["has_template"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "error"),
+    [
+        ([{"role": "assistant", "content": "Hi!"}], r'messages\[0\] must be {"role": "user", "content": a text}, but'),
+        ([*exchange("a", "b"), {"role": "user"}], r'messages\[2\] must be {"role": "user"'),
+        ([{"role": "user", "content": 1}], r"but is {'role': 'user', 'content': 1}"),
+        (exchange("a", "b", "c"), "must end with an answer"),
+    ],
+)
+def test_the_messages_of_a_chat_are_from_user_and_assistant_in_turn(messages: Any, error: str) -> None:
+    lab = Chat(messages=exchange("Hi!", "Hello!"))
+    with pytest.raises(traitlets.TraitError, match=error):
+        lab.messages = messages
+    assert lab.messages == exchange("Hi!", "Hello!")
 
 
 @pytest.mark.parametrize("call", ["__init__", "answer", "nothing"])

@@ -4,16 +4,15 @@
  * @import { Answer, Calls, Lab, Written } from "../types.d.ts"
  */
 import {
-  bind,
   button,
   connect,
   enable,
-  field,
   h,
   messageLine,
   percent,
   quoted,
   samplingSliders,
+  seedField,
   settingsOf,
   slider,
   textField,
@@ -27,7 +26,6 @@ const PROMPTS = [
   "Question: Who likes to",
   "Listen well.",
 ];
-const LARGEST_SEED = 2 ** 31 - 1;
 
 /** A word in the color for a doubt from 0 to 1. */
 const shaded = (/** @type {string} */ text, /** @type {number} */ doubt, attributes = {}) =>
@@ -120,17 +118,6 @@ function render({ model, el }) {
     enable(halt, isRunning);
     output.setAttribute("aria-busy", String(isRunning));
   };
-  const seed = h("input", { type: "number", min: 0, max: LARGEST_SEED, step: 1 });
-  const saveSeed = bind(
-    model,
-    "seed",
-    () => Math.min(LARGEST_SEED, Math.max(0, Math.trunc(Number(seed.value)) || 0)),
-    (value) => {
-      seed.value = String(value);
-    },
-    () => {},
-  );
-  seed.addEventListener("change", saveSeed);
   const reseed = button("New seed", () => {
     model.set("seed", crypto.getRandomValues(new Uint16Array(1))[0]);
     model.save_changes();
@@ -179,7 +166,7 @@ function render({ model, el }) {
         (n) => `${n} tokens`,
       ),
       slider(model, "samples", "Samples", [1, 4, 1], () => {}),
-      field("Seed (same seed, same text)", seed),
+      seedField(model),
     ),
   );
   if (model.inPage) write(); // like the static example, start with some text

@@ -143,7 +143,7 @@ export function field(label, control, note) {
 /**
  * A text field for a trait.
  * @param {Model} model
- * @param {"text" | "prompt"} trait
+ * @param {"text" | "prompt" | "message"} trait
  * @param {string} label
  * @param {() => void} onChange
  * @param {() => void} onTyped  is called before the trait changes, and only if the user typed
@@ -244,6 +244,27 @@ export function samplingSliders(model, onChange) {
     slider(model, "top_k", "Top-k", [0, 100, 1], onChange, (k) => (k === 0 ? "all" : String(k))),
     slider(model, "top_p", "Top-p", [0.05, 1, 0.05], onChange, (p) => (p === 1 ? "all" : p.toFixed(2))),
   ];
+}
+
+const LARGEST_SEED = 2 ** 31 - 1;
+
+/**
+ * A field for the seed.
+ * @param {Model} model
+ */
+export function seedField(model) {
+  const input = h("input", { type: "number", min: 0, max: LARGEST_SEED, step: 1 });
+  const save = bind(
+    model,
+    "seed",
+    () => Math.min(LARGEST_SEED, Math.max(0, Math.trunc(Number(input.value)) || 0)),
+    (value) => {
+      input.value = String(value);
+    },
+    () => {},
+  );
+  input.addEventListener("change", save);
+  return field("Seed (same seed, same text)", input);
 }
 
 /**

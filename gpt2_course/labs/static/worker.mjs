@@ -123,11 +123,12 @@ function bars(tokenizer, logits, settings, count) {
 
 /** @type {Engine} */
 const calls = {
-  /** The model's name and shape. */
+  /** The model's name and shape, and whether it was trained on dialogues. */
   async describe() {
     const { model } = await load();
     const { vocab_size, n_layer, n_head, n_embd, n_positions } = model.config;
-    return { name: MODEL, parameters: model.parameters, vocab_size, n_layer, n_head, n_embd, n_positions };
+    const sizes = { parameters: model.parameters, vocab_size, n_layer, n_head, n_embd, n_positions };
+    return { name: MODEL, ...sizes, has_template: false }; // the shipped model was trained on texts
   },
 
   /** The tokens of a text in the model's vocabulary ("model") or GPT-2's ("gpt2"), and its words. */
