@@ -36,7 +36,7 @@ from benchmarks.measure import SHAKESPEARE, Row, in_new_process, peak_memory, se
 from gpt2_course import GPT2, GPT2Config, Tokenizer, TrainConfig
 from gpt2_course.data import TokenStream
 from gpt2_course.evaluation import evenly_spaced_windows, mean_loss
-from gpt2_course.optimizers import BETA1
+from gpt2_course.optimizers import ADAMW_BETAS
 from gpt2_course.training import FineTuner
 
 PEER = "transformers' Trainer" if find_spec("accelerate") else "the loop of transformers' Trainer"
@@ -161,8 +161,8 @@ def their_trainer(model: GPT2LMHeadModel, rows: Tensor, config: TrainConfig) -> 
         max_steps=config.steps,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
-        adam_beta1=BETA1,
-        adam_beta2=config.beta2,
+        adam_beta1=ADAMW_BETAS[0],
+        adam_beta2=ADAMW_BETAS[1],
         max_grad_norm=config.clip,
         lr_scheduler_type="cosine",
         warmup_steps=config.warmup_steps,
@@ -187,7 +187,7 @@ def their_trainer(model: GPT2LMHeadModel, rows: Tensor, config: TrainConfig) -> 
 def their_loop(model: GPT2LMHeadModel, rows: Tensor, config: TrainConfig) -> Callable[[], object]:
     """What that `Trainer` does: their model and its loss, PyTorch's fused AdamW, their schedule."""
     optimizer = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, (BETA1, config.beta2), weight_decay=config.weight_decay, fused=True
+        model.parameters(), config.learning_rate, ADAMW_BETAS, weight_decay=config.weight_decay, fused=True
     )
     schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup_steps, config.steps)
 

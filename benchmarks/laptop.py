@@ -56,10 +56,6 @@ VARIANTS = {
     "preset": Variant("the preset", PRESET),
     "half": Variant("the preset, half as many steps", HALF),
     "half-one-text": Variant("the same, but documents in a row see each other", HALF, read_as_one_text),
-    "half-low-rates": Variant(
-        "rates 0.01, beta2 0.95", replace(HALF, learning_rate=0.01, muon_learning_rate=0.01, beta2=0.95)
-    ),
-    "half-high-rates": Variant("rates 0.05 and 0.03", replace(HALF, learning_rate=0.05, muon_learning_rate=0.03)),
     "half-random-start": Variant("attention starts at random", replace(HALF, copying_start=False)),
     "half-8-heads": Variant("8 heads", replace(HALF, model=shaped(n_head=8))),
     "half-2-heads": Variant("2 heads", replace(HALF, model=shaped(n_head=2))),
@@ -69,11 +65,7 @@ VARIANTS = {
     "half-small-batch": Variant(
         "batches of half the size, twice the steps, rates × 0.7",
         replace(
-            HALF,
-            batch_size=PRESET.batch_size // 2,
-            steps=PRESET.steps,
-            learning_rate=0.7 * PRESET.learning_rate,
-            muon_learning_rate=0.7 * PRESET.muon_learning_rate,
+            HALF, batch_size=PRESET.batch_size // 2, steps=PRESET.steps, learning_rate=0.007, muon_learning_rate=0.007
         ),
     ),
     "half-adamw": Variant("AdamW only, rate 0.003", replace(HALF, optimizer="adamw", learning_rate=0.003)),

@@ -28,7 +28,7 @@ __all__ = ["Muon", "build_optimizers", "orthogonalize", "scale_learning_rates"]
 # slope at zero as steep as possible, so small values rise fast; the price is that they end near 1, not at 1.
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
-BETA1 = 0.9  # how slowly AdamW forgets the direction of earlier gradients
+ADAMW_BETAS = (0.9, 0.95)
 _DEVICES_WITH_FUSED_ADAMW = ("cpu", "cuda", "mps")
 
 
@@ -174,8 +174,6 @@ class OptimizerSettings(Protocol):
     @property
     def muon_learning_rate(self) -> float: ...
     @property
-    def beta2(self) -> float: ...
-    @property
     def weight_decay(self) -> float: ...
     @property
     def fused(self) -> Literal["auto", "on", "off"]: ...
@@ -205,7 +203,7 @@ def _adamw(parameters: Parameters, settings: OptimizerSettings) -> Optimizers:
         raise ValueError(f"fused='on' does not work on {', '.join(without)}: give --fused off.")
     # None, not False: PyTorch then picks the device's next-fastest implementation
     fused = True if settings.fused != "off" and not without else None
-    return [torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(BETA1, settings.beta2), fused=fused)]
+    return [torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS, fused=fused)]
 
 
 # Functions by name: each builds its optimizers from the matrices that multiply, the other parameters, and settings.

@@ -76,7 +76,7 @@ class TrainConfig:
     val_fraction: float = VAL_FRACTION
     """The share of the text to validate on, taken from its end. Tiny World has its own validation part."""
 
-    steps: int = 2900
+    steps: int = 2800
     """Training steps; each updates the parameters once. With --from, 0 means as many as it takes to read the text three
     times, and at least 50."""
     copying_start: bool = True
@@ -89,12 +89,10 @@ class TrainConfig:
     """Batches per step, whose gradients are added up: a large batch in little memory."""
     optimizer: str = "muon"
     """muon: Muon for the matrices and AdamW for the rest. adamw: AdamW for everything."""
-    learning_rate: float = 0.03
+    learning_rate: float = 0.01
     """The peak learning rate of AdamW."""
-    muon_learning_rate: float = 0.02
+    muon_learning_rate: float = 0.01
     """The peak learning rate of Muon."""
-    beta2: float = 0.98
-    """How slowly AdamW forgets the size of earlier gradients, from 0 to 1."""
     weight_decay: float = 0.1
     """How strongly matrices are pulled toward zero."""
     warmup_steps: int = 20
@@ -166,8 +164,6 @@ class TrainConfig:
                 raise ValueError(f"{name} must be finite and at least 0, but is {getattr(self, name)}.")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, but is {self.seed}.")
-        if not 0 <= self.beta2 < 1:
-            raise ValueError(f"beta2 must be at least 0 and below 1, but is {self.beta2}.")
         if not self.clip > 0:
             raise ValueError(f"clip must be above 0, but is {self.clip}.")
         if self.context > self.model.n_positions:
@@ -226,7 +222,6 @@ class TrainConfig:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             settings = {RENAMED.get(name, name): value for name, value in stored.items() if name not in REMOVED}
-            settings.setdefault("beta2", 0.95)  # what it was before it became a setting
             if (world := folder / WORLD).exists():
                 settings |= {"data": f"{world}:{DataSpec.parse(settings['data']).n_documents}", "out": str(folder)}
             return cls(**{**settings, "model": GPT2Config(**settings["model"])})
@@ -256,7 +251,6 @@ _GPT2: dict[str, Any] = {
     "copying_start": False,
     "learning_rate": 0.001,
     "muon_learning_rate": 0.04,
-    "beta2": 0.95,
     "steps": 20_000,
     "warmup_steps": 700,
     "report_every": 500,
@@ -266,7 +260,6 @@ _FINETUNE: dict[str, Any] = {
     "optimizer": "adamw",
     "learning_rate": 1e-4,
     "muon_learning_rate": 1e-3,
-    "beta2": 0.95,
     "weight_decay": 0.0,
     "warmup_steps": 10,
     "steps": 0,
@@ -287,7 +280,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         "learning_rate": 0.012,
         "muon_learning_rate": 0.012,
-        "beta2": 0.95,
         "steps": 12_000,
         "warmup_steps": 50,
         "report_every": 600,
@@ -300,7 +292,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "steps": 80,
         "optimizer": "adamw",
         "learning_rate": 1e-4,
-        "beta2": 0.95,
         "weight_decay": 0.0,
         "warmup_steps": 0,
         "final_lr_fraction": 1.0,
