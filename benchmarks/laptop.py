@@ -37,6 +37,14 @@ def read_as_one_text(trainer: Trainer) -> None:
     trainer._separator = None
 
 
+def average_longer(trainer: Trainer) -> None:
+    """Let AdamW average the squares of gradients over about 50 steps instead of 20."""
+    for optimizer in trainer.optimizers:
+        for group in optimizer.param_groups:
+            if "betas" in group:
+                group["betas"] = (group["betas"][0], 0.98)
+
+
 @dataclass(frozen=True)
 class Variant:
     """What differs from the preset."""
@@ -54,8 +62,18 @@ def shaped(**changes: int) -> GPT2Config:
 HALF = replace(PRESET, steps=PRESET.steps // 2)
 VARIANTS = {
     "preset": Variant("the preset", PRESET),
+    "high-rates": Variant(
+        "rates 0.03 (Muon 0.02), beta2 0.98, 2,900 steps",
+        replace(PRESET, learning_rate=0.03, muon_learning_rate=0.02, steps=2900),
+        average_longer,
+    ),
     "half": Variant("the preset, half as many steps", HALF),
     "half-one-text": Variant("the same, but documents in a row see each other", HALF, read_as_one_text),
+    "half-high-rates": Variant(
+        "half as many steps, rates 0.03 (Muon 0.02), beta2 0.98",
+        replace(HALF, learning_rate=0.03, muon_learning_rate=0.02),
+        average_longer,
+    ),
     "half-random-start": Variant("attention starts at random", replace(HALF, copying_start=False)),
     "half-8-heads": Variant("8 heads", replace(HALF, model=shaped(n_head=8))),
     "half-2-heads": Variant("2 heads", replace(HALF, model=shaped(n_head=2))),
