@@ -176,12 +176,7 @@ function render({ model, el }) {
     draw(model.get("messages"));
     setRunning(false);
   });
-  // The attribute keeps JupyterLab from running the cell at Shift+Enter.
-  const field = h(
-    "div",
-    { "data-lm-suppress-shortcuts": "true" },
-    textField(model, "message", "Your message", () => {}),
-  );
+  const field = textField(model, "message", "Your message", () => {});
   field.addEventListener("keydown", (event) => {
     event.stopPropagation(); // else JupyterLab swallows the line break of Shift+Enter
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
