@@ -176,13 +176,9 @@ function render({ model, el }) {
     draw(model.get("messages"));
     setRunning(false);
   });
-  // JupyterLab must not take Shift+Enter for its own shortcut, which would run the cell.
-  const field = h(
-    "div",
-    { "data-lm-suppress-shortcuts": "true" },
-    textField(model, "message", "Your message", () => {}),
-  );
+  const field = textField(model, "message", "Your message", () => {});
   field.addEventListener("keydown", (event) => {
+    event.stopPropagation(); // else JupyterLab swallows the line break of Shift+Enter
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     send();
