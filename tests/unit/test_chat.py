@@ -319,7 +319,8 @@ def test_ctrl_c_ends_the_answer_and_at_the_prompt_the_chat(plain: bool) -> None:
     process.stdin.flush()
     output = ""
     while output.count("\n> ") < (3 if plain else 4):
-        output += process.stdout.read(1)
+        output += (character := process.stdout.read(1))
+        assert character, process.communicate()[1]  # the process has died
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
