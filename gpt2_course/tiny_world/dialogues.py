@@ -18,8 +18,8 @@ from gpt2_course.tiny_world.grammar import Draft
 
 HELD_OUT = 4  # one stranger, thing, and place in 4 is only for validation
 OLD = 0.5  # the share of ordinary documents, so that a model does not forget how to write them
-STORY, WISH = 0.12, 0.08  # the shares of dialogues about a story just told, and of wishes for a text
-UNKNOWN = 0.3  # the share of questions about what is not in the world
+STORY, WISH = 0.12, 0.05  # the shares of dialogues about a story just told, and of wishes for a text
+UNKNOWN = 0.38  # the share of questions about what is not in the world
 
 # people who do not live in Tiny World
 PEOPLE = """

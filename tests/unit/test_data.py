@@ -115,7 +115,7 @@ def test_an_invalid_byte_in_a_later_block_is_reported_at_its_position_in_the_fil
 def test_unknown_names_and_folders_without_text_are_reported(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError,
-        match=r"no text 'nosuch': give a .txt file .* or one of tiny-world, python-manual, shak",
+        match=r"no text 'nosuch': give a .txt file .* or one of tiny-world, tiny-world-dialogues, python-manual, shak",
     ):
         find_corpus("nosuch")
     with pytest.raises(FileNotFoundError, match=r"contains no \.txt, \.md, \.jsonl, \.csv file and no token sh"):
