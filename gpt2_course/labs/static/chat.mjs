@@ -75,8 +75,8 @@ function render({ model, el }) {
   };
 
   /**
-   * What the model continues to answer a question, and the most tokens it may write. The oldest messages are left out if
-   * they do not fit into the context with room for an answer.
+   * What the model continues to answer a question, and the most tokens it may write. The oldest messages are left out
+   * if they do not fit into the context with room for an answer.
    * @param {Turn} question
    * @param {number} n_positions
    */
@@ -93,8 +93,8 @@ function render({ model, el }) {
       }
       if (from >= turns.length) {
         throw new Error(
-          `The message is too long: it takes ${count} tokens, but only ${room} fit into the model’s context beside an ` +
-            "answer. Shorten it.",
+          `The message is too long: it takes ${count} tokens, but only ${room} fit into the model’s context beside ` +
+            "an answer. Shorten it.",
         );
       }
     }

@@ -1,6 +1,6 @@
 /**
- * Dialogues as text, and the answer in what a model wrote, like `gpt2_course/dialogue.py`, which explains why no message
- * can pretend to be several.
+ * Dialogues as text, and the answer in what a model wrote, like `gpt2_course/dialogue.py`, which explains why no
+ * message can pretend to be several.
  *
  * @import { Turn } from "../types.d.ts"
  */
