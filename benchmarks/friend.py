@@ -50,7 +50,7 @@ def report(results: list[dict[str, Any]]) -> str:
     rows = []
     for r in sorted(results, key=lambda r: r.get("seed", -1)):
         name = f"after, seed {r['seed']}" if "seed" in r else "before"
-        shares = [r["right"], r["story"], r["refused"], r["refused_known"], r["stories"], *r["texts"].values()]
+        shares = [r["right"], r["story"], r["refused"], r["refused_known"], *r["texts"].values()]
         rows.append(f"| {name} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
     return "\n".join(
         [
@@ -63,9 +63,8 @@ def report(results: list[dict[str, Any]]) -> str:
             "0.8, without a dialogue.",
             "",
             "| | right about the world | right about a story just told | refuses what is unknown | refuses what is "
-            "known | stories that keep the rules | the same, other seeds | stories with questions | songs | question "
-            "pages | musings |",
-            "|---" * 11 + "|",
+            "known | stories that keep the rules | stories with questions | songs | question pages | musings |",
+            "|---" * 10 + "|",
             *rows,
             "",
         ]
