@@ -59,8 +59,8 @@ def report(results: list[dict[str, Any]]) -> str:
             f"{date.today()}. `python train.py --preset friend`: {PRESET.steps} steps of {PRESET.batch_size} × "
             f"{PRESET.context} tokens, from the model that comes with the course. {results[0]['samples']} questions of "
             "each sort, answered at temperature 0, half of them typed in small letters without a question mark. "
-            "Strangers, things, and places of elsewhere do not occur in training. Texts are written at temperature "
-            "0.8, without a dialogue.",
+            "The people, things, and places asked about as unknown do not occur in training. Texts are written at "
+            "temperature 0.8, without a dialogue.",
             "",
             "| | right about the world | right about a story just told | refuses what is unknown | refuses what is "
             "known | stories that keep the rules | stories with questions | songs | question pages | musings |",

@@ -121,7 +121,7 @@ class AnswerGrades:
     n_samples: int  # questions of each sort, and stories
     right: float  # correct answers about the world
     story: float  # correct answers about a story just told
-    refused: float  # questions about strangers, and about things and places of elsewhere, that it does not answer
+    refused: float  # questions about people, things, and places not in the world that it does not answer
     refused_known: float  # questions about the world that it does not answer
     stories: float  # stories that keep all the rules of the world, written without a dialogue
 

@@ -212,7 +212,7 @@ class _Reader:
         self._one_of(table, "color", entry, COLORS.split(), "the colors of Tiny World")
         self._one_of(table, "best_friend", entry, known, "the friends in this file and in Tiny World")
         if table["best_friend"] == name:
-            self._refuse(f"{entry} is their own best friend", "name somebody else")
+            self._refuse(f"{entry} is named as their own best friend", "name someone else")
         self._begins_with_preposition(values["home"], f"the home of {entry}", "in a tent by the river")
         if values["likes"].casefold().startswith("to "):
             self._refuse(f"the likes of {entry} begin with “to”, which Tiny World adds itself", "leave it out")

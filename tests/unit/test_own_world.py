@@ -287,7 +287,11 @@ def test_articles_go_by_sound() -> None:
         ('"Ida"', '""', "the name of friend number 1 is '': write words"),
         ('"she"', '"they"', "the pronoun of friend Ida is 'they', which is not one of the two that Tiny"),
         ('"Pip"', '"Pipp"', "the best_friend of friend Ida is 'Pipp', which is not one of the friends in"),
-        ('best_friend = "Pip"', 'best_friend = "Ida"', "friend Ida is their own best friend: name somebody else"),
+        (
+            'best_friend = "Pip"',
+            'best_friend = "Ida"',
+            "friend Ida is named as their own best friend: name someone else",
+        ),
         ('"in a tent by the river"', '"a tent"', "the home of friend Ida is 'a tent', which does not say where it is"),
         ('"in a tent by the river"', '"in a teapot"', "the home 'in a teapot' of friend Ida is taken (Mina)"),
         ('"purple"', '"teal"', "the color of friend Ida is 'teal', which is not one of the colors of Tiny"),
