@@ -137,15 +137,28 @@ def dialogues(seed: int, split: Split, world: World = DEFAULT_WORLD) -> Iterator
         draw = random.random()
         if draw < OLD:
             yield sample_document(random, world)
-        elif draw < OLD + STORY:
-            yield _typed(about_a_story(random, world), random)
-        elif draw < OLD + STORY + WISH:
-            yield _typed([wish(random, world)], random)
         else:
-            yield _typed([_any(random, split, world) for _ in range(random.randint(2, 8))], random)
+            yield _typed(_dialogue(random, split, world, draw - OLD), random)
+
+
+def _dialogue(random: Random, split: Split, world: World, draw: float) -> list[Exchange]:
+    """Questions and answers; in some dialogues, a story or a wish stands between them."""
+    if draw < STORY:
+        text = about_a_story(random, world)
+    elif draw < STORY + WISH:
+        text = [wish(random, world)]
+    else:
+        return [_any(random, split, world) for _ in range(random.randint(2, 8))]
+    before, after = random.choice([0, 0, 1, 2, 3]), random.randint(0, 1)
+    return [
+        *(_any(random, split, world) for _ in range(before)),
+        *text,
+        *(_any(random, split, world) for _ in range(after)),
+    ]
 
 
 def _any(random: Random, split: Split, world: World) -> Exchange:
+    """A question about what is in the world or not, or a few kind words."""
     draw = random.random()
     if draw < UNKNOWN:
         return unknown(random, split, world)

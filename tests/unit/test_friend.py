@@ -113,7 +113,18 @@ def test_dialogues_fit_into_the_context() -> None:
     tokenizer = GPT2.from_pretrained().require_tokenizer()
     cut = [dialogue.encode_pieces(tokenizer, 336) for dialogue in some_dialogues("train", 400)]
     assert sum(n_shortened for _, n_shortened in cut) <= 4
-    assert sum(len(pieces) > 1 for pieces, _ in cut) <= 8
+    assert sum(len(pieces) > 1 for pieces, _ in cut) <= 100
+
+
+def test_wishes_and_stories_also_follow_other_questions() -> None:
+    told, wished = set(), set()  # at which questions of a dialogue
+    for dialogue in some_dialogues("train", 1000):
+        for number, message in enumerate(dialogue.messages[::2]):
+            if "\n" in message.content:
+                told.add(number)
+            elif re.match("(tell|sing) ", message.content.lower()):
+                wished.add(number)
+    assert told == wished == {0, 1, 2, 3}
 
 
 def test_the_name_of_the_data() -> None:
