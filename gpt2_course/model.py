@@ -445,6 +445,7 @@ class GPT2(nn.Module):
         again (`ValueError`).
         """
         self.require_unquantized("quantized again")
+        self._require_no_adapters("quantized")
         quantized = copy.deepcopy(self).eval()
         quantized.token_embedding = Int8Embedding(self.token_embedding.weight)
         for block in cast("Iterable[Block]", quantized.blocks):
@@ -463,6 +464,11 @@ class GPT2(nn.Module):
         """Raise `ValueError` if this model is quantized: it cannot be `what`, for example "saved"."""
         if self.is_quantized:
             raise ValueError(f"This model is quantized to 8 bits and cannot be {what}: use the model it was made from.")
+
+    def _require_no_adapters(self, what: str) -> None:
+        """Raise `ValueError` if this model has adapters (see `gpt2_course.lora`): it cannot be `what`."""
+        if any(name.endswith(".up") for name, _ in self.named_parameters()):
+            raise ValueError(f"This model has adapters and cannot be {what}: use gpt2_course.lora.merged(model).")
 
     def train(self, mode: bool = True) -> GPT2:
         """Switch dropout on (or off), as `nn.Module.train` does; `ValueError` for a quantized model."""
@@ -505,6 +511,7 @@ class GPT2(nn.Module):
         `dtype=torch.float16` halves the file size. Each file is replaced atomically.
         """
         self.require_unquantized("saved")
+        self._require_no_adapters("saved")
         folder = Path(folder)
         weights = {name: p.detach().to(dtype) for name, p in self.named_parameters()}
         end = self.tokenizer.end_of_text if self.tokenizer else None

@@ -183,13 +183,13 @@ def check_settings(config: TrainConfig) -> None:
         )
 
 
-def check_shape(config: TrainConfig, shape: GPT2Config) -> None:
-    """Raise `ValueError` if the settings ask for another shape than the start's."""
+def check_shape(config: TrainConfig, shape: GPT2Config, default: GPT2Config | None = None) -> None:
+    """Raise `ValueError` if the settings ask for another shape than the start's; those equal to `default` do not."""
     for name in (field.name for field in fields(shape) if field.name not in FREE):
         asked, has = getattr(config.model, name), getattr(shape, name)
-        if asked != has:
+        if asked not in (has, getattr(default, name, has)):
             raise ValueError(
-                f"{config.start} has {name}={has}, and fine-tuning keeps the shape of a model, so {name} cannot be "
+                f"{config.start} has {name}={has}, and training goes on with that shape, so {name} cannot be "
                 f"{asked}: leave --{name.replace('_', '-')} out."
             )
 

@@ -33,6 +33,7 @@ from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import run_folder
 from gpt2_course.training.config import WORLD, TrainConfig
 from gpt2_course.training.distributed import local_device
+from gpt2_course.training.finetune import check_shape
 from gpt2_course.training.trainer import Trainer
 
 __all__ = [
@@ -238,6 +239,7 @@ class RewardTrainer(Trainer):
         run_folder.check_folder(config, resume)
         start = run_folder.load_start(config, resume)
         shape = start.config
+        check_shape(config, shape, TrainConfig.for_preset("reward").model)
         device = working_device(local_device(config.device), config.context, shape.n_embd // shape.n_head)
         world = run_folder.world_of(folder)
         own_judge = partial(accepted, world=world)

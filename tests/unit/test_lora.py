@@ -106,3 +106,12 @@ def test_a_quantized_model_is_refused() -> None:
     model = GPT2(GPT2Config(tokenizer.vocab_size, 16, 32, 1, 2), tokenizer)
     with pytest.raises(ValueError, match="quantized to 8 bits and cannot be adapted"):
         add_adapters(model.quantize(), 2)
+
+
+def test_a_model_with_adapters_is_neither_saved_nor_quantized(tmp_path: Path) -> None:
+    model = adapted()
+    with pytest.raises(ValueError, match="has adapters and cannot be saved"):
+        model.save_pretrained(tmp_path / "model")
+    with pytest.raises(ValueError, match="has adapters and cannot be quantized"):
+        model.quantize()
+    assert not list(tmp_path.iterdir())
