@@ -130,10 +130,12 @@ class Train:
         except KeyboardInterrupt:
             folder, samples = self.config.folder, self.config.grade_samples
             print(f"\nStopped. The model is saved in {folder}.")
-            if samples and DataSpec.parse(self.config.data).kind == "tiny-world":
+            kind = DataSpec.parse(self.config.data).kind
+            if samples and kind in ("tiny-world", "dialogues"):
+                asked = " --data tiny-world-dialogues" if kind == "dialogues" else ""
                 print(
                     f"To grade it later:\n"
-                    f"  python -m gpt2_course.cli evaluate --model {quote(str(folder))} --samples {samples}"
+                    f"  python -m gpt2_course.cli evaluate --model {quote(str(folder))}{asked} --samples {samples}"
                 )
             raise
 

@@ -164,18 +164,30 @@ def test_the_number_of_graded_samples_survives_a_resume() -> None:
     assert TrainConfig.load(Path("run")).grade_samples == 7
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, *([] if sys.platform == "win32" else [signal.SIGTERM])])
+@pytest.mark.parametrize(
+    ("number", "data", "asked"),
+    [
+        (signal.SIGINT, "tiny-world:200", ""),
+        (signal.SIGINT, "tiny-world-dialogues:40", " --data tiny-world-dialogues"),
+        *([] if sys.platform == "win32" else [(signal.SIGTERM, "tiny-world:200", "")]),
+    ],
+)
 def test_stopping_during_grading_tells_where_the_model_is_and_how_to_grade_it(
-    number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals,
+    data: str,
+    asked: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gpt2_course.cli.grade", lambda *_, **__: signal.raise_signal(number))
+    for name in ("grade", "grade_answers"):
+        monkeypatch.setattr(f"gpt2_course.cli.{name}", lambda *_, **__: signal.raise_signal(number))
     monkeypatch.setattr("gpt2_course.cli._print_continuation", lambda *_: None)
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    few = [*TRAIN, "--steps", "2", "--data", "tiny-world:200", "--out", "my run", "--grade-samples", "7"]
+    few = [*TRAIN, "--steps", "2", "--data", data, "--out", "my run", "--grade-samples", "7"]
     assert main(few) == 130
     output = capsys.readouterr().out
     assert "\nStopped. The model is saved in my run.\nTo grade it later:\n" in output
-    assert output.splitlines()[-1].endswith(".cli evaluate --model 'my run' --samples 7")
+    assert output.splitlines()[-1].endswith(f".cli evaluate --model 'my run'{asked} --samples 7")
     assert handlers == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     assert GPT2.from_pretrained("my run").config.n_embd == 32
     assert not (Path("my run") / LOCK).exists()
