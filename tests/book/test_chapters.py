@@ -24,7 +24,8 @@ from gpt2_course.exercises.check import Feedback, check
 from gpt2_course.exercises.registry import EXERCISES
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTER_FILES = sorted((ROOT / "chapters").glob("*.ipynb"))
+WARM_UP = ROOT / "chapters/00_warm_up.ipynb"  # drills instead of exercises
+CHAPTER_FILES = [path for path in sorted((ROOT / "chapters").glob("*.ipynb")) if path != WARM_UP]
 # A solution is folded text, not a code cell, so no output of it appears next to an unsolved exercise.
 SOLUTION = re.compile(
     r'<details class="solution"><summary>Solution</summary>\n\n```python\n(.*)\n```\n\n</details>', re.DOTALL
@@ -84,7 +85,7 @@ def faults(notebook: Any) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", CHAPTER_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [WARM_UP, *CHAPTER_FILES], ids=lambda path: path.stem)
 def test_a_chapter_was_run_with_its_current_code(path: Path) -> None:
     assert faults(read(path)) == []
 
@@ -125,6 +126,27 @@ def test_every_solution_is_correct_given_the_chapters_definitions(path: Path, mo
     assert [feedback for feedback in given if feedback.state != "correct"] == []
     number = int(path.stem[:2])
     assert [feedback.exercise.number for feedback in given] == [n for n in EXERCISES if n.startswith(f"{number}.")]
+
+
+def test_every_drill_is_unsolved_and_its_solution_right(capsys: pytest.CaptureFixture[str]) -> None:
+    notebook = read(WARM_UP)
+    names: dict[str, Any] = {}
+    asked, solved = [], []
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", []):
+            exec(cell.source, names)
+            asked += re.findall(r"^drill\((.*), \.\.\.\)", cell.source, re.MULTILINE)
+        for line in solutions(nbformat.NotebookNode(cells=[cell])).get(cell.id, "").splitlines():
+            exec(line, names)
+            solved.append(line)
+    assert len(asked) == len(solved) > 40
+    for number, (drill, solution) in enumerate(zip(asked, solved, strict=True), start=1):
+        assert drill.startswith(f"{number}, ")
+        assert solution.startswith(f"drill({drill}, ")
+    printed = re.findall(r"^([…✓✗]) (\d+)", capsys.readouterr().out, re.MULTILINE)
+    for sign in "…✓":
+        assert [int(number) for found, number in printed if found == sign] == list(range(1, len(asked) + 1))
+    assert len(printed) == 2 * len(asked)
 
 
 def test_solutions_pass_the_linter_and_formatter(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from gpt2_course.labs.lab import STATIC, Lab
 from gpt2_course.wall import BRICKS, PARTS, wall
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "chapters").glob("*.ipynb"))}
+WARM_UP = "00_warm_up"  # drills, which lay no brick
+NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "chapters").glob("*.ipynb")) if path.stem != WARM_UP}
 FILES = [file for _, chapters in PARTS.values() for file in chapters]  # the course's table of chapters
 LABS = [lab for lab in Lab.__subclasses__() if lab.__module__ == "gpt2_course.labs"]
 
@@ -38,7 +39,7 @@ def toc() -> dict[str, list[str]]:
     """The parts of `_toc.yml` that contain chapters, without their Roman numerals, and the chapters' files."""
     found = {}
     for part in yaml.safe_load(text("_toc.yml"))["parts"]:
-        entries = [entry["file"] for entry in part["chapters"]]
+        entries = [entry["file"] for entry in part["chapters"] if entry["file"] != f"chapters/{WARM_UP}"]
         if chapters := [entry.removeprefix("chapters/") for entry in entries if entry.startswith("chapters/")]:
             found[re.sub(r"^[IVX]+ · ", "", part["caption"])] = chapters
     return found
@@ -62,6 +63,10 @@ def test_no_chapter_is_missing_from_any_place() -> None:
         }
         missing += [f"{file}: add {place}" for place, found in there.items() if not found]
     assert not missing, "\n".join(missing)
+
+
+def test_the_warm_up_is_in_the_table_of_contents() -> None:
+    assert f"chapters/{WARM_UP}\n" in text("_toc.yml")
 
 
 def test_parts_and_chapters_have_the_same_order_in_the_wall_and_in_the_table_of_contents() -> None:
