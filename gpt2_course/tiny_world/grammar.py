@@ -239,7 +239,12 @@ class Slot(Node):
     source: Callable[[Memory], Sequence[Entity]] | None = None
     capital: bool = False
     article: bool = False
-    of_memory: bool = False  # whether the list belongs to a value drawn earlier
+    origin: str = ""  # the name of the list, or "p.finds" for the list that a value drawn earlier has as a form
+
+    @property
+    def of_memory(self) -> bool:
+        """Whether the list belongs to a value drawn earlier."""
+        return "." in self.origin
 
     def say(self, value: Entity | str) -> str:
         """The words for this value here."""
@@ -438,7 +443,7 @@ class Language:
             return Slot(first, tuple(path), None, capital), end + 1
         if first in self.lists:
             entities = self.lists[first]
-            return Slot(name, tuple(path), lambda memory: entities, capital), end + 1
+            return Slot(name, tuple(path), lambda memory: entities, capital, origin=first), end + 1
 
         def part_of(memory: Memory) -> Sequence[Entity]:  # {x:place.finds} draws from what is found in this place
             value = memory[first]
@@ -449,4 +454,4 @@ class Language:
 
         if not path:
             raise ValueError(f"There is no list {first!r}, named in {text!r}: add it, or correct its name.")
-        return Slot(name, tuple(path[1:]), part_of, capital, of_memory=True), end + 1
+        return Slot(name, tuple(path[1:]), part_of, capital, origin=f"{first}.{path[0]}"), end + 1

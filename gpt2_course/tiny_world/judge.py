@@ -24,6 +24,9 @@ class Verdict:
     reason: str = ""  # what is wrong, in one sentence
     log_prob: float | None = None  # ln p of this exact text under the grammar, in nats; None if rejected
     facts: dict[str, str] = field(default_factory=dict)  # what the text establishes: hero, thing, place …
+    at: int | None = None  # the position of the first character that no document has there; None if accepted
+    start: int = 0  # where the words in `expected` begin: at that character or before it
+    expected: tuple[str, ...] = ()  # what Tiny World could say instead, the words in `reason` first
 
 
 def judge(text: str, world: World = DEFAULT_WORLD) -> Verdict:
@@ -44,14 +47,19 @@ def judge(text: str, world: World = DEFAULT_WORLD) -> Verdict:
                 reading.furthest, reading.expected = end, [("end", "")]
         if reading.furthest > best.furthest:
             best, kind_of_best = reading, kind
-    return Verdict(False, kind_of_best, *_mistake(best, kind_of_best))
-
-
-def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
-    """The kind of mistake that stopped the parse, and a sentence that describes it."""
-    text, at = reading.text, reading.furthest
     # Prefer a contradicted fact: it explains more than the sentences that could have followed instead.
-    what, words = max(reading.expected, key=lambda e: ("." in e[0], e[0] != "sentence"), default=("sentence", ""))
+    expected = sorted(best.expected, key=lambda e: ("." in e[0], e[0] != "sentence"), reverse=True)
+    what, words = expected[0] if expected else ("sentence", "")
+    at = best.furthest
+    # Quote from the start of the expected words, not from the first difference.
+    start = next((at - n for n in range(min(at, len(words)), -1, -1) if text[at - n : at] == words[:n]), at)
+    mistake, reason = _mistake(text, kind_of_best, at, start, what, words)
+    options = tuple(dict.fromkeys(words for _, words in expected))
+    return Verdict(False, kind_of_best, mistake, reason, at=at, start=start, expected=options)
+
+
+def _mistake(text: str, kind: Kind, at: int, start: int, what: str, words: str) -> tuple[Mistake, str]:
+    """The kind of mistake at a position where the grammar expected these words, and a sentence that describes it."""
     path = what.partition(".")[2]
     if at == len(text):
         return "end", f"The text ends too early, after “{text[-40:]}”."
@@ -65,13 +73,11 @@ def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
     line = text[text.rfind("\n", 0, at) + 1 :].split("\n")[0]
     if kind == "song" and mistake == "sentence" and any(line.rstrip(",.").split(" ")[-1] in rhyme for rhyme in RHYMES):
         mistake = "rhyme"
-    start = max(0, at - 40)
-    found = text[at : at + 20].split("\n")[0]
+    before = text[max(0, at - 40) : start]
     if mistake == "end":
-        return mistake, f"The text should end after “{text[start:at]}”, but continues with “{found}”."
-    # Quote from the start of the expected words, not from the first difference.
-    begin = next((at - n for n in range(min(at, len(words)), -1, -1) if text[at - n : at] == words[:n]), at)
-    return mistake, f"After “{text[start:begin]}” comes “{text[begin : at + 20]}”, but Tiny World says “{words}”."
+        found = text[at : at + 20].split("\n")[0]
+        return mistake, f"The text should end after “{before}”, but continues with “{found}”."
+    return mistake, f"After “{before}” comes “{text[start : at + 20]}”, but Tiny World says “{words}”."
 
 
 def answers_right(text: str, world: World = DEFAULT_WORLD) -> bool:
