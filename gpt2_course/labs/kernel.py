@@ -24,7 +24,7 @@ from gpt2_course.tiny_world import judge
 from gpt2_course.tokenizer import Tokenizer
 
 # what the page's judge says of a text; positions count characters, as in Python
-VERDICT = ("accepted", "kind", "mistake", "log_prob", "at", "start", "expected")
+VERDICT = ("accepted", "kind", "mistake", "log_prob", "at", "expected")
 MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
 Answer = dict[str, Any]
 

@@ -172,6 +172,13 @@ export interface Way {
   rest: Rest;
 }
 
+/** Words that a grammar expected in a text: a value's name, "sentence", or "end"; and where the words begin. */
+export interface Expected {
+  what: string;
+  words: string;
+  start: number;
+}
+
 /** A part of a grammar. */
 export interface GrammarNode {
   /** Draws one of the node's texts and records its choices in the draft. */
@@ -235,9 +242,7 @@ export interface Verdict {
   log_prob: number | null;
   /** The position of the first character that no document has there; null if accepted. */
   at: number | null;
-  /** Where the words in `expected` begin: at that character or before it. */
-  start: number;
-  /** What Tiny World could say instead, what explains most first. Empty words mean the end. */
+  /** What Tiny World could say from there on, what explains most first. Empty words mean the end. */
   expected: string[];
 }
 

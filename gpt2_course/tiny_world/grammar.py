@@ -75,13 +75,26 @@ class Draft:
         return int(self.random.random() * n)
 
 
+class Expected(NamedTuple):
+    """Words that the grammar expected in a text."""
+
+    what: str  # a value's name, "sentence", or "end"
+    words: str
+    start: int  # where they begin
+
+    @property
+    def explains(self) -> tuple[bool, bool]:
+        """How much they explain: a contradicted fact more than a name, and a name more than another sentence."""
+        return "." in self.what, self.what != "sentence"
+
+
 class Reading:
     """A text being parsed: what the grammar expected where parsing got furthest, and where each derivation failed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.furthest = 0
-        self.expected: list[tuple[str, str]] = []  # (a value's name or "sentence", the words)
+        self.expected: list[Expected] = []
         self.failed = [0.0] * (len(text) + 1)  # the probability of all derivations that match exactly this much of it
 
     def says(self, words: str, way: Way, what: str, log_prob: float = 0.0) -> bool:
@@ -98,7 +111,7 @@ class Reading:
         if reached > self.furthest:
             self.furthest, self.expected = reached, []
         if reached == self.furthest:
-            self.expected.append((what, words))
+            self.expected.append(Expected(what, words, at))
         return False
 
     def prefix_probabilities(self) -> list[float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD, Kind, World, log_prob_of_kind, settled_facts
-from gpt2_course.tiny_world.grammar import Reading, Way
+from gpt2_course.tiny_world.grammar import Expected, Reading, Way
 from gpt2_course.tiny_world.songs import COUPLETS
 
 Mistake = Literal["name", "pronoun", "fact", "rhyme", "chorus", "sentence", "end"]
@@ -25,8 +25,7 @@ class Verdict:
     log_prob: float | None = None  # ln p of this exact text under the grammar, in nats; None if rejected
     facts: dict[str, str] = field(default_factory=dict)  # what the text establishes: hero, thing, place …
     at: int | None = None  # the position of the first character that no document has there; None if accepted
-    start: int = 0  # where the words in `expected` begin: at that character or before it
-    expected: tuple[str, ...] = ()  # what Tiny World could say instead, the words in `reason` first
+    expected: tuple[str, ...] = ()  # what Tiny World could say from there on; empty words mean the end
 
 
 def judge(text: str, world: World = DEFAULT_WORLD) -> Verdict:
@@ -40,26 +39,23 @@ def judge(text: str, world: World = DEFAULT_WORLD) -> Verdict:
     best = Reading(text)
     for kind, grammar in world.grammar.items():
         reading = Reading(text)
-        for end, memory, log_prob, _ in grammar.read(reading, Way(log_prob=log_prob_of_kind(kind))):
+        for end, memory, log_prob, _ in grammar.read(reading, Way(log_prob=log_prob_of_kind(kind, world))):
             if end == len(text):
                 return Verdict(True, kind, None, "", log_prob, settled_facts(memory))
             if end > reading.furthest:
-                reading.furthest, reading.expected = end, [("end", "")]
+                reading.furthest, reading.expected = end, [Expected("end", "", end)]
         if reading.furthest > best.furthest:
             best, kind_of_best = reading, kind
-    # Prefer a contradicted fact: it explains more than the sentences that could have followed instead.
-    expected = sorted(best.expected, key=lambda e: ("." in e[0], e[0] != "sentence"), reverse=True)
-    what, words = expected[0] if expected else ("sentence", "")
+    expected = sorted(best.expected, key=lambda each: each.explains, reverse=True) or [Expected("sentence", "", 0)]
     at = best.furthest
-    # Quote from the start of the expected words, not from the first difference.
-    start = next((at - n for n in range(min(at, len(words)), -1, -1) if text[at - n : at] == words[:n]), at)
-    mistake, reason = _mistake(text, kind_of_best, at, start, what, words)
-    options = tuple(dict.fromkeys(words for _, words in expected))
-    return Verdict(False, kind_of_best, mistake, reason, at=at, start=start, expected=options)
+    mistake, reason = _mistake(text, kind_of_best, at, expected[0])
+    options = tuple(dict.fromkeys(each.words[at - each.start :] for each in expected))
+    return Verdict(False, kind_of_best, mistake, reason, at=at, expected=options)
 
 
-def _mistake(text: str, kind: Kind, at: int, start: int, what: str, words: str) -> tuple[Mistake, str]:
-    """The kind of mistake at a position where the grammar expected these words, and a sentence that describes it."""
+def _mistake(text: str, kind: Kind, at: int, expected: Expected) -> tuple[Mistake, str]:
+    """The kind of mistake at a position, given what was expected there, and a sentence that describes it."""
+    what, words, start = expected
     path = what.partition(".")[2]
     if at == len(text):
         return "end", f"The text ends too early, after “{text[-40:]}”."

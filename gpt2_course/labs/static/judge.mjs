@@ -2,7 +2,7 @@
  * The judge of Tiny World: a text follows the rules if the grammar could have produced it. `tiny_world/judge.py` is the
  * same in Python.
  *
- * @import { KindOfDocument, Mistake, Tables, Verdict } from "../types.d.ts"
+ * @import { Expected, KindOfDocument, Mistake, Tables, Verdict } from "../types.d.ts"
  */
 import { Reading } from "./reading.mjs";
 
@@ -22,24 +22,21 @@ export function judge(text, kinds, tables) {
       if (way.at === text.length) return { ...NO_MISTAKE, kind, log_prob: way.logProb };
       if (way.at > reading.furthest) {
         reading.furthest = way.at;
-        reading.expected = [["end", ""]];
+        reading.expected = [{ what: "end", words: "", start: way.at }];
       }
     }
     if (reading.furthest > best.furthest) [best, kindOfBest] = [reading, kind];
   }
-  // Prefer a contradicted fact: it explains more than the sentences that could have followed instead.
-  const rank = (/** @type {string} */ what) => 2 * Number(what.includes(".")) + Number(what !== "sentence");
-  const expected = best.expected.sort(([a], [b]) => rank(b) - rank(a));
-  const [what, words] = expected[0] ?? ["sentence", ""];
+  // A contradicted fact explains more than a name, and a name more than the sentences that could have followed instead.
+  const explains = (/** @type {Expected} */ { what }) => 2 * Number(what.includes(".")) + Number(what !== "sentence");
+  const expected = best.expected.sort((a, b) => explains(b) - explains(a));
   const at = best.furthest;
-  let start = Math.max(0, at - words.length); // of the expected words: at the first difference, or before it
-  while (!words.startsWith(text.slice(start, at))) start++;
-  const options = [...new Set(expected.map(([, words]) => words))];
-  const mistake = mistakeAt(text, kindOfBest, at, what, tables);
-  return { accepted: false, kind: kindOfBest, mistake, log_prob: null, at, start, expected: options };
+  const mistake = mistakeAt(text, kindOfBest, at, expected[0]?.what ?? "sentence", tables);
+  const options = expected.length ? expected.map(({ words, start }) => words.slice(at - start)) : [""];
+  return { accepted: false, kind: kindOfBest, mistake, log_prob: null, at, expected: [...new Set(options)] };
 }
 
-const NO_MISTAKE = { accepted: true, mistake: null, at: null, start: 0, expected: [] };
+const NO_MISTAKE = { accepted: true, mistake: null, at: null, expected: [] };
 
 /**
  * The kind of mistake at a position where the grammar expected `what`.

@@ -1,7 +1,7 @@
 /**
  * A text of a grammar, while it is written or read; grammar.mjs has the grammar's nodes.
  *
- * @import { Entity, GrammarNode, Memory, Value, Way } from "../types.d.ts"
+ * @import { Entity, Expected, GrammarNode, Memory, Value, Way } from "../types.d.ts"
  */
 
 /**
@@ -55,8 +55,8 @@ export class Draft {
 /** A text being read: what the grammar expected where reading got furthest, and where each derivation failed. */
 export class Reading {
   furthest = 0;
-  /** @type {[what: string, words: string][]} */
-  expected = []; // a value's name or "sentence", and the words
+  /** @type {Expected[]} */
+  expected = [];
 
   /** @param {string} text */
   constructor(text) {
@@ -100,7 +100,7 @@ export class Reading {
       this.furthest = reached;
       this.expected = [];
     }
-    if (reached === this.furthest) this.expected.push([what, words]);
+    if (reached === this.furthest) this.expected.push({ what, words, start: way.at });
     return false;
   }
 
