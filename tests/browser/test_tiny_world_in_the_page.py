@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Error, Page
 
 from book.look import serving
 from gpt2_course import GPT2
-from gpt2_course.labs.kernel import VERDICT, uniform
+from gpt2_course.labs.kernel import uniform
 from gpt2_course.labs.lab import STATIC
 from gpt2_course.tiny_world import Document, World, judge, load_world
 from gpt2_course.tiny_world.documents import CORNERS, DEFAULT_WORLD, sample_document
@@ -154,10 +154,15 @@ def test_the_page_knows_the_corners_and_no_others(page: Page) -> None:
 
 def verdict(text: str, world: World = DEFAULT_WORLD) -> dict[str, Any]:
     """What the page's judge should say."""
-    wanted = vars(judge(text, world))
-    shown = {name: wanted[name] for name in VERDICT}
-    shown["at"] = shown["at"] and in_units(text, shown["at"])
-    return shown | {"expected": list(shown["expected"]), "log_prob": pytest.approx(shown["log_prob"], abs=1e-9)}
+    wanted = judge(text, world)
+    return {
+        "accepted": wanted.accepted,
+        "kind": wanted.kind,
+        "mistake": wanted.mistake,
+        "log_prob": pytest.approx(wanted.log_prob, abs=1e-9),
+        "at": wanted.at and in_units(text, wanted.at),
+        "expected": list(wanted.expected),
+    }
 
 
 def in_units(text: str, at: int) -> int:
