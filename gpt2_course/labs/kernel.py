@@ -19,6 +19,7 @@ from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
 from gpt2_course.pieces import SPLIT_PATTERN
 from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
+from gpt2_course.tiny_world import judge
 from gpt2_course.tokenizer import Tokenizer
 
 MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
@@ -202,6 +203,18 @@ class Kernel:
         ]
         return {"reports": reports}
 
+    def judge(self, text: str) -> Answer:
+        """The verdict of Tiny World's judge on a text; see `gpt2_course.tiny_world.Verdict`."""
+        verdict = judge(text)
+        return {
+            "accepted": verdict.accepted,
+            "kind": verdict.kind,
+            "mistake": verdict.mistake,
+            "log_prob": verdict.log_prob,
+            "at": verdict.at,
+            "expected": list(verdict.expected),
+        }
+
     def _vocabulary(self, name: str) -> Tokenizer:
         if name == "gpt2":
             self.gpt2 = self.gpt2 or Tokenizer.gpt2()
@@ -236,4 +249,4 @@ class Kernel:
         return [{**self._token(int(i)), "p": float(p[i])} for i in order]
 
 
-CALLS = ("describe", "tokenize", "merge_steps", "next", "attention", "activation", "generate", "history")
+CALLS = ("describe", "tokenize", "merge_steps", "next", "attention", "activation", "generate", "history", "judge")
