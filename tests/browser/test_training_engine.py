@@ -1,0 +1,146 @@
+"""The page's training engine computes the same losses, gradients, and steps as PyTorch. Runs in Node.js."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from book.pace import patience
+from gpt2_course import GPT2, GPT2Config
+from gpt2_course.checkpoint import TRANSPOSED, gpt2_name
+from gpt2_course.labs.lab import STATIC
+from gpt2_course.loss import IGNORED
+from gpt2_course.packing import PackedDocuments
+
+END = 0  # the separator of documents in these tests
+
+# Reads a model's folder and makes what the tests use; `given` is the test's arguments.
+SETUP = """
+import { readFileSync, writeFileSync } from "node:fs";
+const load = (name) => import(`file://STATIC/${name}.mjs`);
+const { TrainableGPT2 } = await load("training");
+const { readConfig, readSafetensors } = await load("checkpoint");
+const { writeSafetensors } = await load("saving");
+const { countTargets } = await load("batches");
+const given = JSON.parse(readFileSync("given.json", "utf8"));
+const config = readConfig(readFileSync("config.json", "utf8"));
+const tensors = readSafetensors(Uint8Array.from(readFileSync("model.safetensors")).buffer);
+const wasm = given.vectors ? Uint8Array.from(readFileSync("STATIC/kernels.wasm")) : null;
+const rowsOf = (batch) =>
+  batch.map(([tokens, targets]) => ({ tokens: Int32Array.from(tokens), targets: Int32Array.from(targets) }));
+const model = new TrainableGPT2(config, given.context, wasm);
+model.load(tensors);
+const say = (answer) => writeFileSync("answer.json", JSON.stringify(answer));
+"""
+
+Node = Callable[..., Any]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    """Runs a script after the setup, with a model and other arguments; returns what the script says."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("needs Node.js")
+
+    def run(script: str, model: GPT2, **given: Any) -> Any:
+        model.save_pretrained(tmp_path)
+        (tmp_path / "given.json").write_text(json.dumps({"vectors": True, "context": model.n_positions, **given}))
+        (tmp_path / "script.mjs").write_text(SETUP.replace("STATIC", STATIC.as_posix()) + script)
+        done = subprocess.run(
+            [program, "script.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=patience(300)
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads((tmp_path / "answer.json").read_text())
+
+    return run
+
+
+def small_model(vocab_size: int, n_positions: int, n_embd: int, n_layer: int, n_head: int) -> GPT2:
+    """A model whose biases and norms are not at their initial values, so each of their gradients matters."""
+    torch.manual_seed(0)
+    none = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
+    model = GPT2(GPT2Config(vocab_size, n_positions, n_embd, n_layer, n_head, **none, initializer_range=0.15))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model
+
+
+def random_rows(vocab_size: int, B: int, T: int, ignored: float = 0.0, ends: float = 0.0) -> Tensor:
+    """Tokens and targets (B, 2, T), with a share of targets to ignore and of tokens that separate documents."""
+    random = torch.Generator().manual_seed(B * T)
+    ids = torch.randint(1, vocab_size, (B, T + 1), generator=random)
+    ids = ids.masked_fill(torch.rand(ids.shape, generator=random) < ends, END)
+    targets = ids[:, 1:].clone()
+    if ignored:
+        targets[torch.rand(targets.shape, generator=random) < ignored] = IGNORED
+        targets[0, 0] = int(ids[0, 1])  # at least one counts
+    return torch.stack([ids[:, :-1], targets], dim=1)
+
+
+def loss_of(model: GPT2, rows: Tensor, separator: int | None) -> Tensor:
+    tokens, targets = rows.unbind(1)
+    loss: Tensor = model(tokens, targets, None if separator is None else PackedDocuments(tokens, separator))
+    return loss
+
+
+def close(mine: Tensor, wanted: Tensor, tolerance: float) -> bool:
+    """Whether the difference is at most this share of the largest number."""
+    return bool((mine - wanted).abs().max() <= tolerance * wanted.abs().max().clamp(min=1e-12))
+
+
+GRADIENTS = """
+const rows = rowsOf(given.rows);
+model.forgetGradients();
+const loss = model.backward(rows, countTargets(rows), given.separator);
+writeFileSync("gradients.safetensors", writeSafetensors(model.tensors("gradient")));
+const losses = [...model.losses(rows, given.separator)];
+say({ loss, losses });
+"""
+
+
+@pytest.mark.parametrize("vectors", [True, False], ids=["wasm", "plain"])
+@pytest.mark.parametrize(
+    ("shape", "batch"),
+    [
+        pytest.param((48, 16, 32, 2, 4), {"B": 3, "T": 16}, id="plain rows"),
+        pytest.param((37, 20, 12, 3, 2), {"B": 2, "T": 17}, id="odd sizes"),
+        pytest.param((29, 9, 10, 1, 5), {"B": 5, "T": 9, "ignored": 0.4}, id="heads of 2"),
+        pytest.param((50, 8, 24, 2, 1), {"B": 4, "T": 1}, id="one token"),
+        pytest.param((61, 40, 20, 2, 2), {"B": 3, "T": 40, "ignored": 0.3, "ends": 0.2}, id="documents"),
+        pytest.param((300, 300, 16, 1, 2), {"B": 4, "T": 300, "ends": 0.02}, id="several passes"),
+    ],
+)
+def test_the_loss_and_every_gradient_equal_pytorchs(
+    node: Node, tmp_path: Path, shape: tuple[int, ...], batch: dict[str, Any], vectors: bool
+) -> None:
+    model, rows = small_model(*shape), random_rows(shape[0], **batch)
+    separator = END if "ends" in batch else None
+    loss = loss_of(model, rows, separator)
+    loss.backward()  # type: ignore[no-untyped-call]
+    said = node(GRADIENTS, model, rows=rows.tolist(), separator=separator, vectors=vectors)
+    assert said["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    counted = rows[:, 1].flatten() != IGNORED
+    assert [each == 0 for each in said["losses"]] == (~counted).tolist()
+    assert sum(said["losses"]) / int(counted.sum()) == pytest.approx(loss.item(), rel=1e-5)
+    gradients = load_file(tmp_path / "gradients.safetensors")
+    parameters = {gpt2_name(name): parameter for name, parameter in model.named_parameters()}
+    assert gradients.keys() == parameters.keys()
+    wrong = []
+    for name, parameter in parameters.items():
+        mine = gradients[name].T if TRANSPOSED.search(name) else gradients[name]
+        assert parameter.grad is not None
+        if not close(mine, parameter.grad, 1e-4):
+            wrong.append(name)
+    assert wrong == []
