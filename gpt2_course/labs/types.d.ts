@@ -98,6 +98,74 @@ export interface Row {
   targets: Int32Array;
 }
 
+/** How a model is trained; the names and meanings are those of `gpt2_course.TrainConfig`. All may change between steps,
+ * except `optimizer`, `context`, and `separator`. */
+export interface TrainingSettings {
+  optimizer: "muon" | "adamw";
+  /** AdamW's peak rate. */
+  learning_rate: number;
+  /** Muon's peak rate. */
+  muon_learning_rate: number;
+  weight_decay: number;
+  /** The steps over which the rates rise. */
+  warmup_steps: number;
+  /** The steps after which they have fallen to `final_lr_fraction` of their peaks. */
+  steps: number;
+  final_lr_fraction: number;
+  /** The largest norm of the gradient. */
+  clip: number;
+  /** The most tokens in a row. */
+  context: number;
+  /** The token at which documents begin, each of which is read by itself; null if a row is read as one text. */
+  separator: number | null;
+}
+
+/** The shape of a model to train, and how it begins. */
+export interface TrainingConfig extends Config {
+  /** The standard deviation of the first weights. */
+  initializer_range: number;
+  /** Whether attention begins by copying what it finds. */
+  copying_start: boolean;
+}
+
+/** AdamW's two averages of each parameter's gradients, or Muon's one, by name. */
+export type OptimizerState = Map<string, Float32Array[]>;
+
+/** Everything that training needs to go on: it can be stored in IndexedDB as it is. */
+export interface TrainingState {
+  /** Steps done. */
+  step: number;
+  weights: Tensors;
+  averages: OptimizerState;
+}
+
+/** How a model begins: random, from a file's weights, or where another training stopped. */
+export type Start = { seed: number } | { tensors: Tensors } | { state: TrainingState };
+
+/** What the coordinator can ask a training worker to do. */
+export interface TrainingCalls {
+  create: {
+    asked: {
+      config: TrainingConfig;
+      settings: TrainingSettings;
+      start: Start;
+      rank: number;
+      workers: number;
+      /** To the other workers, by rank; null for itself. */
+      ports: (MessagePort | null)[];
+    };
+    done: null;
+  };
+  step: {
+    asked: { rows: Row[]; count: number; step: number; settings: TrainingSettings };
+    /** This worker's part of the loss, and the norm of the whole gradient. */
+    done: { loss: number; norm: number };
+  };
+  losses: { asked: { rows: Row[] }; done: Float32Array };
+  weights: { asked: object; done: Tensors };
+  averages: { asked: object; done: OptimizerState };
+}
+
 /** Sampling settings. Temperature 0 is greedy; null means no limit. */
 export interface Settings {
   temperature: number;

@@ -19,7 +19,10 @@ from gpt2_course import GPT2, GPT2Config
 from gpt2_course.checkpoint import TRANSPOSED, gpt2_name
 from gpt2_course.labs.lab import STATIC
 from gpt2_course.loss import IGNORED
+from gpt2_course.optimizers import build_optimizers, scale_learning_rates
 from gpt2_course.packing import PackedDocuments
+from gpt2_course.training.config import TrainConfig
+from gpt2_course.training.schedule import learning_rate_factor
 
 END = 0  # the separator of documents in these tests
 
@@ -144,3 +147,66 @@ def test_the_loss_and_every_gradient_equal_pytorchs(
         if not close(mine, parameter.grad, 1e-4):
             wrong.append(name)
     assert wrong == []
+
+
+def settings_of(config: TrainConfig, separator: int | None = None) -> dict[str, Any]:
+    """The settings of a run, as the page's trainer takes them."""
+    names = (
+        *("optimizer", "learning_rate", "muon_learning_rate", "weight_decay", "warmup_steps", "steps"),
+        *("final_lr_fraction", "clip", "context"),
+    )
+    return {name: getattr(config, name) for name in names} | {"separator": separator}
+
+
+def train(model: GPT2, batches: list[Tensor], config: TrainConfig, separator: int | None) -> list[float]:
+    """Train as `Trainer` does, on these batches; returns the loss before each step."""
+    optimizers, losses = build_optimizers(model, config), []
+    for step, rows in enumerate(batches):
+        scale_learning_rates(optimizers, learning_rate_factor(step, config))
+        loss = loss_of(model, rows, separator)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+STEPS = """
+const { Optimizer, squaredNorm } = await load("optimizers");
+const optimizer = new Optimizer([...model.parameters], model.kernels, model.workspace, given.settings);
+const losses = given.batches.map((batch, step) => {
+  const rows = rowsOf(batch);
+  model.forgetGradients();
+  const loss = model.backward(rows, countTargets(rows), given.settings.separator);
+  const norm = Math.sqrt(squaredNorm(model.parameters.values()));
+  optimizer.step(step, given.settings, Math.min(1, given.settings.clip / (norm + 1e-6)));
+  return loss;
+});
+writeFileSync("after.safetensors", writeSafetensors(model.tensors()));
+say(losses);
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize(("n_steps", "clip"), [(1, 1.0), (1, 1e9), (10, 0.5)])
+def test_steps_equal_the_packages(node: Node, tmp_path: Path, optimizer: str, n_steps: int, clip: float) -> None:
+    model = small_model(40, 20, 12, 2, 3)
+    config = TrainConfig(optimizer=optimizer, steps=12, warmup_steps=3, clip=clip, context=20, model=model.config)
+    batches = [random_rows(40, 3, 20, ignored=0.1, ends=0.05 * step) for step in range(1, n_steps + 1)]
+    given = {"settings": settings_of(config, END), "batches": [rows.tolist() for rows in batches]}
+    losses = node(STEPS, model, **given)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    assert losses == pytest.approx(train(model, batches, config, END), rel=1e-4)
+    after = load_file(tmp_path / "after.safetensors")
+    for name, wanted in model.state_dict().items():
+        mine = after[gpt2_name(name)]
+        mine = mine.T if TRANSPOSED.search(gpt2_name(name)) else mine
+        if name.endswith("qkv.bias"):
+            # A key's bias changes no attention weight: its gradient is 0 but for rounding, which AdamW scales up.
+            mine, wanted = (torch.cat([bias[:12], bias[24:]]) for bias in (mine, wanted))
+        else:
+            assert not torch.equal(wanted, before[name])
+        tolerance = 1e-5 if n_steps == 1 else 1e-3  # rounding adds up
+        torch.testing.assert_close(mine, wanted, atol=tolerance, rtol=0, msg=lambda text, name=name: f"{name}: {text}")

@@ -20,34 +20,40 @@ export class Batch {
 }
 
 /**
- * Batches of at most `room` tokens. Every token sees only its own document, whose positions count from 0. A row may
- * also begin in the middle of a document. `gpt2_course.packing.PackedDocuments` does the same.
+ * Refuse rows that a model cannot learn from.
  * @param {Row[]} rows
- * @param {number | null} separator  the token at which documents begin; null if a whole row is read as one text
- * @param {{ context: number, room: number, vocab_size: number }} limits  `context` is the most tokens of a row
+ * @param {{ context: number, vocab_size: number }} limits  `context` is the most tokens of a row
  */
-export function* batchesOf(rows, separator, { context, room, vocab_size }) {
-  let batch = new Batch();
+export function checkRows(rows, { context, vocab_size }) {
   for (const { tokens, targets } of rows) {
     const T = tokens.length;
     if (T < 1 || T > context || T !== targets.length) {
       throw new Error(`A row needs 1 to ${context} tokens and as many targets, but has ${T} and ${targets.length}.`);
     }
-    if (batch.tokens.length + T > room) {
+    const wrong = tokens.find((id) => id < 0 || id >= vocab_size) ?? targets.find((id) => id >= vocab_size);
+    if (wrong !== undefined) throw new Error(`Ids must be 0 to ${vocab_size - 1}, but a row contains ${wrong}.`);
+  }
+}
+
+/**
+ * Batches of at most `room` tokens. Every token sees only its own document, whose positions count from 0. A row may
+ * also begin in the middle of a document. `gpt2_course.packing.PackedDocuments` does the same.
+ * @param {Row[]} rows
+ * @param {number | null} separator  the token at which documents begin; null if a whole row is read as one text
+ * @param {number} room
+ */
+export function* batchesOf(rows, separator, room) {
+  let batch = new Batch();
+  for (const { tokens, targets } of rows) {
+    if (batch.tokens.length && batch.tokens.length + tokens.length > room) {
       yield batch;
       batch = new Batch();
     }
-    for (let t = 0; t < T; t++) {
-      const [token, target] = [tokens[t], targets[t]];
-      if (!(Number.isInteger(token) && token >= 0 && token < vocab_size && target < vocab_size)) {
-        throw new Error(
-          `Ids must be 0 to ${vocab_size - 1}, but a row has the token ${token} and the target ${target}.`,
-        );
-      }
-      if (t === 0 || token === separator) batch.documents.push(0);
+    for (let t = 0; t < tokens.length; t++) {
+      if (t === 0 || tokens[t] === separator) batch.documents.push(0);
       batch.positions.push(batch.documents[batch.documents.length - 1]++);
-      batch.tokens.push(token);
-      batch.targets.push(target);
+      batch.tokens.push(tokens[t]);
+      batch.targets.push(targets[t]);
     }
   }
   if (batch.tokens.length) yield batch;

@@ -8,7 +8,7 @@
  * @import { Batch } from "./batches.mjs"
  * @import { Config, Linear, Norm, Parameter, Row, Tensors } from "../types.d.ts"
  */
-import { batchesOf } from "./batches.mjs";
+import { batchesOf, checkRows } from "./batches.mjs";
 import { kernelsFor, matrix, roundUp4, transposed } from "./kernels.mjs";
 import { add, attend, attendBackward, layerNorm, layerNormBackward, linear, linearBackward } from "./layers.mjs";
 import { converted, parameterShapes, sizeOf, storedShape } from "./parameters.mjs";
@@ -135,6 +135,11 @@ export class TrainableGPT2 {
     this.numbers.fill(0, this.gradientsAt, this.workspace);
   }
 
+  /** Clear everything but the parameters, because 0 times a NaN left by a loss without bounds would be NaN again. */
+  clear() {
+    this.numbers.fill(0, this.gradientsAt);
+  }
+
   /**
    * Add the gradients of the rows' loss to each parameter's `gradient`. Return the loss: the sum of −ln p(target) over
    * the targets that count, divided by `count`, their number in the whole batch.
@@ -177,8 +182,8 @@ export class TrainableGPT2 {
    * @param {number | null} separator
    */
   batches(rows, separator) {
-    const { context, room, config } = this;
-    return batchesOf(rows, separator, { context, room, vocab_size: config.vocab_size });
+    checkRows(rows, { context: this.context, vocab_size: this.config.vocab_size });
+    return batchesOf(rows, separator, this.room);
   }
 
   // ---- forward -------------------------------------------------------------------------------------------------
