@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from book.pace import patience
 from gpt2_course import GPT2, GPT2Config
 from gpt2_course.checkpoint import TRANSPOSED, gpt2_name
 from gpt2_course.labs.lab import STATIC
@@ -26,46 +22,33 @@ from gpt2_course.training.schedule import learning_rate_factor
 
 END = 0  # the separator of documents in these tests
 
-# Reads a model's folder and makes what the tests use; `given` is the test's arguments.
+# Makes what the tests use of a model's folder.
 SETUP = """
-import { readFileSync, writeFileSync } from "node:fs";
-const load = (name) => import(`file://STATIC/${name}.mjs`);
 const { TrainableGPT2 } = await load("training");
 const { readConfig, readSafetensors } = await load("checkpoint");
 const { writeSafetensors } = await load("saving");
 const { countTargets } = await load("batches");
-const given = JSON.parse(readFileSync("given.json", "utf8"));
 const config = readConfig(readFileSync("config.json", "utf8"));
-const tensors = readSafetensors(Uint8Array.from(readFileSync("model.safetensors")).buffer);
-const wasm = given.vectors ? Uint8Array.from(readFileSync("STATIC/kernels.wasm")) : null;
+const wasm = given.vectors ? Uint8Array.from(readFileSync(given.wasm)) : null;
 const rowsOf = (batch) =>
   batch.map(([tokens, targets]) => ({ tokens: Int32Array.from(tokens), targets: Int32Array.from(targets) }));
 const model = new TrainableGPT2(config, given.context, wasm);
-model.load(tensors);
-const say = (answer) => writeFileSync("answer.json", JSON.stringify(answer));
+model.load(readSafetensors(Uint8Array.from(readFileSync("model.safetensors")).buffer));
 """
 
-Node = Callable[..., Any]
+Run = Callable[..., Any]
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
-    """Runs a script after the setup, with a model and other arguments; returns what the script says."""
-    program = shutil.which("node")
-    if program is None:
-        pytest.skip("needs Node.js")
+def run(node: Run, tmp_path: Path) -> Run:
+    """Runs a script in Node.js after the setup, with a model and other arguments; returns what it says."""
 
-    def run(script: str, model: GPT2, **given: Any) -> Any:
+    def in_node(script: str, model: GPT2, *, vectors: bool = True, **given: Any) -> Any:
         model.save_pretrained(tmp_path)
-        (tmp_path / "given.json").write_text(json.dumps({"vectors": True, "context": model.n_positions, **given}))
-        (tmp_path / "script.mjs").write_text(SETUP.replace("STATIC", STATIC.as_posix()) + script)
-        done = subprocess.run(
-            [program, "script.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=patience(300)
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads((tmp_path / "answer.json").read_text())
+        wasm = str(STATIC / "kernels.wasm")
+        return node(SETUP + script, vectors=vectors, wasm=wasm, context=model.n_positions, **given)
 
-    return run
+    return in_node
 
 
 def small_model(vocab_size: int, n_positions: int, n_embd: int, n_layer: int, n_head: int) -> GPT2:
@@ -126,13 +109,13 @@ say({ loss, losses });
     ],
 )
 def test_the_loss_and_every_gradient_equal_pytorchs(
-    node: Node, tmp_path: Path, shape: tuple[int, ...], batch: dict[str, Any], vectors: bool
+    run: Run, tmp_path: Path, shape: tuple[int, ...], batch: dict[str, Any], vectors: bool
 ) -> None:
     model, rows = small_model(*shape), random_rows(shape[0], **batch)
     separator = END if "ends" in batch else None
     loss = loss_of(model, rows, separator)
     loss.backward()  # type: ignore[no-untyped-call]
-    said = node(GRADIENTS, model, rows=rows.tolist(), separator=separator, vectors=vectors)
+    said = run(GRADIENTS, model, rows=rows.tolist(), separator=separator, vectors=vectors)
     assert said["loss"] == pytest.approx(loss.item(), rel=1e-5)
     counted = rows[:, 1].flatten() != IGNORED
     assert [each == 0 for each in said["losses"]] == (~counted).tolist()
@@ -191,12 +174,12 @@ say(losses);
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize(("n_steps", "clip"), [(1, 1.0), (1, 1e9), (10, 0.5)])
-def test_steps_equal_the_packages(node: Node, tmp_path: Path, optimizer: str, n_steps: int, clip: float) -> None:
+def test_steps_equal_the_packages(run: Run, tmp_path: Path, optimizer: str, n_steps: int, clip: float) -> None:
     model = small_model(40, 20, 12, 2, 3)
     config = TrainConfig(optimizer=optimizer, steps=12, warmup_steps=3, clip=clip, context=20, model=model.config)
     batches = [random_rows(40, 3, 20, ignored=0.1, ends=0.05 * step) for step in range(1, n_steps + 1)]
     given = {"settings": settings_of(config, END), "batches": [rows.tolist() for rows in batches]}
-    losses = node(STEPS, model, **given)
+    losses = run(STEPS, model, **given)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     assert losses == pytest.approx(train(model, batches, config, END), rel=1e-4)
     after = load_file(tmp_path / "after.safetensors")
