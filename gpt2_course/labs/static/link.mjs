@@ -74,8 +74,8 @@ export function fragmentOf(lab, state, initial) {
 }
 
 /**
- * The lab that a fragment names, and its state: the page's own, with what the lab can take from the fragment. If that is
- * nothing, `isIgnored` says so. Returns null if the page has no such lab.
+ * The lab that a fragment names, and its state: the page's own, with what the lab can take from the fragment. If that
+ * is nothing, `isIgnored` says so. Returns null if the page has no such lab.
  * @param {string} fragment
  * @param {(lab: string) => Traits | undefined} initialOf  what the page starts a lab with
  */
@@ -106,10 +106,6 @@ export function stateIn(fragment, initialOf) {
  */
 export function linkRow(lab, initial, model) {
   const note = h("span", { class: "lab-small", role: "status" });
-  /** @param {unknown} error */
-  const refuse = (error) => {
-    note.textContent = error instanceof Error ? error.message : String(error);
-  };
   /** @param {string} link */
   async function copy(link) {
     try {
@@ -125,17 +121,17 @@ export function linkRow(lab, initial, model) {
       const traits = /** @type {Trait[]} */ (Object.keys(initial)).map((trait) => [trait, model.get(trait)]);
       copy(new URL(fragmentOf(lab, Object.fromEntries(traits), initial), location.href).href);
     } catch (error) {
-      refuse(error);
+      note.textContent = error instanceof Error ? error.message : String(error);
     }
   });
   return {
     row: h("div", { class: "lab-row lab-link" }, share, note),
-    /** @param {{ state: Partial<Traits>, isIgnored: boolean }} link */
+    /** @param {{ state: Traits, isIgnored: boolean }} link */
     open({ state, isIgnored }) {
-      /** @type {<K extends Trait>(trait: K, value: Traits[K]) => void} */
-      const set = (trait, value) => model.set(trait, value);
-      for (const [trait, value] of Object.entries(state))
-        set(/** @type {Trait} */ (trait), /** @type {never} */ (value));
+      const traits = /** @type {Trait[]} */ (Object.keys(isIgnored ? {} : state)).filter((trait) => trait in CHECKS);
+      for (const trait of traits) {
+        if (JSON.stringify(model.get(trait)) !== JSON.stringify(state[trait])) model.set(trait, state[trait]);
+      }
       note.textContent = isIgnored ? "The link has no setting that this lab knows, so it changes nothing." : "";
     },
   };

@@ -107,7 +107,7 @@ function render({ model, el }) {
    * @param {number} seed
    */
   function card(prompt, seed) {
-    const name = `Text with seed ${seed}. The arrow keys show the probability of each token.`;
+    const name = "The model’s text. The arrow keys show the probability of each token.";
     const words = h("p", { class: "lab-text", dir: "auto", role: "group", tabindex: 0, "aria-label": name }, prompt);
     const note = h("span", { class: "lab-small" }, `seed ${seed}`);
     const text = () => words.textContent ?? "";
@@ -188,7 +188,7 @@ function render({ model, el }) {
     prompt,
     scope,
     h("div", { class: "lab-row" }, suggestions),
-    h("div", { class: "lab-row" }, go, halt, reseed, speed),
+    h("div", { class: "lab-row" }, go, h("span", { class: "lab-small lab-keys" }, "Ctrl+Enter"), halt, reseed, speed),
     h(
       "div",
       { class: "lab-sliders" },

@@ -41,7 +41,7 @@ export function tellParts(box, text) {
     told?.classList.remove("lab-told");
     told = part;
     told?.classList.add("lab-told");
-    if (told) tip.show(told.dataset.said ?? "", told.getClientRects()[0]);
+    if (told) tip.show(told.dataset.said ?? "", [...told.getClientRects()].at(-1) ?? told.getBoundingClientRect());
     else tip.hide();
   }
   /** @param {Event} event */

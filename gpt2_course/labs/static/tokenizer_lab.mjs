@@ -111,8 +111,7 @@ function render({ model, el }) {
     const on = button("Merge ▶", () => go(1));
     slider.addEventListener("input", show);
     const name = h("strong", { dir: "auto" }, nameOf(token));
-    const part = isWhole(token) ? "" : ", part of a character";
-    const bytes = `${plural(token.bytes.length, "byte")}, ${bytesOf(token)}${part}.`;
+    const bytes = `${plural(token.bytes.length, "byte")}, ${isWhole(token) ? bytesOf(token) : "part of a character"}.`;
     const start = word.length > LONGEST ? " (the start of a longer word)" : "";
     detail.replaceChildren(
       h("p", {}, name, ` is token ${token.id.toLocaleString("en")}: ${bytes}`),
