@@ -1,6 +1,29 @@
 /** Labels that appear where a reader points, taps, or moves with the arrow keys. */
 import { h } from "./ui.mjs";
 
+let mouse = ""; // where it was last
+document.addEventListener("pointermove", ({ clientX, clientY }) => {
+  mouse = `${clientX} ${clientY}`;
+});
+
+/**
+ * Call `point` when a mouse moves over a part of the page and `leave` when it leaves. If the part has the focus, the
+ * page may scroll under a mouse that does not move, which calls neither.
+ * @param {HTMLElement} part
+ * @param {(event: PointerEvent) => void} point
+ * @param {() => void} leave
+ */
+function onMouse(part, point, leave) {
+  /** @param {PointerEvent} event */
+  const isStill = ({ clientX, clientY }) => part === document.activeElement && mouse === `${clientX} ${clientY}`;
+  part.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "touch" && !isStill(event)) point(event);
+  });
+  part.addEventListener("pointerleave", (event) => {
+    if (event.pointerType !== "touch" && !isStill(event)) leave();
+  });
+}
+
 /**
  * Create a label in a box. Screen readers announce its text.
  * @param {HTMLElement} box  must have the class `lab-tipped`
@@ -45,10 +68,9 @@ export function tellParts(box, text) {
     else tip.hide();
   }
   /** @param {Event} event */
-  const tellTarget = ({ target }) => tell(parts().find((part) => part === target));
+  const tellTarget = ({ target }) => target !== told && tell(parts().find((part) => part === target));
   text.addEventListener("click", tellTarget);
-  text.addEventListener("pointerover", (event) => event.pointerType !== "touch" && tellTarget(event));
-  text.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && tell(null));
+  onMouse(text, tellTarget, () => tell(null));
   text.addEventListener("focus", () => tell(told ?? parts()[0]));
   text.addEventListener("blur", () => tell(null));
   text.addEventListener("keydown", (event) => {
@@ -83,8 +105,7 @@ export function explore(picture, { here, at, look, away }) {
   /** @param {MouseEvent} event */
   const point = ({ clientX, clientY }) => look(...at(clientX, clientY));
   picture.addEventListener("click", point);
-  picture.addEventListener("pointermove", (event) => event.pointerType !== "touch" && point(event));
-  picture.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && away());
+  onMouse(picture, point, away);
   picture.addEventListener("blur", away);
   picture.addEventListener("focus", () => {
     const [row, column] = here();
