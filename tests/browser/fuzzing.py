@@ -27,6 +27,9 @@ CLICK = """(labs, dice) => {
   one.click();
 }"""
 
+# The tab key may have left the labs, and Enter would follow a link.
+STAY = "document.activeElement.closest('[data-lab]') || document.activeElement.blur()"
+
 
 def fuzz(labs: Locator, dice: random.Random, actions: int) -> None:
     """Click, press keys, type, move the mouse, and resize the window at random in some labs."""
@@ -36,6 +39,7 @@ def fuzz(labs: Locator, dice: random.Random, actions: int) -> None:
         if kind < 0.55:
             labs.evaluate_all(CLICK, dice.random())
         elif kind < 0.85:
+            page.evaluate(STAY)
             page.keyboard.press(dice.choice(KEYS if kind < 0.7 else ARROWS))
         elif kind < 0.92:
             page.keyboard.insert_text(dice.choice(TYPED))
