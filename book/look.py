@@ -99,6 +99,9 @@ def _playground(lab: Locator) -> Iterator[str]:
 
     wait_for_texts()  # the lab writes the first one on its own
     yield "a first text"
+    lab.locator(".lab-sample .lab-text").focus()
+    lab.page.keyboard.press("End")
+    yield "a token's probability"
     for label, value in (("Samples", 4), ("Maximum length", 40), ("Temperature", 2)):
         drag(lab, label, value)
     press(lab, "A rain song for")
@@ -112,6 +115,13 @@ def _playground(lab: Locator) -> Iterator[str]:
     expect(lab.locator(".lab-sample")).to_have_count(1)
     wait_for_texts()
     yield "greedy, without a prompt"
+    lab.get_by_label("Your prompt").fill("word " * 400)
+    press(lab, "Write")
+    expect(lab).to_contain_text("The prompt is too long")
+    yield "too long a prompt"
+    press(lab, "Copy link")
+    expect(lab.locator(".lab-link [role=status]")).not_to_be_empty()
+    yield "a link"
 
 
 def _chat(lab: Locator) -> Iterator[str]:
@@ -204,6 +214,8 @@ def _attention_lab(lab: Locator) -> Iterator[str]:
     for token in (0, 7):
         drag(lab, "Token to follow", token)
         yield f"token {token}"
+    lab.locator(".lab-picture").focus()
+    yield "a weight"
     press(lab, "Turn this head off")
     expect(lab).to_contain_text("With these heads off")
     yield "a head switched off"
@@ -213,7 +225,7 @@ def _attention_lab(lab: Locator) -> Iterator[str]:
     expect(lab).to_contain_text("Only the first")
     yield "a long text"
     lab.get_by_label("Your sentence").fill("")
-    expect(lab).not_to_contain_text("Only the first")
+    expect(lab).to_contain_text("Type a sentence")
     yield "no text"
 
 

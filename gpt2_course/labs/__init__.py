@@ -17,6 +17,7 @@ from gpt2_course.labs.lab import Lab
 
 __all__ = ["AttentionLab", "Chat", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
 
+NO_SENTENCE = "Type a sentence to see which of its tokens look at which."  # also in static/attention_lab.mjs
 ALL_TOKENS = {"temperature": 1.0, "top_k": None, "top_p": None}
 
 
@@ -58,6 +59,8 @@ class AttentionLab(Lab):
     without = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
 
     def drawn(self) -> str:
+        if not self.text:
+            return f"<p>{NO_SENTENCE}</p>"
         return drawn.attention(self.kernel.attention(self.text, [], 32), self.layer, self.head)
 
 
@@ -78,7 +81,7 @@ class Playground(Lab):
     temperature = traitlets.Float(0.8, min=0, max=2).tag(sync=True)
     top_k = traitlets.Int(0, min=0, max=100).tag(sync=True)
     top_p = traitlets.Float(1.0, min=0.05, max=1).tag(sync=True)
-    length = traitlets.Int(200, min=10, max=300).tag(sync=True)
+    length = traitlets.Int(300, min=10, max=300).tag(sync=True)  # the shipped model's stories end before
     samples = traitlets.Int(1, min=1, max=4).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
     texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -133,4 +136,4 @@ class TrainingReplay(Lab):
         super().__init__(**traits)
 
     def drawn(self) -> str:
-        return drawn.training(self.kernel.history()["reports"])
+        return drawn.training(self.kernel.history())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import count
 from math import log1p
 from typing import Any
 
@@ -17,30 +18,56 @@ from gpt2_course.labs.kernel import Kernel
 
 
 def _visible(text: str) -> str:
-    return escape(text.replace(" ", "·").replace("\n", "↵")) or "∅"
+    return text.replace(" ", "·").replace("\n", "↵") or "∅"
 
 
 def _quoted(text: str) -> str:
     return f"“{escape(text)}”"
 
 
+def _hex(token: dict[str, Any]) -> str:
+    return bytes(token["bytes"]).hex(" ")
+
+
+def _is_whole(token: dict[str, Any]) -> bool:
+    """Whether a token consists of whole characters."""
+    try:
+        bytes(token["bytes"]).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _name(token: dict[str, Any]) -> str:
+    """A token in quotation marks, or its bytes if it is only a part of a character."""
+    return _quoted(token["text"]) if _is_whole(token) else _hex(token)
+
+
+def _label(token: dict[str, Any], most: int | None = None) -> str:
+    """A token with visible white space, or its bytes if it is only a part of a character, cut to `most` characters."""
+    label = _visible(token["text"]) if _is_whole(token) else _hex(token)
+    return escape(label if most is None or len(label) <= most else f"{label[: most - 1]}…")
+
+
 def tokens(answer: dict[str, Any]) -> str:
-    """Colored tokens with their IDs."""
-    shown = " ".join(
-        f'<span class="lab-token lab-color-{i % 6}">{_visible(token["text"])}<small>{token["id"]}</small></span>'
-        for i, token in enumerate(answer["tokens"])
-    )
+    """Colored tokens with their IDs and bytes."""
+
+    def chip(i: int, token: dict[str, Any]) -> str:
+        raw = f"<small>{_hex(token)}</small>" if _is_whole(token) else ""
+        return f'<span class="lab-token lab-color-{i % 6}">{_label(token)}<small>{token["id"]}</small>{raw}</span>'
+
     return (
-        f"<p>{answer['characters']} characters make {answer['count']} tokens. Each is shown with its ID; "
-        f'“·” is a space.</p><div class="lab-tokens">{shown}</div>'
+        f"<p>{answer['characters']} characters make {answer['count']} tokens. Each is shown with its ID and its bytes; "
+        f'“·” is a space.</p><div class="lab-tokens">{" ".join(map(chip, count(), answer["tokens"]))}</div>'
     )
 
 
 def next_tokens(prompt: str, answer: dict[str, Any]) -> str:
-    """The most likely next tokens as bars."""
+    """The most likely next tokens as bars, the longest for the likeliest."""
+    largest = max(token["p"] for token in answer["bars"])
     bars = "".join(
-        f'<li><span class="lab-bar"><span class="lab-name">{_quoted(token["text"])}</span>'
-        f'<span class="lab-fill" style="--share:{token["p"]:.2f}"></span>'
+        f'<li><span class="lab-bar"><span class="lab-name">{_name(token)}</span>'
+        f'<span class="lab-fill" style="--share:{token["p"] / largest:.2f}"></span>'
         f'<span class="lab-value">{100 * token["p"]:.0f}%</span></span></li>'
         for token in answer["bars"]
     )
@@ -49,23 +76,27 @@ def next_tokens(prompt: str, answer: dict[str, Any]) -> str:
 
 def attention(answer: dict[str, Any], layer: int, head: int) -> str:
     """One head as a table of squares: a token's row shows how much it looks at itself and each token before it."""
-    names = [token["text"] for token in answer["tokens"]]
-    n, size, left = len(names), 20, 110
+    tokens = answer["tokens"]
+    n, size, left, top = len(tokens), 20, 110, 80
     layer = min(layer, len(answer["weights"]) - 1)
     head = min(head, len(answer["weights"][0]) // n**2 - 1)
     weights = answer["weights"][layer][head * n * n : (head + 1) * n * n]
     squares = "".join(
-        f'<rect x="{left + s * size}" y="{t * size}" width="{size}" height="{size}" class="lab-cell" '
+        f'<rect x="{left + s * size}" y="{top + t * size}" width="{size}" height="{size}" class="lab-cell" '
         f'fill="#0072b2" fill-opacity="{weights[t * n + s]:.1f}"/>'
         for t in range(n)
         for s in range(t + 1)
         if weights[t * n + s] >= 0.05
     )
-    labels = "".join(f'<text x="0" y="{t * size + 14}">{_visible(name)}</text>' for t, name in enumerate(names))
+    labels = "".join(
+        f'<text x="0" y="{top + t * size + 14}">{_label(token, 14)}</text>'
+        f'<text transform="translate({left + t * size + 14} {top - 5}) rotate(-90)">{_label(token, 10)}</text>'
+        for t, token in enumerate(tokens)
+    )
     return (
         f"<p>Layer {layer}, head {head}. Rows and columns are the tokens in order. The darker a square, the more its "
         f"row’s token looks at its column’s.</p>"
-        f'<svg viewBox="0 0 {left + n * size} {n * size}" role="img" style="max-width:{left + n * size}px" '
+        f'<svg viewBox="0 0 {left + n * size} {top + n * size}" role="img" style="max-width:{left + n * size}px" '
         f'aria-label="Attention of layer {layer}, head {head}: one row per token, darker where it looks.">'
         f"{labels}{squares}</svg>"
     )
@@ -126,9 +157,10 @@ def conversation(messages: Sequence[Mapping[str, str]], message: str, kernel: Ke
     return f'<p class="lab-small">A conversation. This model {what}.</p><div class="lab-transcript">{bubbles}</div>'
 
 
-def training(reports: Any) -> str:
-    """The loss and its floor by step, and the last sample."""
+def training(history: Any) -> str:
+    """The loss and its floor by step, and the last sample after its prompt."""
     width, height = 640, 200
+    reports = history["reports"]
     most, last = max(report["loss"] for report in reports), reports[-1]
 
     def path(name: str) -> str:
@@ -143,6 +175,6 @@ def training(reports: Any) -> str:
         f"the loss falls from {reports[0]['loss']:.2f} to {last['loss']:.2f}, close to the floor of "
         f'{last["floor"]:.2f}."><polyline points="{path("floor")}" class="lab-floor" fill="none" stroke="#009e73"/>'
         f'<polyline points="{path("loss")}" class="lab-loss" fill="none" stroke="#d55e00"/></svg>'
-        f"<p>After {last['step']:,} steps, the model wrote:</p>"
-        f'<blockquote class="lab-text">{escape(last["sample"])}</blockquote>'
+        f"<p>After {last['step']:,} steps, the model continued the prompt (in bold) like this:</p>"
+        f'<blockquote class="lab-text"><b>{escape(history["prompt"])}</b>{escape(last["sample"])}</blockquote>'
     )

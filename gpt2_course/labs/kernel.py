@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from time import perf_counter
@@ -23,15 +24,17 @@ from gpt2_course.tiny_world import judge
 from gpt2_course.tokenizer import Tokenizer
 
 MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
+MOST_MERGED = 256  # the longest word whose merges are listed, in bytes; each merge lists all its tokens
 Answer = dict[str, Any]
 
 
 def uniform(seed: int, place: int) -> float:
     """A pseudorandom number in [0, 1) for each seed and place, the same as that of `uniform` in `static/sampling.mjs`.
 
-    It is a counter scrambled by the finalizer of MurmurHash3 (Austin Appleby, 2011).
+    It is a counter scrambled by the finalizer of MurmurHash3 (Austin Appleby, 2011). Places count from 1, because the
+    finalizer maps 0 to 0.
     """
-    h = (seed * 0x9E3779B9 + place) % 2**32
+    h = (seed * 0x9E3779B9 + place + 1) % 2**32
     h = (h ^ h >> 16) * 0x85EBCA6B % 2**32
     h = (h ^ h >> 13) * 0xC2B2AE35 % 2**32
     return float(h ^ h >> 16) / 2**32
@@ -100,9 +103,12 @@ class Kernel:
     def merge_steps(self, piece: str, vocabulary: str) -> list[Answer]:
         """How a word is merged, step by step: the tokens after each merge, its rank, and its position."""
         tokenizer = self._vocabulary(vocabulary)
+        raw = piece.encode()
+        if len(raw) > MOST_MERGED:
+            raise ValueError(f"A word must have at most {MOST_MERGED} bytes to list its merges, but has {len(raw)}.")
         spelled = tokenizer.decode_bytes
         ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
-        ids = [tokenizer.ordinary[bytes([byte])] for byte in piece.encode()]
+        ids = [tokenizer.ordinary[bytes([byte])] for byte in raw]
         steps: list[dict[str, Any]] = [{"tokens": [self._token(i, tokenizer) for i in ids], "rank": None, "at": None}]
         while True:
             pairs = [ranks.get((spelled([a]), spelled([b]))) for a, b in pairwise(ids)]
@@ -115,6 +121,9 @@ class Kernel:
 
     def next(self, prompt: str, added: list[int], settings: dict[str, Any], number: float, count: int) -> Answer:
         """The most likely next tokens after a prompt and the IDs `added` to it, and the one that `number` falls on."""
+        for i in added:
+            if not 0 <= i < self.model.n_tokens:
+                raise ValueError(f"Token IDs must be from 0 to {self.model.n_tokens - 1}, but one is {i}.")
         logits = self._logits([*self.ids_of(prompt), *added])
         p = self._probabilities(logits, settings)
         chosen, start = draw(p, number)
@@ -162,10 +171,15 @@ class Kernel:
     ) -> Answer:
         """Continue a prompt. Parts are {text, p}: a token's text, and its probability before temperature and cuts.
 
-        The same prompt, settings, and seed give the same text as in the book, up to rounding.
+        The same prompt, settings, and seed give the same text as in the book, up to rounding. `cut` in the answer is
+        the start of the prompt that did not fit into the context.
         """
         began = perf_counter()
         ids = self.ids_of(prompt)
+        unseen = ids[: max(0, len(ids) - self.model.n_positions)]
+        cut = {"tokens": len(unseen), "text": self.tokenizer.decode_bytes(unseen).decode(errors="replace")}
+        if cancelled():  # while it waited for others
+            return {"tokens": 0, "seconds": 0.0, "cut": cut}
         read = codecs.getincrementaldecoder("utf-8")(errors="replace")
         likelihood = 0.0  # probability of the newest token
         written = 0
@@ -185,11 +199,12 @@ class Kernel:
             if cancelled():
                 break
         part({"text": read.decode(b"", final=True), "p": 1.0})
-        return {"tokens": written, "seconds": perf_counter() - began}
+        return {"tokens": written, "seconds": perf_counter() - began, "cut": cut}
 
     def history(self) -> Answer:
-        """The training reports of the shipped model."""
+        """The training reports of the shipped model, and the prompt that it continued in each."""
         folder = SHIPPED[DEFAULT_MODEL]
+        config = json.loads((folder / "train_config.json").read_text(encoding="utf-8"))
         reports = [
             {
                 "step": e["step"],
@@ -201,7 +216,7 @@ class Kernel:
             for e in read_history(folder)
             if "val_loss" in e
         ]
-        return {"reports": reports}
+        return {"prompt": config["sample_prompt"], "reports": reports}
 
     def judge(self, text: str) -> Answer:
         """The verdict of Tiny World's judge on a text; see `gpt2_course.tiny_world.Verdict`."""

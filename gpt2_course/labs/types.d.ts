@@ -256,9 +256,9 @@ export interface Calls {
   generate: {
     asked: { prompt: string; settings: Settings; seed: number; length: number };
     part: Written;
-    done: { tokens: number; seconds: number };
+    done: { tokens: number; seconds: number; cut: { tokens: number; text: string } };
   };
-  history: { asked: object; part: never; done: { reports: Report[] } };
+  history: { asked: object; part: never; done: { prompt: string; reports: Report[] } };
   judge: { asked: { text: string }; part: never; done: Verdict };
 }
 

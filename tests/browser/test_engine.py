@@ -130,6 +130,11 @@ def test_a_hundred_thousand_letters_without_a_space_are_encoded(engine: Page) ->
     assert engine.evaluate("(text) => tokenizers.gpt2.encode(text)", text) == Tokenizer.gpt2().encode(text)
 
 
+def test_the_merges_of_a_very_long_word_do_not_overflow_the_stack(engine: Page) -> None:
+    steps = engine.evaluate("tokenizers['tiny-world'].mergeSteps('q'.repeat(130_000)).map(({ ids }) => ids.length)")
+    assert steps == [130_000]  # no merge joins two q
+
+
 @pytest.mark.parametrize("loop", ["model", "plainModel"])
 def test_all_logits_of_a_full_context_equal_pytorchs(engine: Page, model: GPT2, loop: str) -> None:
     ids = torch.randint(model.config.vocab_size, (model.n_positions,), generator=torch.manual_seed(0))
@@ -268,6 +273,7 @@ def test_both_engines_draw_the_same_numbers(engine: Page) -> None:
     places = [(seed, place) for seed in (0, 1, 2**31 - 1) for place in range(1000)]
     got = engine.evaluate("(places) => places.map(([seed, place]) => uniform(seed, place))", places)
     assert got == [uniform(seed, place) for seed, place in places]
+    assert 0.05 < uniform(0, 0) < 0.95  # the first draw of a lab is an ordinary one
     counts = np.histogram([uniform(5, place) for place in range(100_000)], 10, (0, 1))[0]
     assert abs(counts - 10_000).max() < 400
 

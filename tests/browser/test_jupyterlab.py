@@ -13,9 +13,11 @@ from urllib.request import urlopen
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 
 from book.pace import patience
+from gpt2_course.labs import Playground
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "only-for-this-test"
@@ -94,10 +96,17 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_nothing_but_the_kernel(browser
     expect(page.locator(".jp-OutputArea .lab")).to_have_count(7)
 
     playground = page.locator(".lab", has=page.get_by_role("button", name="Write"))
+    text, busy = playground.locator(".lab-sample .lab-text"), playground.locator("[aria-busy=true]")
+    expect(playground).to_contain_text("tokens in")  # it does not wait for a press of the button
+    drawn = str(Playground()._repr_html_())
+    told = BeautifulSoup(drawn, "html.parser").find(class_="lab-text")
+    assert told is not None
+    assert text.text_content() == told.get_text()  # the story that the notebook's file has
     playground.get_by_label("Your prompt").fill("A rain song for")
-    playground.get_by_role("button", name="Write").click()
-    expect(playground).to_contain_text("tokens in")
-    expect(playground.locator(".lab-sample .lab-text")).to_contain_text("A rain song for")
+    playground.get_by_label("Your prompt").press("Control+Enter")  # JupyterLab must not run the cell
+    expect(text).to_contain_text("A rain song for")
+    expect(busy).to_have_count(0)
+    expect(playground.get_by_role("button", name="Copy link")).to_have_count(0)  # a notebook has no address
     expect(playground.locator(".lab-verdict")).to_contain_text("istake")  # the judge in the kernel
     chat = page.locator(".lab", has=page.get_by_role("button", name="Send"))
     chat.get_by_label("Your message").fill("Once")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import traitlets
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
-from scripted import Scripted
+from scripted import N_POSITIONS, Scripted
 
 import gpt2_course.labs
+from book.look import drag
 from gpt2_course import GPT2
 from gpt2_course.chat import Conversation
 from gpt2_course.generation import SamplingConfig
@@ -27,7 +30,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "next": {"prompt": "Once upon a time, a", "added": [], "settings": SETTINGS, "number": 0.7, "count": 6},
     "attention": {"text": TEXT, "without": [[1, 2]], "most": 4},
     "activation": {"text": TEXT, "name": "mlp_hidden", "layer": 2, "most": 4},
-    "generate": {"prompt": TEXT, "settings": SETTINGS, "seed": 3, "length": 20},
+    "generate": {"prompt": "🥞 cakes " * 150 + TEXT, "settings": SETTINGS, "seed": 3, "length": 20},  # cut
     "history": {},
     "judge": {"text": TEXT + " lost a red spaceship 🚀."},
 }
@@ -80,15 +83,60 @@ def test_the_worker_answers_each_call_like_the_kernel(worker: Page, kernel: Kern
     done = last["done"]
     if call == "generate":
         done.pop("seconds")
+        assert wanted["cut"]["text"].startswith("🥞 cakes 🥞")
     assert done == close_to(wanted)
 
 
-@pytest.mark.parametrize("call", ["nothing", "constructor", "__proto__"])
-def test_worker_and_kernel_refuse_other_calls_in_the_same_words(worker: Page, kernel: Kernel, call: str) -> None:
-    (message,) = worker.evaluate("(call) => ask(call, {})", call)
-    with pytest.raises(ValueError, match=call) as refused:
-        kernel.answer(call, {}, print, lambda: False)
+@pytest.mark.parametrize(
+    ("call", "asked", "error"),
+    [
+        ("nothing", {}, "There is no call 'nothing'"),
+        ("constructor", {}, "There is no call 'constructor'"),
+        ("__proto__", {}, "There is no call '__proto__'"),
+        ("merge_steps", {"piece": "é" * 65_000, "vocabulary": "gpt2"}, "at most 256 bytes .* but has 130000"),
+        ("next", {**ASKED["next"], "added": [5, 3072]}, "Token IDs must be from 0 to 3071, but one is 3072"),
+        ("next", {**ASKED["next"], "added": [-1]}, "but one is -1"),
+    ],
+)
+def test_worker_and_kernel_refuse_bad_calls_in_the_same_words(
+    worker: Page, kernel: Kernel, call: str, asked: dict[str, Any], error: str
+) -> None:
+    (message,) = worker.evaluate("([call, asked]) => ask(call, asked)", [call, asked])
+    with pytest.raises(ValueError, match=error) as refused:
+        kernel.answer(call, asked, print, lambda: False)
     assert message["error"] == str(refused.value)
+
+
+@pytest.mark.parametrize("lab", gpt2_course.labs.__all__)
+def test_a_link_takes_the_values_that_python_accepts(worker: Page, lab: str) -> None:
+    def taken(fields: dict[str, Any]) -> list[str]:
+        """The names of the fields that a lab takes from a link."""
+        return worker.evaluate(
+            """async ([fields, initial]) => {
+              const { stateIn } = await import("/_static/link.mjs");
+              const link = new URLSearchParams({ lab: "here", ...fields });
+              const { state } = stateIn(`#${link}`, () => initial);
+              const isTaken = (name) => JSON.stringify(state[name]) === JSON.stringify(JSON.parse(fields[name]));
+              return Object.keys(fields).filter(isTaken);
+            }""",
+            [{name: json.dumps(value) for name, value in fields.items()}, dict.fromkeys(fields)],
+        )
+
+    traits = getattr(gpt2_course.labs, lab).class_traits(sync=True)
+    own = {name: trait for name, trait in traits.items() if name in getattr(gpt2_course.labs, lab)().own_traits()}
+    own.pop("texts", None)  # what the playground wrote
+    initial = {name: trait.default() for name, trait in own.items()}
+    assert taken(initial) == list(initial)
+    assert taken({name: {"hostile": 1} for name in own}) == []
+    assert taken(dict.fromkeys(own, 1e99)) == []
+    for limit, outward in (("min", -1), ("max", 1)):
+        limits = {name: getattr(trait, limit, None) for name, trait in own.items()}
+        limits = {name: value for name, value in limits.items() if value is not None and abs(value) < 1e9}
+        if lab == "Chat":
+            limits.pop("length", None)  # the page has no control for it
+        assert taken(limits) == list(limits)
+        beyond = {n: v + outward * (0.01 if isinstance(own[n], traitlets.Float) else 1) for n, v in limits.items()}
+        assert taken(beyond) == []
 
 
 LABS = [getattr(gpt2_course.labs, name) for name in gpt2_course.labs.__all__]
@@ -126,7 +174,7 @@ async ([code, css, reports, theme]) => {
       set: (name, value) => { traits[name] = value; listeners[`change:${name}`](); },
       save_changes() {},
       on: (event, listener) => { listeners[event] = listener; },
-      send: ({ id }) => queueMicrotask(() => listeners["msg:custom"]({ id, done: { reports } })),
+      send: ({ id }) => queueMicrotask(() => listeners["msg:custom"]({ id, done: { prompt: "Once", reports } })),
     },
   });
 }
@@ -198,16 +246,17 @@ def test_the_replay_of_a_run_without_rules_shows_no_bars(browser: Browser) -> No
     page = replay(browser, [{}, {}])
     assert page.get_by_role("slider").count() == 1
     assert "rule" not in page.locator("main").inner_text()
-    assert page.locator(".lab-rules, .lab-small").count() == 0
+    assert page.locator(".lab-rules").count() == 0
     page.close()
 
 
-# A page with the chat lab. Python answers its calls, and `allowed` parts of each answer arrive until it is raised.
-CHAT = """
-async ([code, css, theme]) => {
+# A page with a lab, as in Jupyter. Python answers its calls, and `allowed` parts of each answer arrive until it is
+# raised.
+LAB = """
+async ([code, css, theme, given]) => {
   document.documentElement.dataset.theme = theme;
   document.documentElement.lang = "en";
-  document.title = "Chat";
+  document.title = "Lab";
   document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
   const main = document.body.appendChild(document.createElement("main"));
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
@@ -217,13 +266,15 @@ async ([code, css, theme]) => {
   const canceled = new Set();
   const frame = () => new Promise(requestAnimationFrame);
   window.allowed = Infinity;
-  window.traits = { message: "", messages: [], temperature: 0, top_k: 0, top_p: 1, length: 20, seed: 0 };
+  window.arrived = 0; // parts of the latest answer
+  window.traits = { temperature: 0, top_k: 0, top_p: 1, length: 20, seed: 0, ...given };
   async function answer({ id, call, ...asked }) {
     const { parts, ...last } = await kernel(call, asked);
     for (const [n, part] of parts.entries()) {
       while (n >= allowed && !canceled.has(id)) await frame();
       if (canceled.has(id)) break;
       tell("msg:custom", { id, part });
+      arrived = n + 1;
     }
     tell("msg:custom", { id, ...last });
   }
@@ -242,8 +293,10 @@ async ([code, css, theme]) => {
 """
 
 
-def open_chat(browser: Browser, model: GPT2, theme: str = "light", width: int = 360) -> Page:
-    """A page in which one talks to a model."""
+def open_lab(
+    browser: Browser, name: str, model: GPT2, traits: dict[str, Any], theme: str = "light", width: int = 360
+) -> Page:
+    """A page with a lab for a model."""
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_content(
         f"<!doctype html><style>body {{ background: {'#14181e' if theme == 'dark' else '#fff'}; "
@@ -259,8 +312,13 @@ def open_chat(browser: Browser, model: GPT2, theme: str = "light", width: int = 
             return {"error": str(error), "parts": parts}
 
     page.expose_function("kernel", answer)
-    page.evaluate(CHAT, [bundle("chat"), CSS, theme])
+    page.evaluate(LAB, [bundle(name), CSS, theme, traits])
     return page
+
+
+def open_chat(browser: Browser, model: GPT2, theme: str = "light", width: int = 360) -> Page:
+    """A page in which one talks to a model."""
+    return open_lab(browser, "chat", model, {"message": "", "messages": []}, theme, width)
 
 
 def start(page: Page, text: str) -> None:
@@ -365,6 +423,112 @@ def test_a_long_talk_fits_the_page_and_passes_axe(browser: Browser, theme: str, 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     found = Axe().run(page, options={"preload": False}).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
+    page.close()
+
+
+def open_playground(browser: Browser, *texts: str, length: int = 300, prompt: str = "Once") -> Page:
+    """A page with a playground whose model writes these texts, one after the other."""
+    traits = {"prompt": prompt, "samples": 1, "texts": [], "length": length}
+    return open_lab(browser, "playground", Scripted(*texts), traits)
+
+
+def written(page: Page) -> list[str]:
+    """The texts of a playground that has finished."""
+    expect(page.locator(".lab-samples")).to_have_attribute("aria-busy", "false")
+    return page.locator(".lab-sample .lab-text").all_text_contents()
+
+
+def test_a_playground_writes_at_once_and_again_when_a_control_changes(browser: Browser) -> None:
+    page = open_playground(browser, *"123456789ab")
+    assert written(page) == ["Once1"]  # a notebook's static example gives way to a text, not to an empty box
+    shown: list[str] = []
+    for label, value in (("Temperature", 1), ("Top-k", 5), ("Top-p", 0.5), ("Maximum length", 30), ("Seed", 3)):
+        control = page.get_by_label(label)
+        if label == "Seed":
+            control.fill(str(value))
+            control.blur()
+        else:
+            drag(page.locator("main"), label, value)
+        shown += written(page)
+    assert shown == ["Once2", "Once3", "Once4", "Once5", "Once6"]
+    page.get_by_label("Your prompt").fill("Twice")
+    assert written(page) == ["Once6"]  # whoever types has not finished
+    for key in ("Control+Enter", "Meta+Enter"):
+        page.get_by_label("Your prompt").press(key)
+        shown += written(page)
+    assert shown[-2:] == ["Twice7", "Twice8"]
+    page.get_by_role("button", name="New seed").click()
+    assert written(page) == ["Twice9"]  # written once, not twice
+    drag(page.locator("main"), "Samples", 2)
+    assert written(page) == ["Twicea", "Twiceb"]
+    assert page.evaluate("traits.texts") == ["Twicea", "Twiceb"]
+    page.close()
+
+
+def test_a_playground_says_what_was_cut_and_what_it_knows(browser: Browser) -> None:
+    prompt = "a" * 30 + "b" * (N_POSITIONS - 1)
+    # One answer each, and one for when the window is full and moves on.
+    page = open_playground(browser, "x", "x" * 30, "y", "", length=10, prompt=prompt)
+    assert written(page) == [prompt + "x" * 10]
+    expect(page.locator(".lab-sample")).to_contain_text("10 tokens, the maximum length")
+    message = page.locator(".lab-message")
+    expect(message).to_have_text(
+        f"The prompt is too long for this model, so its first 29 tokens were cut, up to “{'a' * 29}”."
+    )
+    assert "knows only Tiny World" not in page.locator("main").inner_text()  # this one does not
+    page.get_by_label("Your prompt").fill("a" * N_POSITIONS)
+    page.get_by_role("button", name="Write").click()
+    assert written(page) == ["a" * N_POSITIONS + "y"]
+    expect(message).to_have_text("")
+    page.close()
+
+
+def test_the_probability_of_a_token_appears_on_hover_tap_and_focus(browser: Browser) -> None:
+    page = open_playground(browser, "xyz")
+    written(page)
+    tokens, tip = page.locator(".lab-sample .lab-sure"), page.locator(".lab-tip")
+    assert tokens.all_text_contents() == ["x", "y", "z"]
+    tokens.nth(1).hover()
+    expect(tip).to_have_text("“y”: 100%")
+    page.get_by_label("Your prompt").hover()
+    expect(tip).to_have_text("")
+    text = page.get_by_role("group", name="The model’s text")
+    text.focus()
+    for key, name in (("", "x"), ("ArrowRight", "y"), ("End", "z"), ("ArrowRight", "z"), ("Home", "x")):
+        if key:
+            page.keyboard.press(key)
+        expect(tip).to_have_text(f"“{name}”: 100%")
+        assert tip.evaluate("tip => tip.checkVisibility({ opacityProperty: true })")
+    page.keyboard.press("Escape")
+    expect(tip).to_have_text("")
+    tokens.nth(2).dispatch_event("click")  # a tap
+    expect(tip).to_have_text("“z”: 100%")
+    page.get_by_label("Your prompt").focus()
+    expect(tip).to_have_text("")
+    page.close()
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_with_reduced_motion_a_text_appears_when_it_is_finished(browser: Browser, motion: Any) -> None:
+    page = open_playground(browser, "once", "abc", "de")
+    written(page)
+    page.emulate_media(reduced_motion=motion)
+    page.evaluate("allowed = 2")
+    page.get_by_role("button", name="Write").click()
+    expect(page.locator(".lab-samples")).to_have_attribute("aria-busy", "true")
+    page.wait_for_function("arrived === 2")
+    assert page.locator(".lab-sample .lab-sure").all_text_contents() == ([] if motion == "reduce" else ["a", "b"])
+    page.evaluate("allowed = Infinity")
+    assert written(page) == ["Onceabc"]
+    page.close()
+    page = open_chat(browser, Scripted(" Hello."))
+    page.emulate_media(reduced_motion=motion)
+    page.evaluate("allowed = 3")
+    start(page, "Hi!")
+    page.wait_for_function("arrived === 3")
+    expect(page.locator(".lab-assistant p")).to_have_text("…" if motion == "reduce" else "He")
+    page.evaluate("allowed = Infinity")
+    expect(page.get_by_role("log").locator(".lab-assistant p")).to_have_text("Hello.")
     page.close()
 
 

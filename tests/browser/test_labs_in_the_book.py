@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fuzzing import fuzz
 from playwright.sync_api import Browser, Locator, Page, Route, expect
+from seeing import look_at
 
 from book.look import LABS, drag, serving, wake
 from gpt2_course import GPT2, Tokenizer
+from gpt2_course.labs import NO_SENTENCE
 from gpt2_course.labs.kernel import Kernel
 
 FIELD = {
@@ -105,8 +108,11 @@ def test_the_tokenizer_lab_shows_the_tokens_and_their_merges(page: Page, served:
     lab.get_by_label("GPT-2").check()
     gpt2 = Tokenizer.gpt2().tokens_of(text)
     expect(lab.locator("[aria-label=Tokens] button")).to_have_count(len(gpt2))
-    titles = [button.get_attribute("title") for button in lab.locator("[aria-label=Tokens] button").all()]
-    assert titles == [f"id {token.id}" for token in gpt2]
+    chips = [chip.inner_text().split("\n") for chip in lab.locator("[aria-label=Tokens] button").all()]
+    raw = [Tokenizer.gpt2().decode_bytes([token.id]) for token in gpt2]
+    assert [chip[1] for chip in chips] == [str(token.id) for token in gpt2]
+    assert [chip[-1 if len(chip) > 2 else 0] for chip in chips] == [each.hex(" ") for each in raw]
+    assert [chip[0] for chip in chips if len(chip) == 2] == ["e2 80", "99", "20 f0 9f", "a5 9e"]  # ’ and the pancakes
     lab.locator("[aria-label=Tokens] button").nth(1).click()  # " hed"
     lab.locator("[aria-label=Tokens] button").nth(1).press("ArrowRight")
     expect(lab.locator("[aria-label=Tokens] button").nth(2)).to_be_focused()
@@ -134,6 +140,10 @@ def test_the_next_token_lab_shows_which_token_is_chosen_and_why(page: Page, serv
     shown = lab.locator(".lab-value").first.text_content()
     assert shown is not None
     assert abs(float(shown.removesuffix("%")) / 100 - wanted["bars"][0]["p"]) < 0.006
+    track = lab.locator(".lab-bar").first.evaluate("bar => bar.children[2].offsetLeft - bar.children[1].offsetLeft")
+    widths = lab.locator(".lab-fill").evaluate_all("all => all.map((fill) => fill.offsetWidth)")
+    assert widths[0] == pytest.approx(track, abs=10)  # the longest bar takes all the room
+    assert widths[1] / widths[0] == pytest.approx(wanted["bars"][1]["p"] / wanted["bars"][0]["p"], abs=0.02)
     expect(lab).to_contain_text("3,072 tokens can be drawn")
     bars.nth(1).click()  # choose the second most likely token
     expect(lab.locator("mark")).to_have_text(wanted["bars"][1]["text"])
@@ -171,6 +181,22 @@ def test_the_attention_lab_shows_every_head_and_turns_it_off(page: Page, served:
     row = answer["weights"][1][(3 * n + n - 1) * n : (3 * n + n) * n]
     most = answer["tokens"][max(range(n), key=row.__getitem__)]["text"]
     expect(lab).to_contain_text(f"Layer 1, head 3: “{answer['tokens'][-1]['text']}” looks at “{most}”")
+    # The weight of a square appears on hover, on tap, and with the arrow keys.
+    picture, tip = lab.locator(".lab-picture"), lab.locator(".lab-tip")
+    names = [token["text"].replace(" ", "·") for token in answer["tokens"]]
+    assert picture.locator("svg > text").all_text_contents() == names  # of the columns
+    squares = picture.locator("g").nth(n - 2).locator(".lab-cell")
+    told = re.compile(f"^“{answer['tokens'][-2]['text']}” looks at “{answer['tokens'][2]['text']}”: [\\d.]+%$")
+    squares.nth(2).hover(force=True)
+    expect(tip).to_have_text(told)
+    lab.get_by_label("Your sentence").hover()
+    expect(tip).to_have_text("")
+    picture.focus()
+    expect(tip).to_contain_text(f"“{answer['tokens'][-2]['text']}” looks at “{answer['tokens'][-2]['text']}”")
+    for key in ("Home", "ArrowUp", "ArrowDown", *["ArrowLeft"] * (n - 5)):
+        page.keyboard.press(key)
+    expect(tip).to_have_text(told)
+    page.keyboard.press("ArrowDown")
     lab.get_by_label("Token to follow").press("ArrowLeft")
     expect(lab).to_contain_text(f"Layer 1, head 3: “{answer['tokens'][-2]['text']}” looks at")
     lab.get_by_role("button", name="Turn this head off").click()
@@ -179,6 +205,11 @@ def test_the_attention_lab_shows_every_head_and_turns_it_off(page: Page, served:
     expect(lab.get_by_role("button", name="Layer 1, head 3, turned off")).to_be_visible()
     lab.get_by_role("button", name="Turn all heads on").click()
     expect(lab).to_contain_text(f"Next token: “{answer['next'][0]['text']}”")
+    lab.get_by_label("Your sentence").fill("")
+    expect(lab).to_contain_text(NO_SENTENCE)
+    expect(lab.locator(".lab-head").first).to_be_hidden()
+    lab.get_by_label("Your sentence").fill("a")
+    expect(lab.locator(".lab-head").first).to_be_visible()
 
 
 def test_the_walk_through_leads_from_text_to_the_next_token(page: Page, served: str, kernel: Kernel) -> None:
@@ -205,10 +236,11 @@ def test_the_walk_through_leads_from_text_to_the_next_token(page: Page, served: 
 def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "playground")
     wait_for_text(lab)  # the first text is written without a press
-    expect(lab.locator(".lab-sample .lab-text")).to_contain_text("Once upon a time")
+    expect(lab.locator(".lab-sample .lab-text")).to_have_text(re.compile(r"^Once upon a time.*[.!?\"]$", re.DOTALL))
+    expect(lab).to_contain_text("This model knows only Tiny World")
     expect(lab.locator(".lab-verdict")).to_contain_text("istake")  # “No mistake”, or what it is
     parts: list[Any] = []
-    kernel.generate("The future of AI is", {"temperature": 0.8, "top_k": None, "top_p": None}, 4, 200, parts.append)
+    kernel.generate("The future of AI is", {"temperature": 0.8, "top_k": None, "top_p": None}, 4, 300, parts.append)
     wanted = "The future of AI is" + "".join(part["text"] for part in parts)
     lab.get_by_label("Seed").fill("3")
     lab.get_by_label("Seed").blur()
@@ -219,8 +251,15 @@ def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str,
     wait_for_text(lab)
     assert samples.nth(1).text_content() == wanted  # seeds 3 and 4
     assert samples.nth(0).text_content() != wanted
-    doubts = lab.locator(".lab-sample").nth(1).locator(".lab-sure").evaluate_all("all => all.map(s => s.title)")
-    assert len(doubts) == len([part for part in parts if part["text"]])
+    assert samples.nth(1).locator(".lab-sure").all_text_contents() == [part["text"] for part in parts if part["text"]]
+    drag(lab, "Maximum length", 20)
+    drag(lab, "Samples", 4)
+    expect(samples).to_have_count(4)
+    wait_for_text(lab)
+    boxes = [sample.bounding_box() for sample in lab.locator(".lab-sample").all()]
+    assert len({box["x"] for box in boxes if box}) == len({box["y"] for box in boxes if box}) == 2
+    drag(lab, "Maximum length", 300)
+    drag(lab, "Samples", 2)
 
     drag(lab, "Temperature", 2)  # hot enough that texts rarely end by themselves
     # Press Stop from a script, because two texts take a third of a second and Playwright's click may come too late.
@@ -231,7 +270,7 @@ def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str,
         button("Stop").click();
     }""")
     expect(lab.get_by_role("button", name="Stop")).to_be_disabled()
-    assert samples.locator(".lab-sure").count() < 2 * 200
+    assert samples.locator(".lab-sure").count() < 2 * 300
 
 
 def test_the_chat_continues_each_text_by_keyboard_and_starts_over(page: Page, served: str, kernel: Kernel) -> None:
@@ -272,7 +311,8 @@ def test_the_training_replay_shows_each_reports_sample(page: Page, served: str, 
     for report in (0, 3, len(reports) - 1):
         drag(lab, "Training progress", report)
         expect(lab).to_contain_text(f"Step {reports[report]['step']:,}: loss {reports[report]['loss']:.3f}")
-        assert lab.locator("blockquote").text_content() == reports[report]["sample"]
+        assert lab.locator("blockquote").text_content() == "Once upon a time" + reports[report]["sample"]
+        assert lab.locator("blockquote b").text_content() == history["prompt"] == "Once upon a time"
     lab.get_by_role("button", name="Play").click()
     expect(lab).to_contain_text(f"Step {reports[1]['step']:,}:")
 
@@ -314,17 +354,12 @@ def test_random_clicks_and_keys_break_nothing(page: Page, served: str) -> None:
     for name in LABS:
         wake(page, name)
     dice = random.Random(0)
-    keys = ["Tab", "Shift+Tab", "Enter", "Space", "ArrowLeft", "ArrowRight", "ArrowUp", "Backspace", "x", "Escape"]
-    controls = page.locator(".lab button, .lab input, .lab textarea")
-    for _ in range(1000):
-        if dice.random() < 0.4:
-            page.keyboard.press(dice.choice(keys))
-        else:
-            # Count and click in one step, because a lab that is writing keeps changing the number of its buttons.
-            controls.evaluate_all(
-                """(all, dice) => { const one = all[Math.floor(dice * all.length)]; one.focus(); one.click(); }""",
-                dice.random(),
-            )
+    fuzz(page.locator(".lab"), dice, 1000)
+    for _ in range(100):  # some labs may still be drawing
+        faults = look_at(page.locator("article"))
+        if not faults:
+            break
+    assert faults == []
     expect(page.locator(".lab")).to_have_count(len(LABS))
     lab = wake(page, "tokenizer_lab")
     lab.get_by_label("Your text").fill("The fox")
@@ -371,6 +406,60 @@ def test_in_data_saver_mode_no_model_is_fetched_before_a_lab_is_in_view(page: Pa
     assert not [url for url in asked if "worker.mjs" in url]
     wake(page, "training_replay")
     assert [url for url in asked if "worker.mjs" in url]
+
+
+LINK = "The link has no setting that this lab knows, so it changes nothing."
+
+
+def copied_link(page: Page, lab: Locator) -> str:
+    """The link that the lab's button copies."""
+    lab.get_by_role("button", name="Copy link").click()
+    expect(lab.locator(".lab-link")).to_contain_text("Copied.")
+    link: str = page.evaluate("navigator.clipboard.readText()")
+    return link
+
+
+def test_a_link_opens_a_lab_in_the_state_it_was_copied_in(page: Page, served: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    lab = open_lab(page, served, "playground")
+    assert copied_link(page, lab) == f"{served}/book/labs.html#lab=playground-1"
+    lab.get_by_label("Your prompt").fill("Listen & <b>well</b> # 🥞")
+    for label, value in (("Maximum length", 20), ("Samples", 2), ("Temperature", 0.5)):
+        drag(lab, label, value)
+    lab.get_by_role("button", name="Write").click()
+    wait_for_text(lab)
+    texts = lab.locator(".lab-sample .lab-text").all_text_contents()
+    link = copied_link(page, lab)
+    next_token = wake(page, "next_token_lab")
+    next_token.get_by_role("button", name="Take").click()
+    expect(next_token.locator("mark")).to_have_count(1)
+    other_link = copied_link(page, next_token)
+
+    page.goto("about:blank")
+    page.goto(link)
+    lab = wake(page, "playground")
+    expect(lab.locator(".lab-sample")).to_have_count(2)
+    wait_for_text(lab)
+    assert lab.locator(".lab-sample .lab-text").all_text_contents() == texts
+    assert lab.get_by_label("Your prompt").input_value() == "Listen & <b>well</b> # 🥞"
+    assert copied_link(page, lab) == link
+    page.goto(other_link)  # in a page that is open already
+    next_token = page.locator('[data-lab="next_token_lab"][data-alive]')
+    expect(next_token.locator("mark")).to_have_count(1)
+    expect(next_token).to_be_in_viewport()
+
+    lab.get_by_label("Your prompt").fill("x" * 9000)
+    lab.get_by_role("button", name="Copy link").click()
+    expect(lab.locator(".lab-link")).to_contain_text("This is too long for a link: it would have 9,0")
+    hostile = "samples=1e9&top_k=-1&prompt=5&length=null&texts=[1]&__proto__={}&constructor=1&el=1&seed"
+    for fields in (hostile, f"prompt=%22{'y' * 9000}%22"):
+        page.goto(f"{served}/book/labs.html#lab=playground-1&{fields}")
+        expect(lab.locator(".lab-link")).to_contain_text(LINK)
+        assert lab.get_by_label("Your prompt").input_value() == "x" * 9000
+    page.goto(f"{served}/book/labs.html#lab=nothing-1&prompt=5")
+    page.goto(link)
+    expect(lab.get_by_label("Your prompt")).to_have_value("Listen & <b>well</b> # 🥞")
+    expect(lab.locator(".lab-link")).not_to_contain_text(LINK)
 
 
 def opened(browser: Browser, url: str, prepare: Any) -> Page:

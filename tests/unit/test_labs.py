@@ -16,7 +16,7 @@ from scripted import Scripted
 import gpt2_course.labs
 from gpt2_course import GPT2, GPT2Config, Tokenizer
 from gpt2_course.introspection import activations
-from gpt2_course.labs import AttentionLab, Chat, NextTokenLab, Playground, TokenizerLab
+from gpt2_course.labs import AttentionLab, Chat, NextTokenLab, Playground, TokenizerLab, TrainingReplay
 from gpt2_course.labs.kernel import Kernel
 from gpt2_course.labs.lab import Lab
 
@@ -85,6 +85,28 @@ def test_a_lab_answers_calls() -> None:
     sent = ask(Playground(), call="generate", prompt="The fox", settings=PLAIN, seed=1, length=5)
     assert [set(message) for message in sent] == [{"id", "part"}] * 6 + [{"id", "done"}]
     assert sent[-1]["done"]["tokens"] == 5
+
+
+def test_the_drawn_labs_show_what_the_live_ones_show() -> None:
+    def part(lab: Lab, selector: str) -> list[str]:
+        return [found.get_text() for found in BeautifulSoup(lab._repr_html_(), "html.parser").select(selector)]
+
+    chips = part(TokenizerLab(text="a 🥞", vocabulary="gpt2"), ".lab-token")
+    assert chips == ["a6461", "20 f0 9f12520", "a5 9e13945"]  # the text or its bytes, the ID, the bytes
+    assert part(AttentionLab(text=""), "p") == ["Type a sentence to see which of its tokens look at which."]
+    assert part(AttentionLab(text="A fox"), "svg text")[::2] == part(AttentionLab(text="A fox"), "svg text")[1::2]
+    assert part(TrainingReplay(), "blockquote b") == ["Once upon a time"]
+    bars = BeautifulSoup(NextTokenLab()._repr_html_(), "html.parser").select(".lab-fill")
+    assert bars[0]["style"] == "--share:1.00"
+    (text,) = part(Playground(), ".lab-text")
+    assert text.endswith((".", '"', "!", "?"))  # the end of a story
+
+
+def test_a_call_that_is_canceled_while_it_waits_writes_nothing(kernel: Kernel) -> None:
+    parts: list[Any] = []
+    done = kernel.generate("x" * 400, PLAIN, 1, 300, parts.append, lambda: True)
+    assert parts == []
+    assert (done["tokens"], done["cut"]["text"]) == (0, "x" * done["cut"]["tokens"])  # type: ignore[call-overload,index]
 
 
 def test_a_canceled_call_ends_early_with_a_partial_result() -> None:

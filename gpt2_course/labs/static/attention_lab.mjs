@@ -14,15 +14,18 @@ import {
   latest,
   messageLine,
   percent,
-  quoted,
   roving,
   svg,
   textField,
-  visible,
 } from "./ui.mjs";
+import { explore, tipIn } from "./tip.mjs";
+import { labelOf, nameOf } from "./token_names.mjs";
 
 const MOST = 32; // tokens; with more, the squares would be too small to see
 const ROW = 20; // pixels per token
+const TOP = 70; // pixels for the names of the columns
+const COLUMN = 13; // pixels; narrower columns have no room for a name each
+const NO_SENTENCE = "Type a sentence to see which of its tokens look at which."; // also in labs/__init__.py
 
 /** @type {(name: string, length: number) => string} */
 const shorten = (name, length) => (name.length > length ? `${name.slice(0, length - 1)}…` : name);
@@ -32,7 +35,10 @@ async function render({ model, el }) {
   const ask = connect(model);
   const { line, tell } = messageLine();
   const heads = h("div", { class: "lab-heads", role: "group", "aria-label": "All heads. Press one to enlarge it." });
-  const picture = h("div", { class: "lab-picture" });
+  const label = "Attention of the chosen head. The arrow keys move from square to square.";
+  const picture = h("div", { class: "lab-picture", role: "group", tabindex: 0, "aria-label": label });
+  const pictureAndTip = h("div", { class: "lab-tipped" }, picture);
+  const tip = tipIn(pictureAndTip);
   const words = h("p", { role: "status" });
   const predictions = h("p");
   const notice = h("p", { class: "lab-small" });
@@ -41,10 +47,13 @@ async function render({ model, el }) {
   let shape;
   /** @type {AttentionAnswer | undefined} */
   let answer;
+  /** @type {{ left: number, cell: number } | undefined} */
+  let grid; // where the squares begin and how wide they are
+  let column = -1; // of the square whose weight is shown; its row is the token to follow
 
   /** @type {(layer: number, head: number) => boolean} */
   const isOff = (layer, head) => model.get("without").some(([l, n]) => l === layer && n === head);
-  /** @param {Description} shape */
+  /** @type {(shape: Description) => [layer: number, head: number]} */
   const chosenIn = (shape) => [
     Math.min(model.get("layer"), shape.n_layer - 1),
     Math.min(model.get("head"), shape.n_head - 1),
@@ -60,6 +69,11 @@ async function render({ model, el }) {
   const refresh = latest(async () => {
     shape ??= await ask("describe");
     const [text, without] = [model.get("text"), model.get("without")];
+    rest.hidden = text === "";
+    if (rest.hidden) {
+      notice.textContent = NO_SENTENCE;
+      return;
+    }
     const whole = await ask("attention", { text, most: MOST, without: [] });
     const cut = without.length ? await ask("attention", { text, most: MOST, without }) : null;
     answer = cut ?? whole;
@@ -75,7 +89,7 @@ async function render({ model, el }) {
     const list = ({ next }) =>
       next
         .slice(0, 5)
-        .map(({ text, p }) => `${quoted(text)} ${percent(p)}`)
+        .map((token) => `${nameOf(token)} ${percent(token.p)}`)
         .join(", ");
     predictions.textContent = cut
       ? `Next token with all heads: ${list(whole)}. With these heads off: ${list(cut)}.`
@@ -131,7 +145,15 @@ async function render({ model, el }) {
     const isNarrow = width < 480;
     const [arcs, names] = isNarrow ? [48, 84] : [90, 110]; // widths in pixels
     const cell = Math.min(ROW, (width - arcs - names) / T);
-    const middle = (/** @type {number} */ t) => (t + 0.5) * ROW;
+    grid = { left: arcs + names, cell };
+    const middle = (/** @type {number} */ t) => TOP + (t + 0.5) * ROW;
+    const every = Math.ceil(COLUMN / cell); // narrow columns share a name
+    const columns = tokens
+      .filter((_, s) => s % every === 0)
+      .map((token, i) => {
+        const x = arcs + names + (i * every + 0.5) * cell + 4;
+        return svg("text", { transform: `translate(${x} ${TOP - 6}) rotate(-90)` }, shorten(labelOf(token), 8));
+      });
     const lines = tokens.slice(0, token + 1).map((_, s) => {
       const reach = Math.min(arcs - 6, 10 + 4 * (token - s));
       const [from, to] = [middle(token), middle(s)];
@@ -141,8 +163,8 @@ async function render({ model, el }) {
         "stroke-width": 7 * weight(seen, layer, head, token, s),
       });
     });
-    const rows = tokens.map(({ text }, t) => {
-      const y = t * ROW;
+    const rows = tokens.map((named, t) => {
+      const y = TOP + t * ROW;
       const squares = tokens.slice(0, t + 1).map((_, s) =>
         svg("rect", {
           x: arcs + names + s * cell,
@@ -155,7 +177,7 @@ async function render({ model, el }) {
       );
       return svg(
         "g",
-        { class: t === token ? "lab-followed" : "", onpointerenter: () => go(t), onclick: () => go(t) },
+        { class: t === token ? "lab-followed" : "" },
         svg("rect", { x: 0, y, width: arcs + names - 6, height: ROW, class: "lab-hit" }),
         svg("rect", {
           x: arcs,
@@ -166,20 +188,22 @@ async function render({ model, el }) {
           class: "lab-name-back",
           "fill-opacity": t <= token ? 0.4 * weight(seen, layer, head, token, t) : 0,
         }),
-        svg("text", { x: arcs + 4, y: y + 14 }, shorten(visible(text), isNarrow ? 10 : 14)),
+        svg("text", { x: arcs + 4, y: y + 14 }, shorten(labelOf(named), isNarrow ? 10 : 14)),
         squares,
       );
     });
-    const size = { width, height: T * ROW, viewBox: `0 0 ${width} ${T * ROW}` };
-    picture.replaceChildren(svg("svg", { ...size, class: "lab-attention", "aria-hidden": "true" }, rows, lines));
+    const height = TOP + T * ROW;
+    const size = { width, height, viewBox: `0 0 ${width} ${height}`, class: "lab-attention", "aria-hidden": "true" };
+    picture.replaceChildren(svg("svg", size, columns, rows, lines));
+    showWeight();
     const off = isOff(layer, head);
-    const name = quoted(tokens[token].text);
+    const name = nameOf(tokens[token]);
     const strongest = tokens
       .slice(0, token + 1)
-      .map(({ text }, s) => ({ text, weight: weight(seen, layer, head, token, s) }))
+      .map((named, s) => ({ named, weight: weight(seen, layer, head, token, s) }))
       .sort((a, b) => b.weight - a.weight)
       .slice(0, 3)
-      .map(({ text, weight }) => `${quoted(text)} ${percent(weight)}`)
+      .map(({ named, weight }) => `${nameOf(named)} ${percent(weight)}`)
       .join(", ");
     words.textContent = `Layer ${layer}, head ${head}${off ? " (turned off)" : ""}: ${name} looks at ${strongest}.`;
     follow.setAttribute("aria-valuetext", name);
@@ -193,6 +217,41 @@ async function render({ model, el }) {
     follow.value = String(token);
     saveToken();
   }
+
+  /** Show the weight of the square in `column`, if there is one in the row of the token to follow. */
+  function showWeight() {
+    const drawing = picture.querySelector("svg");
+    const token = Number(follow.value);
+    drawing?.querySelector(".lab-looked-at")?.remove();
+    if (!drawing || !shape || !answer || !grid || column < 0 || column > token) return tip.hide();
+    const [x, y] = [grid.left + column * grid.cell, TOP + token * ROW];
+    drawing.append(svg("rect", { x, y, width: grid.cell, height: ROW, class: "lab-looked-at" }));
+    const [from, to] = [answer.tokens[token], answer.tokens[column]].map(nameOf);
+    const share = percent(weight(answer, ...chosenIn(shape), token, column));
+    const { left, top } = drawing.getBoundingClientRect();
+    tip.show(`${from} looks at ${to}: ${share}`, new DOMRect(left + x, top + y, grid.cell, ROW));
+  }
+
+  explore(picture, {
+    here: () => [Number(follow.value), column],
+    at(x, y) {
+      const drawing = picture.querySelector("svg");
+      if (!drawing || !grid) return [-1, -1];
+      const { left, top } = drawing.getBoundingClientRect();
+      const [row, at] = [Math.floor((y - top - TOP) / ROW), Math.floor((x - left - grid.left) / grid.cell)];
+      return [row, at > row ? -1 : at]; // a token cannot look at later ones
+    },
+    look(row, at) {
+      if (!answer || row < 0 || row >= answer.tokens.length) return;
+      column = Math.min(at, row);
+      if (row === Number(follow.value)) showWeight();
+      else go(row);
+    },
+    away() {
+      column = -1;
+      showWeight();
+    },
+  });
 
   /** @param {number[][]} heads */
   function turnOff(heads) {
@@ -219,19 +278,12 @@ async function render({ model, el }) {
   model.on("change:layer", redraw);
   model.on("change:head", redraw);
   model.on("change:without", refresh);
+  const controls = h("div", { class: "lab-row" }, field("Token to follow", follow), toggle, all);
+  const rest = h("div", {}, heads, controls, words, pictureAndTip, predictions);
   const resized = new ResizeObserver(drawChosen);
   resized.observe(picture);
   el.className = "lab";
-  el.append(
-    textField(model, "text", "Your sentence", refresh),
-    notice,
-    heads,
-    h("div", { class: "lab-row" }, field("Token to follow", follow), toggle, all),
-    words,
-    picture,
-    predictions,
-    line,
-  );
+  el.append(textField(model, "text", "Your sentence", refresh), notice, rest, line);
   await refresh();
   return () => resized.disconnect();
 }

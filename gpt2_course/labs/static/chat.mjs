@@ -5,7 +5,18 @@
  * @import { Answer, Calls, Lab, Turn } from "../types.d.ts"
  */
 import { answerIn, isOver, promptOf, stripped } from "./dialogue.mjs";
-import { button, connect, enable, h, messageLine, samplingSliders, seedField, settingsOf, textField } from "./ui.mjs";
+import {
+  button,
+  connect,
+  enable,
+  h,
+  messageLine,
+  samplingSliders,
+  seedField,
+  settingsOf,
+  textField,
+  wantsNoMotion,
+} from "./ui.mjs";
 
 const NAMES = { user: "You", assistant: "Model" };
 const CONTINUES = "This model was not trained on dialogues, so it continues each text you send.";
@@ -120,7 +131,7 @@ function render({ model, el }) {
       written += text;
       answer = has_template ? answerIn(written) : stripped(written);
       const isAtEnd = transcript.scrollHeight - transcript.scrollTop - transcript.clientHeight < 30;
-      if (answer) words.textContent = answer;
+      if (answer && !wantsNoMotion()) words.textContent = answer;
       if (isAtEnd) scroll(); // but leave readers who have scrolled up alone
       if (has_template && isOver(written)) call?.cancel();
     });
@@ -199,7 +210,7 @@ function render({ model, el }) {
       "div",
       { class: "lab-sliders" },
       samplingSliders(model, () => {}),
-      seedField(model),
+      seedField(model, () => {}),
     ),
   );
   return stop;

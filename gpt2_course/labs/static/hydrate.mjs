@@ -2,10 +2,11 @@
  * Runs the labs of a page without a kernel. A notebook's output contains each lab as <div data-lab="name"
  * data-state="…"> with a static example inside. When the div comes into view, the lab's module is mounted in it and
  * connected to an engine in a Web Worker, which all labs on the page share. Until then, and wherever labs cannot run,
- * the example stays.
+ * the example stays. The button below a lab copies a link that opens the page with the lab as it is then.
  *
  * @import { Lab, Message, Model, Request, Traits } from "../types.d.ts"
  */
+import { linkRow, stateIn } from "./link.mjs";
 import { connect, h } from "./ui.mjs";
 
 const WEIGHTS = 5e6; // approximate size in bytes, for the progress bar
@@ -71,19 +72,52 @@ async function mount(place) {
   place.prepend(note);
   try {
     const lab = await moduleOf(place);
-    const model = pageModel(JSON.parse(place.dataset.state ?? "{}"));
+    const [initial, link] = [initialOf(place), followed()];
+    const mine = link?.lab === place.dataset.name ? link : null;
+    const model = pageModel({ ...(mine?.state ?? initial) });
     model.on("msg:custom", ({ loaded }) => {
       if (loaded) bar.value = loaded;
     });
     await connect(model)(lab.needs[0], lab.needs[1]);
     const el = h("div");
     await lab.render({ model, el });
+    const { row, open } = linkRow(place.dataset.name ?? "", initial, model);
+    el.append(row);
     place.replaceChildren(el);
     place.dataset.alive = "";
+    openers.set(place, open);
+    if (mine) follow();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     note.replaceChildren(`This lab can’t run here, so you see a static example. ${reason}`);
   }
+}
+
+/**
+ * What the page starts a lab with.
+ * @param {HTMLElement} place
+ * @returns {Traits}
+ */
+const initialOf = (place) => JSON.parse(place.dataset.state ?? "{}");
+
+/** @type {Map<HTMLElement, ReturnType<typeof linkRow>["open"]>} */
+const openers = new Map(); // of the labs that run: what brings them into the state of a link
+const placeOf = (/** @type {string} */ name) => places.find((place) => place.dataset.name === name);
+
+/** The link to a lab in the page's address, if there is one. */
+const followed = () =>
+  stateIn(location.hash, (name) => {
+    const place = placeOf(name);
+    return place && initialOf(place);
+  });
+
+/** Show the lab that the page's address links to. One that does not run yet takes its state when it starts. */
+function follow() {
+  const link = followed();
+  const place = link && placeOf(link.lab);
+  if (!place) return;
+  openers.get(place)?.(link);
+  place.scrollIntoView();
 }
 
 const inView = new IntersectionObserver(
@@ -98,7 +132,13 @@ const inView = new IntersectionObserver(
 );
 /** @type {HTMLElement[]} */
 const places = [...document.querySelectorAll("[data-lab]")].filter((place) => place instanceof HTMLElement);
-places.forEach((place) => inView.observe(place));
+places.forEach((place, i) => {
+  const before = places.slice(0, i).filter(({ dataset }) => dataset.lab === place.dataset.lab);
+  place.dataset.name = `${place.dataset.lab}-${before.length + 1}`;
+  inView.observe(place);
+});
+follow();
+addEventListener("hashchange", follow);
 
 /**
  * Fetch everything that the page's labs need, once the page itself has loaded, so that they work even if the reader

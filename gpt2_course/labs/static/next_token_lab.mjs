@@ -11,12 +11,12 @@ import {
   latest,
   messageLine,
   percent,
-  quoted,
   samplingSliders,
   settingsOf,
   textField,
 } from "./ui.mjs";
 import { uniform } from "./sampling.mjs";
+import { nameOf } from "./token_names.mjs";
 
 const SHOWN = 12;
 
@@ -58,27 +58,28 @@ function render({ model, el }) {
     );
     const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
     const shown = bars.some(({ id }) => id === drawn.id) ? bars : [...bars.slice(0, -1), drawn];
-    const buttons = shown.map((token) => bar(token, token.id === drawn.id));
+    const largest = Math.max(...shown.map(({ p }) => p));
+    const buttons = shown.map((token) => bar(token, token.p / largest, token.id === drawn.id));
     list.replaceChildren(...buttons.map((button) => h("li", {}, button)));
     if (focused >= 0) buttons[Math.min(focused, buttons.length - 1)].focus();
     drawStrip(found);
     why.textContent = explain(found);
     [undo, restart].forEach((button) => enable(button, added().length > 0));
-    take.textContent = `Take ${quoted(drawn.text)}`;
+    take.textContent = `Take ${nameOf(drawn)}`;
   }, tell);
 
-  /** @type {(token: Candidate, isDrawn: boolean) => HTMLElement} */
-  function bar(token, isDrawn) {
+  /** @type {(token: Candidate, share: number, isDrawn: boolean) => HTMLElement} */
+  function bar(token, share, isDrawn) {
     return h(
       "button",
       {
         type: "button",
         class: isDrawn ? "lab-bar lab-drawn" : "lab-bar",
-        "aria-label": `${quoted(token.text)}, ${percent(token.p)}${isDrawn ? ", drawn" : ""}`,
+        "aria-label": `${nameOf(token)}, ${percent(token.p)}${isDrawn ? ", drawn" : ""}`,
         onclick: () => add(token.id),
       },
-      h("span", { class: "lab-name", dir: "auto" }, quoted(token.text)),
-      h("span", { class: "lab-fill", style: `--share:${token.p}` }),
+      h("span", { class: "lab-name", dir: "auto" }, nameOf(token)),
+      h("span", { class: "lab-fill", style: `--share:${share}` }),
       h("span", { class: "lab-value" }, percent(token.p)),
     );
   }
@@ -91,10 +92,11 @@ function render({ model, el }) {
     let end = 0;
     const parts = bars
       .filter(({ p }) => p > 0)
-      .map(({ id, p, text }, i) => {
+      .map((token, i) => {
+        const { id, p } = token;
         end += p;
         const look = `lab-part lab-color-${i % 6}${id === drawn.id ? " lab-drawn" : ""}`;
-        return h("span", { class: look, style: `flex:${p}` }, p > 0.08 ? quoted(text) : "");
+        return h("span", { class: look, style: `flex:${p}` }, p > 0.08 ? nameOf(token) : "");
       });
     if (end < 1 - 1e-9) {
       const rest = { class: "lab-part lab-rest", style: `flex:${1 - end}` };
@@ -106,7 +108,7 @@ function render({ model, el }) {
 
   /** @param {NextAnswer} answer */
   function explain({ drawn, possible }) {
-    const name = quoted(drawn.text);
+    const name = nameOf(drawn);
     if (model.get("temperature") === 0) return `Greedy: always the most likely token, ${name}. Nothing is random.`;
     const [from, to] = [drawn.start, drawn.start + drawn.p].map((x) => x.toFixed(3));
     return (

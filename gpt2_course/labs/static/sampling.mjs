@@ -9,12 +9,13 @@ const ROUNDING = 1e-6;
 
 /**
  * A pseudorandom number in [0, 1) for a seed and an index, which are combined and scrambled by MurmurHash3's finalizer
- * (Austin Appleby, 2011). `gpt2_course.labs.kernel.uniform` returns the same numbers.
+ * (Austin Appleby, 2011). Indices count from 1, because the finalizer maps 0 to 0. `gpt2_course.labs.kernel.uniform`
+ * returns the same numbers.
  * @param {number} seed
  * @param {number} index
  */
 export function uniform(seed, index) {
-  let h = (Math.imul(seed, 0x9e3779b9) + index) | 0;
+  let h = (Math.imul(seed, 0x9e3779b9) + index + 1) | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32;

@@ -127,7 +127,7 @@ export class Tokenizer {
     const steps = [{ ids, rank: null, at: null }];
     while (true) {
       const ranks = ids.map((id, i) => this.rank(id, ids[i + 1]));
-      const rank = Math.min(...ranks);
+      const rank = ranks.reduce((a, b) => (a < b ? a : b), NONE); // a long word does not fit into Math.min's arguments
       if (rank === NONE) return steps;
       const at = ranks.indexOf(rank);
       ids = [...ids.slice(0, at), 256 + rank, ...ids.slice(at + 2)];

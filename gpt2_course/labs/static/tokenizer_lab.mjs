@@ -3,28 +3,24 @@
  *
  * @import { Lab, Token, TokenizeAnswer } from "../types.d.ts"
  */
-import {
-  button,
-  choice,
-  connect,
-  enable,
-  field,
-  h,
-  latest,
-  messageLine,
-  quoted,
-  roving,
-  textField,
-  visible,
-} from "./ui.mjs";
+import { button, choice, connect, enable, field, h, latest, messageLine, quoted, roving, textField } from "./ui.mjs";
+import { bytesOf, isWhole, labelOf, nameOf } from "./token_names.mjs";
 
 const LONGEST = 60; // characters of a word whose merges are shown
 
-/** @param {number[]} bytes */
-const hex = (bytes) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-
 /** @type {(n: number, one: string) => string} */
 const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+
+/**
+ * What a token's chip shows: its text, its ID, and its bytes, which take the place of the text of an incomplete
+ * character.
+ * @param {Token} token
+ */
+const face = (token) => [
+  h("span", { dir: "auto" }, labelOf(token)),
+  h("small", {}, String(token.id)),
+  isWhole(token) ? h("small", {}, bytesOf(token)) : [],
+];
 
 /** @type {Lab["render"]} */
 function render({ model, el }) {
@@ -54,12 +50,10 @@ function render({ model, el }) {
           {
             type: "button",
             class: `lab-token lab-color-${i % 6}`,
-            dir: "auto",
-            title: `id ${token.id}`,
             "aria-pressed": String(i === chosen),
             onclick: () => choose(i),
           },
-          visible(token.text),
+          face(token),
         ),
       ),
       count > tokens.length ? ` … and ${plural(count - tokens.length, "more token")}` : "",
@@ -104,9 +98,9 @@ function render({ model, el }) {
         words.textContent = `Step 0: the ${plural(tokens.length, "byte")} of ${quoted(piece)}, each its own token.`;
         return;
       }
-      const [left, right] = steps[n - 1].tokens.slice(at).map(({ text }) => quoted(text));
+      const [left, right] = steps[n - 1].tokens.slice(at).map(nameOf);
       words.textContent =
-        `Step ${n}: ${left} and ${right} become ${quoted(tokens[at].text)} ` +
+        `Step ${n}: ${left} and ${right} become ${nameOf(tokens[at])} ` +
         `(merge ${(rank + 1).toLocaleString("en")} in the list).${n === last ? " No other merge applies." : ""}`;
     };
     const go = (/** @type {number} */ by) => {
@@ -116,8 +110,8 @@ function render({ model, el }) {
     const back = button("◀ Unmerge", () => go(-1));
     const on = button("Merge ▶", () => go(1));
     slider.addEventListener("input", show);
-    const name = h("strong", { dir: "auto" }, quoted(token.text));
-    const bytes = `${plural(token.bytes.length, "byte")}, ${hex(token.bytes)}`;
+    const name = h("strong", { dir: "auto" }, nameOf(token));
+    const bytes = `${plural(token.bytes.length, "byte")}, ${isWhole(token) ? bytesOf(token) : "part of a character"}.`;
     const start = word.length > LONGEST ? " (the start of a longer word)" : "";
     detail.replaceChildren(
       h("p", {}, name, ` is token ${token.id.toLocaleString("en")}: ${bytes}`),
@@ -129,7 +123,7 @@ function render({ model, el }) {
   }
 
   /** @type {(token: Token, look: string) => HTMLElement} */
-  const chip = (token, look) => h("span", { class: `lab-token ${look}`, dir: "auto" }, visible(token.text));
+  const chip = (token, look) => h("span", { class: `lab-token ${look}` }, face(token));
 
   const forget = () => {
     chosen = undefined;

@@ -14,15 +14,16 @@ function render({ model, el }) {
   const { line, tell } = messageLine();
   el.className = "lab";
   el.append(line);
-  return ask("history").then(({ reports }) => show(model, el, reports), tell);
+  return ask("history").then(({ prompt, reports }) => show(model, el, prompt, reports), tell);
 }
 
 /**
  * @param {Model} model
  * @param {HTMLElement} el
+ * @param {string} prompt  what the model continued in each report
  * @param {Report[]} reports
  */
-function show(model, el, reports) {
+function show(model, el, prompt, reports) {
   const last = reports.length - 1;
   const largest = Math.max(...reports.map(({ loss }) => loss));
   let width = 640;
@@ -132,7 +133,7 @@ function show(model, el, reports) {
       });
     }
     input.setAttribute("aria-valuetext", `step ${step}`);
-    sample.textContent = text;
+    sample.replaceChildren(h("b", {}, prompt), text);
   }
   /** @param {number} report */
   const write = (report) => {
@@ -147,7 +148,7 @@ function show(model, el, reports) {
   resized.observe(el);
   el.append(curve, h("div", { class: "lab-row" }, play, field("Training progress", input)), words);
   if (bars.length) el.append(title, rules);
-  el.append(sample);
+  el.append(h("p", { class: "lab-small" }, "How the model continued the prompt (in bold):"), sample);
   drawCurve();
   return () => {
     pause();

@@ -251,8 +251,9 @@ const LARGEST_SEED = 2 ** 31 - 1;
 /**
  * A field for the seed.
  * @param {Model} model
+ * @param {() => void} onChange
  */
-export function seedField(model) {
+export function seedField(model, onChange) {
   const input = h("input", { type: "number", min: 0, max: LARGEST_SEED, step: 1 });
   const save = bind(
     model,
@@ -261,7 +262,7 @@ export function seedField(model) {
     (value) => {
       input.value = String(value);
     },
-    () => {},
+    onChange,
   );
   input.addEventListener("change", save);
   return field("Seed (same seed, same text)", input);
@@ -383,6 +384,9 @@ const themes = new MutationObserver(() =>
 );
 themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
 themes.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
+
+/** Whether the reader prefers a page in which nothing moves. */
+export const wantsNoMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** A line for error messages, which screen readers announce. `tell(error)` fills it; `tell(null)` clears it. */
 export function messageLine() {

@@ -15,6 +15,7 @@ import { Tokenizer } from "./tokenizer.mjs";
 const HOME = new URL("./", import.meta.url);
 const MODEL = "tiny-world";
 const MOST_LISTED = 2000; // tokens in an answer; longer texts are counted but not listed in full
+const MOST_MERGED = 256; // bytes of a word whose merges are listed; each merge lists all its tokens
 
 /** @type {(message: Message) => void} */
 const send = (message) => postMessage(message);
@@ -152,6 +153,10 @@ const calls = {
   /** How a word is built, merge by merge. */
   async merge_steps({ piece, vocabulary }) {
     const tokenizer = await tokenizerOf(vocabulary === "gpt2" ? "gpt2" : MODEL);
+    const { length } = new TextEncoder().encode(piece);
+    if (length > MOST_MERGED) {
+      throw new Error(`A word must have at most ${MOST_MERGED} bytes to list its merges, but has ${length}.`);
+    }
     return tokenizer.mergeSteps(piece).map(({ ids, ...merge }) => ({
       tokens: ids.map((id) => tokenizer.token(id)),
       ...merge,
@@ -161,6 +166,8 @@ const calls = {
   /** What can follow a prompt and the ids `added` to it: the most likely tokens, and the token drawn by `number`. */
   async next({ prompt, added, settings, number, count }) {
     const { tokenizer, model } = await load();
+    const wrong = added.find((id) => !(id >= 0 && id < model.known));
+    if (wrong !== undefined) throw new Error(`Token IDs must be from 0 to ${model.known - 1}, but one is ${wrong}.`);
     const ids = [...idsOf(tokenizer, prompt), ...added].slice(-model.config.n_positions);
     const logits = model.forward(ids);
     const { p, bars: shown } = bars(tokenizer, logits, settings, count);
@@ -210,11 +217,18 @@ const calls = {
     return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, values };
   },
 
-  /** Continue the prompt. Parts have each token's text and its probability before temperature, top-k, and top-p. */
+  /**
+   * Continue the prompt. Parts have each token's text and its probability before temperature, top-k, and top-p. The
+   * answer's `cut` is the start of the prompt that did not fit into the context.
+   */
   async generate({ prompt, settings, seed, length }, part, cancelled) {
     const { tokenizer, model } = await load();
     const began = performance.now();
-    const writer = model.continuing(idsOf(tokenizer, prompt));
+    const ids = idsOf(tokenizer, prompt);
+    const unseen = ids.slice(0, Math.max(0, ids.length - model.config.n_positions));
+    const cut = { tokens: unseen.length, text: tokenizer.decode(unseen) };
+    if (cancelled()) return { tokens: 0, seconds: 0, cut };
+    const writer = model.continuing(ids);
     const read = tokenizer.stream();
     let logits = writer.next().value;
     let tokens = 0;
@@ -227,16 +241,18 @@ const calls = {
       logits = writer.next(id).value;
     }
     part({ text: read(null), p: 1 });
-    return { tokens, seconds: (performance.now() - began) / 1000 };
+    return { tokens, seconds: (performance.now() - began) / 1000, cut };
   },
 
-  /** The evaluations during the model's training. */
+  /** The evaluations during the model's training, and the prompt that it continued in each. */
   async history() {
+    const { sample_prompt } = JSON.parse(text(await cached(`${MODEL}/train_config.json`)));
     const lines = text(await cached(`${MODEL}/history.jsonl`))
       .trim()
       .split("\n");
     const reports = lines.map((line) => JSON.parse(line)).filter((line) => line.val_loss !== undefined);
     return {
+      prompt: sample_prompt,
       reports: reports.map(({ step, val_loss, floor, sample, rules = {} }) => ({
         step,
         loss: val_loss,
