@@ -4,9 +4,10 @@
  * connected to an engine in a Web Worker, which all labs on the page share. Until then, and wherever labs cannot run,
  * the example stays.
  *
- * @import { Lab, Message, Model, Request, Traits } from "../types.d.ts"
+ * @import { Lab, Message, Model, Request, Traits, Using } from "../types.d.ts"
  */
-import { connect, h } from "./ui.mjs";
+import { modelsPanel } from "./models_panel.mjs";
+import { connect, h, latest } from "./ui.mjs";
 
 const WEIGHTS = 5e6; // approximate size in bytes, for the progress bar
 
@@ -39,17 +40,19 @@ function send(request) {
 const moduleOf = (place) => import(`./${place.dataset.lab}.mjs`).then(({ default: lab }) => lab);
 
 /**
- * A stand-in for Jupyter's widget model: the lab's traits, and the connection to the engine.
+ * A stand-in for Jupyter's widget model: the lab's traits, and the connection to the engine until `close` is called.
  * @param {Traits} state
- * @returns {Model}
+ * @returns {Model & { close(): void }}
  */
 function pageModel(state) {
   /** @type {Map<string, ((message: Message) => void)[]>} */
   const heard = new Map();
   /** @type {(event: string, message?: Message) => void} */
   const tell = (event, message = {}) => heard.get(event)?.forEach((listener) => listener(message));
-  listeners.add((message) => tell("msg:custom", message));
+  const listener = (/** @type {Message} */ message) => tell("msg:custom", message);
+  listeners.add(listener);
   return {
+    close: () => void listeners.delete(listener),
     get: (trait) => state[trait],
     set(trait, value) {
       if (state[trait] === value) return;
@@ -64,6 +67,19 @@ function pageModel(state) {
   };
 }
 
+const panel = modelsPanel(pageModel(/** @type {Traits} */ ({})));
+/** @type {(() => Promise<void>)[]} */
+const restarts = []; // one per running lab
+/** @type {Using | undefined} */
+let inUse;
+listeners.add(({ using }) => {
+  if (!using) return;
+  const isOther = inUse !== undefined;
+  inUse = using;
+  panel.setUsing(using);
+  if (isOther) restarts.forEach((restart) => restart());
+});
+
 /** @param {HTMLElement} place */
 async function mount(place) {
   const bar = h("progress", { max: WEIGHTS, "aria-label": "Loading the model" });
@@ -71,14 +87,38 @@ async function mount(place) {
   place.prepend(note);
   try {
     const lab = await moduleOf(place);
-    const model = pageModel(JSON.parse(place.dataset.state ?? "{}"));
-    model.on("msg:custom", ({ loaded }) => {
+    const state = JSON.parse(place.dataset.state ?? "{}");
+    const loading = pageModel(state);
+    loading.on("msg:custom", ({ loaded }) => {
       if (loaded) bar.value = loaded;
     });
-    await connect(model)(lab.needs[0], lab.needs[1]);
-    const el = h("div");
-    await lab.render({ model, el });
-    place.replaceChildren(el);
+    await connect(loading)(lab.needs[0], lab.needs[1]);
+    loading.close();
+    const start = async () => {
+      const model = pageModel(state);
+      const el = h("div");
+      const cleanUp = await lab.render({ model, el });
+      place.replaceChildren(el, ...line);
+      return () => {
+        cleanUp?.();
+        model.close();
+      };
+    };
+    // The history is the shipped model's, whichever model is in use.
+    const isTied = lab.needs[0] === "history";
+    /** @type {HTMLElement[]} */
+    const line = isTied ? [] : [panel.chip()];
+    let end = await start();
+    if (!isTied) {
+      panel.takeDrops(place);
+      const restart = async () => {
+        end();
+        if (state.added) state.added = []; // ids of another vocabulary
+        if (state.without) state.without = []; // heads of another model
+        end = await start();
+      };
+      restarts.push(latest(restart, (error) => error && note.replaceChildren(String(error))));
+    }
     place.dataset.alive = "";
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

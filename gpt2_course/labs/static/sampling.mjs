@@ -36,19 +36,17 @@ export function softmax(logits, temperature = 1) {
 
 /**
  * Token ids by probability (V), highest first; if two are equal, the smaller id comes first. Most callers need only the
- * first few, so unlikely tokens are sorted separately, and only if a caller gets that far.
+ * first few, so each range of probabilities is sorted only if a caller gets that far.
  * @param {Float64Array | number[]} p
  */
 export function* mostLikelyFirst(p) {
-  /** @type {number[]} */
-  const likely = [];
-  /** @type {number[]} */
-  const unlikely = [];
-  for (let id = 0; id < p.length; id++) (p[id] > 1e-3 ? likely : unlikely).push(id);
-  /** @type {(a: number, b: number) => number} */
-  const order = (a, b) => p[b] - p[a] || a - b;
-  yield* likely.sort(order);
-  yield* unlikely.sort(order);
+  /** @type {number[][]} */
+  const ranges = [1e-2, 1e-3, 1e-4, 1e-5, -1].map(() => []);
+  for (let id = 0; id < p.length; id++) {
+    const x = p[id];
+    ranges[x > 1e-3 ? (x > 1e-2 ? 0 : 1) : x > 1e-4 ? 2 : x > 1e-5 ? 3 : 4].push(id);
+  }
+  for (const ids of ranges) yield* ids.sort((a, b) => p[b] - p[a] || a - b);
 }
 
 /**
@@ -100,13 +98,18 @@ function normalized(p) {
  * @param {number} number
  */
 export function draw(p, number) {
+  const ordered = Float64Array.from(p).sort(); // far faster than sorting ids, because it calls no function
   let end = 0;
-  let last = 0;
-  for (const id of mostLikelyFirst(p)) {
-    if (p[id] === 0) break; // the sum was rounded to slightly below 1
-    end += p[id];
-    last = id;
+  let last = ordered.length - 1;
+  for (let i = last; i >= 0 && ordered[i] > 0; i--) {
+    last = i; // stays at the last possible token if the sum was rounded to slightly below 1
+    end += ordered[i];
     if (number < end) break;
   }
-  return last;
+  const found = ordered[last];
+  let before = 0; // equal tokens that come first
+  while (ordered[last + before + 1] === found) before++;
+  let id = p.indexOf(found);
+  for (; before > 0; before--) id = p.indexOf(found, id + 1);
+  return id;
 }
