@@ -215,10 +215,10 @@ export interface ModelCallTypes {
     /** `arrived`: bytes of GPT-2's file; `problem`: why the remembered model is not in use. */
     done: { using: Using; yours: string | null; arrived: number; problem: string };
   };
-  use: { asked: { id: ModelId }; part: never; done: Using };
+  use: { asked: { which: ModelId }; part: never; done: Using };
   open: { asked: { files: Given[] }; part: never; done: { using: Using; isKept: boolean } };
   fetch: { asked: { source: Source }; part: number; done: Using | null };
-  remove: { asked: { id: ModelId }; part: never; done: null };
+  remove: { asked: { which: ModelId }; part: never; done: null };
 }
 
 export type ModelCalls = Answers<ModelCallTypes>;

@@ -49,7 +49,7 @@ async function* bytesOf(url, from, size, cancelled) {
         if (fresh.length) yield fresh;
       }
     } catch (error) {
-      if (error instanceof Refused) throw new Error(`${url.host} cannot be used, because ${error.message}.`);
+      if (error instanceof Refused) throw new Error(`${url.host} cannot be used now, because ${error.message}.`);
     } finally {
       clearTimeout(silence);
       abort.abort();
@@ -153,7 +153,7 @@ async function reach(url) {
   } catch {
     throw new Error(`${url.host} could not be reached: check your connection and try again.`);
   }
-  if (!response.ok) throw new Error(`${url.host} cannot be used, because it answered ${response.status}.`);
+  if (!response.ok) throw new Error(`${url.host} cannot be used now, because it answered ${response.status}.`);
   return response;
 }
 

@@ -3,7 +3,7 @@
  *
  * @import { Readable } from "../types.d.ts"
  */
-import { openSafetensors, parseObject, readConfig } from "./checkpoint.mjs";
+import { matchShapes, openSafetensors, parseObject, readConfig } from "./checkpoint.mjs";
 import { TEMPLATE } from "./dialogue.mjs";
 import { readTokenizer, TOKENIZER_FILES } from "./tokenizer_files.mjs";
 import { unzip } from "./zip.mjs";
@@ -79,7 +79,9 @@ export function openFolder(files) {
   const { tokenizer, template } = readTokenizer(
     new Map(TOKENIZER_FILES.filter((name) => files.has(name)).map((name) => [name, text(name)])),
   );
-  return { config, tokenizer, isTalking: template === TEMPLATE, tensors: openSafetensors(weights) };
+  const tensors = openSafetensors(weights);
+  matchShapes(config, tensors); // before memory is set aside for an absurd shape
+  return { config, tokenizer, isTalking: template === TEMPLATE, tensors };
 }
 
 /**

@@ -16,6 +16,7 @@ import { Tokenizer } from "./tokenizer.mjs";
 const HOME = new URL("./", import.meta.url);
 export const SHIPPED = "tiny-world";
 const LARGE = 1e9; // bytes in 32 bits above which the reader's model is turned into 8 bits
+const MOST = 2e9; // parameters
 const [CHOICE, NAME, MERGES] = ["choice", "name", "merges.txt"]; // files that are kept besides the models' own
 
 /** @param {Uint8Array | ArrayBuffer} bytes */
@@ -77,6 +78,8 @@ const shippedTokenizer = once(async (name) => new Tokenizer(text(await read(`${n
 async function opened({ config, tensors, ...rest }) {
   const parameters = [...shapesOf(config)].reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const isLarge = 4 * parameters > LARGE;
+  if (parameters > MOST)
+    throw new Error(`This model has ${parameters} parameters, more than a page can hold in memory.`);
   const weights = isLarge ? new Map([...tensors].map(([name, tensor]) => [name, inEightBits(name, tensor)])) : tensors;
   const bits = weights.get("wte.weight")?.scale ? 8 : 32;
   const loop = await simd(await cached("linear.wasm"), config, bits);
@@ -199,7 +202,7 @@ export const modelCalls = {
   },
 
   /** Use a model that is kept. */
-  use: async ({ id }) => use(await openers[id]()),
+  use: async ({ which }) => use(await openers[which]()),
 
   /** Use the model among files that were dropped or picked, and keep it if the browser has room. */
   async open({ files: given }) {
@@ -232,9 +235,9 @@ export const modelCalls = {
   },
 
   /** Remove a model from the browser. If it is in use, the labs use Tiny World again. */
-  async remove({ id }) {
-    if ((await load()).id === id) await use(await openers[SHIPPED]());
-    await (await folders()).remove(id);
+  async remove({ which }) {
+    if ((await load()).id === which) await use(await openers[SHIPPED]());
+    await (await folders()).remove(which);
     return null;
   },
 };

@@ -93,11 +93,11 @@ export function modelsPanel(model) {
     attempt(async () => {
       opening = what;
       draw();
-      await ask("use", { id });
+      await ask("use", { which: id });
     });
 
   /** @param {ModelId} id */
-  const remove = (id) => attempt(async () => void (await ask("remove", { id })));
+  const remove = (id) => attempt(async () => void (await ask("remove", { which: id })));
 
   const fetchGPT2 = () =>
     attempt(async () => {
