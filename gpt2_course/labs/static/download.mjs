@@ -34,7 +34,11 @@ async function* bytesOf(url, from, size, cancelled) {
     let silence = setTimeout(() => abort.abort(), SILENCE);
     const before = at;
     try {
-      const response = await fetch(url, { headers: at ? { Range: `bytes=${at}-` } : {}, signal: abort.signal });
+      const response = await fetch(url, {
+        headers: at ? { Range: `bytes=${at}-` } : {},
+        cache: "no-store", // what is kept is a quarter as large
+        signal: abort.signal,
+      });
       if (!response.ok || !response.body)
         throw new Refused(`it answered ${response.status} ${response.statusText}`.trim());
       let skip = response.status === 206 ? 0 : at; // a server without ranges sends the file from its beginning
@@ -134,12 +138,13 @@ export async function download(store, folder, source, onProgress, cancelled) {
     await writer.close();
   }
   const found = hash.digest();
-  await save(store, folder, PROGRESS, "{}");
   if (found !== sha256) {
+    await store.remove(folder);
     throw new Error(
       `The file from ${new URL(base).host} is not the published one, so it is not used: its SHA-256 is ${found}.`,
     );
   }
+  await save(store, folder, PROGRESS, "{}");
   await save(store, folder, CONFIG, config);
   await save(store, folder, INDEX, JSON.stringify(index)); // last, because it marks the folder as complete
   return true;

@@ -49,7 +49,7 @@ export async function modelAmong(given) {
 }
 
 /**
- * A model's shape, tokenizer, and weights, which are read when they are needed.
+ * A model's shape, tokenizer, and weights, which are read when they are needed, and the names of the files used.
  * @param {Map<string, Readable>} files
  */
 export function openFolder(files) {
@@ -66,6 +66,7 @@ export function openFolder(files) {
   if (!files.has(CONFIG)) throw new Error("The folder has no config.json: it is not a model’s folder.");
   const config = readConfig(text(CONFIG));
   const names = files.has(WEIGHTS) || !files.has(INDEX) ? [WEIGHTS] : shardsIn(text(INDEX));
+  const tokenizerFiles = TOKENIZER_FILES.filter((name) => files.has(name));
   const weights = names.map((name) => {
     const file = files.get(name);
     if (file) return { name, ...file };
@@ -76,12 +77,11 @@ export function openFolder(files) {
         : `The folder has no ${name}: drop the whole folder, or copy the model again.`,
     );
   });
-  const { tokenizer, template } = readTokenizer(
-    new Map(TOKENIZER_FILES.filter((name) => files.has(name)).map((name) => [name, text(name)])),
-  );
+  const { tokenizer, template } = readTokenizer(new Map(tokenizerFiles.map((name) => [name, text(name)])));
   const tensors = openSafetensors(weights);
   matchShapes(config, tensors); // before memory is set aside for an absurd shape
-  return { config, tokenizer, isTalking: template === TEMPLATE, tensors };
+  const used = [CONFIG, ...names, ...tokenizerFiles, ...(names[0] === WEIGHTS ? [] : [INDEX])];
+  return { config, tokenizer, isTalking: template === TEMPLATE, tensors, used };
 }
 
 /**

@@ -190,6 +190,12 @@ async function use(model) {
   return using(model);
 }
 
+/** @type {Record<string, string>} */
+const WHY = {
+  QuotaExceededError: "The browser has no room to keep the model: free some space on this computer and try again.",
+  NoModificationAllowedError: "Another page is downloading the model already: wait until it is ready.",
+};
+
 /** What the page's panel asks; labs do not. @type {ModelCalls} */
 export const modelCalls = {
   /** What is in use and what is kept. */
@@ -206,17 +212,19 @@ export const modelCalls = {
 
   /** Use the model among files that were dropped or picked, and keep it if the browser has room. */
   async open({ files: given }) {
-    const { name, files } = await modelAmong(given);
-    const found = await use(await opened({ id: "yours", name, ...openFolder(readables(files)) }));
+    const { name: found, files } = await modelAmong(given);
+    const name = found === SHIPPED ? `${found} (yours)` : found; // the labs treat the shipped model differently
+    const { used, ...folder } = openFolder(readables(files));
+    const model = await use(await opened({ id: "yours", name, ...folder }));
     const store = await folders();
     try {
       await store.remove("yours");
-      for (const [name, file] of files) await save(store, "yours", name, file);
+      for (const name of used) await save(store, "yours", name, /** @type {Blob} */ (files.get(name)));
       await save(store, "yours", NAME, name); // last, because it marks the folder as complete
-      return { using: found, isKept: true };
+      return { using: model, isKept: true };
     } catch {
       await store.remove("yours");
-      return { using: found, isKept: false };
+      return { using: model, isKept: false };
     }
   },
 
@@ -230,8 +238,11 @@ export const modelCalls = {
       told = arrived;
       part(arrived);
     };
-    const isWhole = await download(store, "gpt2", source, onProgress, cancelled);
-    return isWhole ? use(await openers.gpt2()) : null;
+    try {
+      return (await download(store, "gpt2", source, onProgress, cancelled)) ? use(await openers.gpt2()) : null;
+    } catch (error) {
+      throw error instanceof DOMException ? new Error(WHY[error.name] ?? error.message) : error;
+    }
   },
 
   /** Remove a model from the browser. If it is in use, the labs use Tiny World again. */
