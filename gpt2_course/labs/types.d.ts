@@ -186,12 +186,14 @@ export interface Opened {
   isTalking: boolean;
 }
 
-/** The model in use. */
+/** The model in use. `version` counts how often another one was chosen. */
 export interface Using {
   id: ModelId;
   name: string;
+  version: number;
   bits: 8 | 32;
-  parameters: number;
+  /** Unknown until the model is loaded, which not every lab needs. */
+  parameters?: number;
 }
 
 /** A file that was dropped or picked. */

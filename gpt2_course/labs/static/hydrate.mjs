@@ -74,7 +74,7 @@ const restarts = []; // one per running lab
 let inUse;
 listeners.add(({ using }) => {
   if (!using) return;
-  const isOther = inUse !== undefined;
+  const isOther = inUse !== undefined && inUse.version !== using.version;
   inUse = using;
   panel.setUsing(using);
   if (isOther) restarts.forEach((restart) => restart());
@@ -108,6 +108,7 @@ async function mount(place) {
     const isTied = lab.needs[0] === "history";
     /** @type {HTMLElement[]} */
     const line = isTied ? [] : [panel.chip()];
+    const before = inUse;
     let end = await start();
     if (!isTied) {
       panel.takeDrops(place);
@@ -117,7 +118,11 @@ async function mount(place) {
         if (state.without) state.without = []; // heads of another model
         end = await start();
       };
-      restarts.push(latest(restart, (error) => error && note.replaceChildren(String(error))));
+      const restartOnce = latest(restart, (error) => {
+        if (error) place.prepend(h("p", { class: "lab-note", role: "status" }, String(error)));
+      });
+      restarts.push(restartOnce);
+      if (before && before.version !== inUse?.version) restartOnce(); // another model was chosen in the meantime
     }
     place.dataset.alive = "";
   } catch (error) {

@@ -133,6 +133,7 @@ const openers = {
 
 /** @type {Promise<Opened> | null} */
 let inUse = null;
+let version = 0; // how often another model was chosen
 let problem = ""; // why the remembered model is not in use
 
 const remembered = async () => {
@@ -169,14 +170,16 @@ export const load = () =>
  */
 export async function tokenizerOf(vocabulary) {
   if (vocabulary === "gpt2") return shippedTokenizer("gpt2");
-  return !inUse && (await remembered()) === SHIPPED ? shippedTokenizer(SHIPPED) : (await load()).tokenizer;
+  if (inUse || (await remembered()) !== SHIPPED) return (await load()).tokenizer;
+  if (!inUse) postMessage({ using: { id: SHIPPED, name: SHIPPED, version, bits: 32 } });
+  return shippedTokenizer(SHIPPED);
 }
 
 /**
  * @param {Opened} opened
  * @returns {Using}
  */
-const using = ({ id, name, model, bits }) => ({ id, name, bits, parameters: model.parameters });
+const using = ({ id, name, model, bits }) => ({ id, name, version, bits, parameters: model.parameters });
 
 /**
  * From now on, the labs use this model.
@@ -184,6 +187,7 @@ const using = ({ id, name, model, bits }) => ({ id, name, bits, parameters: mode
  */
 async function use(model) {
   inUse = Promise.resolve(model);
+  version++;
   problem = "";
   postMessage({ using: using(model) });
   await save(await folders(), CHOICE, CHOICE, model.id).catch(() => {}); // then it is only not remembered

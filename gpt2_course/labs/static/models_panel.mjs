@@ -33,7 +33,8 @@ const millions = (n) =>
 /** @param {Using} using */
 function nameOf({ id, name, parameters, bits }) {
   const names = { "tiny-world": "Tiny World", gpt2: "OpenAI’s GPT-2", yours: name };
-  return `${names[id]}, ${millions(parameters)} parameters${bits === 8 ? " in 8 bits" : ""}`;
+  const size = parameters === undefined ? "" : `, ${millions(parameters)} parameters`;
+  return `${names[id]}${size}${bits === 8 ? " in 8 bits" : ""}`;
 }
 
 /** @param {Model} model */
@@ -265,7 +266,7 @@ export function modelsPanel(model) {
     },
     /** @param {Using} model */
     setUsing(model) {
-      using = model;
+      using = { ...(model.version === using?.version ? using : {}), ...model };
       chips.forEach(label);
     },
   };
