@@ -33,14 +33,25 @@ ONNXRUNTIME = "onnxruntime-web@1.30.0"
 ITS_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 OUR_FILES = (
     "checkpoint.mjs",
+    "dialogue.mjs",
+    "download.mjs",
+    "dropped_files.mjs",
     "engine.mjs",
-    "simd.mjs",
-    "linear.wasm",
-    "sampling.mjs",
-    "tokenizer.mjs",
-    "worker.mjs",
     "hydrate.mjs",
+    "linear.wasm",
+    "model_folder.mjs",
+    "models.mjs",
+    "models_panel.mjs",
+    "quantization.mjs",
+    "sampling.mjs",
+    "sha256.mjs",
+    "simd.mjs",
+    "store.mjs",
+    "tokenizer.mjs",
+    "tokenizer_files.mjs",
     "ui.mjs",
+    "worker.mjs",
+    "zip.mjs",
 )
 TOKENS = 200
 

@@ -13,9 +13,14 @@ export interface Config {
   layer_norm_epsilon: number;
 }
 
+/**
+ * A tensor as GPT-2's files have it. A matrix in 8 bits has a `scale` for each output, and its values are rearranged:
+ * one row per output, whatever its shape.
+ */
 export interface Tensor {
   shape: number[];
-  values: Float32Array;
+  values: Float32Array | Int8Array;
+  scale?: Float32Array;
 }
 
 export type Tensors = Map<string, Tensor>;
@@ -31,10 +36,50 @@ export interface Cache {
 export type Look = (name: string, layer: number | null, values: Float32Array) => void;
 
 export interface InnerLoop {
-  /** x (T, nIn) times the transpose of w (nOut, nIn), plus b (nOut): (T, nOut). */
-  linear(x: Float32Array, w: Float32Array, b: Float32Array, nIn: number, nOut: number): Float32Array;
-  /** Moves a matrix to where `linear` can read it. */
-  keep(values: Float32Array): Float32Array;
+  /** x (T, nIn) times the transpose of w (nOut, nIn), plus b (nOut): (T, nOut). In 8 bits, w has a scale (nOut). */
+  linear(
+    x: Float32Array,
+    w: Float32Array | Int8Array,
+    b: Float32Array,
+    nIn: number,
+    nOut: number,
+    scale?: Float32Array,
+  ): Float32Array;
+  /** Moves numbers to where `linear` can read them. */
+  keep<N extends Float32Array | Int8Array>(values: N): N;
+}
+
+declare global {
+  /** Only workers have it, so it is not among TypeScript's types of a page. */
+  class FileReaderSync {
+    readAsArrayBuffer(blob: Blob): ArrayBuffer;
+  }
+}
+
+/** A file that can be read at once. */
+export interface Readable {
+  size: number;
+  read(start: number, end: number): ArrayBuffer;
+}
+
+export type SafetensorsFile = Readable & { name: string };
+
+/** A tensor in a safetensors file: where it starts and ends, in bytes from the beginning of the file. */
+export interface StoredTensor {
+  name: string;
+  dtype: string;
+  shape: number[];
+  start: number;
+  end: number;
+}
+
+/** Pairs of tokens as files spell them, and where each pair was found, for error messages. */
+export type Merges = { pair: string[]; place: string }[];
+
+export interface SpecialTokens {
+  special: Map<string, number>;
+  words: string[];
+  end: string;
 }
 
 /** A matrix within the kernels' memory: neighbors in a column are `down` numbers apart, in a row `right` numbers. */
@@ -264,14 +309,110 @@ export interface Calls {
 
 export type Call = keyof Calls;
 
-/** The worker's functions, one per call. */
-export type Engine = {
-  [C in Call]: (
-    asked: Calls[C]["asked"],
-    part: (part: Calls[C]["part"]) => void,
+// ---- which model the labs of a page use --------------------------------------------------------------------------
+
+export type ModelId = "tiny-world" | "gpt2" | "yours";
+
+/** A model that the worker can run. */
+export interface Opened {
+  id: ModelId;
+  name: string;
+  tokenizer: import("./static/tokenizer.mjs").Tokenizer;
+  model: import("./static/engine.mjs").GPT2;
+  bits: 8 | 32;
+  /** Whether it was trained on dialogues with the course's chat template. */
+  isTalking: boolean;
+}
+
+/** The model in use. `version` counts how often another one was chosen. */
+export interface Using {
+  id: ModelId;
+  name: string;
+  version: number;
+  bits: 8 | 32;
+  /** Unknown until the model is loaded, which not every lab needs. */
+  parameters?: number;
+}
+
+/** A file that was dropped or picked. */
+export interface Given {
+  path: string;
+  file: Blob;
+}
+
+/** Where GPT-2 comes from: the address of its folder, and its weights' size in bytes and SHA-256. */
+export interface Source {
+  base: string;
+  size: number;
+  sha256: string;
+}
+
+/** The calls of the page's panel, which only the worker answers. */
+export interface ModelCallTypes {
+  models: {
+    asked: { source: Source };
+    part: never;
+    /** `arrived`: bytes of GPT-2's file; `problem`: why the remembered model is not in use. */
+    done: { using: Using; yours: string | null; arrived: number; problem: string };
+  };
+  use: { asked: { which: ModelId }; part: never; done: Using };
+  open: { asked: { files: Given[] }; part: never; done: { using: Using; isKept: boolean } };
+  fetch: { asked: { source: Source }; part: number; done: Using | null };
+  remove: { asked: { which: ModelId }; part: never; done: null };
+}
+
+export type ModelCalls = Answers<ModelCallTypes>;
+
+/** What is left of a file's SHA-256 to compute: the hash so far, the bytes so far, and those of an incomplete block. */
+export interface HashState {
+  words: number[];
+  length: number;
+  rest: number[];
+}
+
+/** A tensor, or some rows of one, in a downloaded model: where its scales begin, if any, followed by its numbers. */
+export interface Kept {
+  name: string;
+  shape: number[];
+  at: number;
+  scales: number;
+}
+
+/** How far a download has come. */
+export interface Progress {
+  sha256: string;
+  config: string;
+  /** Bytes of the file that are taken. */
+  at: number;
+  /** Bytes that are written. */
+  written: number;
+  units: StoredTensor[];
+  index: Kept[];
+  hash: HashState;
+}
+
+export interface Writer {
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Files that the browser keeps. */
+export interface Folders {
+  list(folder: string): Promise<Map<string, Blob>>;
+  /** Write a file from a position on, in order. */
+  write(folder: string, name: string, from?: number): Promise<Writer>;
+  remove(folder: string): Promise<void>;
+}
+
+/** Functions, one per call. */
+type Answers<T extends { [call in keyof T]: { asked: object; part: unknown; done: unknown } }> = {
+  [C in keyof T]: (
+    asked: T[C]["asked"],
+    part: (part: T[C]["part"]) => void,
     cancelled: () => boolean,
-  ) => Promise<Calls[C]["done"]>;
+  ) => Promise<T[C]["done"]>;
 };
+export type Engine = Answers<Calls>;
 
 // ---- Tiny World --------------------------------------------------------------------------------------------------
 
@@ -390,7 +531,7 @@ export interface RuledToken {
 
 // ---- messages between a lab and its engine -----------------------------------------------------------------------
 
-export type Request = { id: number; call: Call; cancel?: undefined; [asked: string]: unknown } | { cancel: number };
+export type Request = { id: number; call: Call | keyof ModelCallTypes; cancel?: undefined; [asked: string]: unknown } | { cancel: number };
 
 /** A message from the engine or from Python. Besides the `id` of its call, it has one of the other fields. */
 export interface Message {
@@ -402,18 +543,22 @@ export interface Message {
   broken?: string;
   /** Bytes of the model that have arrived. */
   loaded?: number;
+  /** The model that the labs use from now on. */
+  using?: Using;
   /** Python called `lab.write()`. */
   write?: boolean;
 }
 
 export type Answer<T> = Promise<T> & { cancel(): void };
 
-export type Ask = <C extends Call>(
+export type Ask<T extends Record<keyof T, { asked: object; part: unknown; done: unknown }> = Calls> = <
+  C extends keyof T,
+>(
   call: C,
-  ...rest: object extends Calls[C]["asked"]
+  ...rest: object extends T[C]["asked"]
     ? [asked?: object]
-    : [asked: Calls[C]["asked"], onPart?: (part: Calls[C]["part"]) => void]
-) => Answer<Calls[C]["done"]>;
+    : [asked: T[C]["asked"], onPart?: (part: T[C]["part"]) => void]
+) => Answer<T[C]["done"]>;
 
 // ---- labs --------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,22 @@
  */
 
 const MARKS = { system: "System:", user: "User:", assistant: "Assistant:" };
+const ORDER = [">system", ">user", "system>user", "user>assistant", "assistant>user"]; // which role may follow which
+/** The chat template of models trained on such dialogues, in Jinja: `TEMPLATE` in `gpt2_course/dialogue.py`. */
+export const TEMPLATE = [
+  "{%- set so_far = namespace(role='') -%}",
+  "{%- for message in messages -%}",
+  `{%- if so_far.role ~ '>' ~ message['role'] not in [${ORDER.map((pair) => `'${pair}'`).join(", ")}] -%}`,
+  "{{- raise_exception('The roles must be an optional system, then user and assistant in turn.') -}}",
+  "{%- endif -%}",
+  "{%- set so_far.role = message['role'] -%}",
+  "{%- set content = message['content'] | trim",
+  ...["\\r\\n", "\\r", ..."\v\f\x1c\x1d\x1e\x85\u2028\u2029"].map((mark) => ` | replace('${mark}', '\\n')`),
+  " | replace('\\n', '\\n  ') | replace('<|', '< |') -%}",
+  "{{- message['role'] | capitalize ~ ':' ~ (' ' ~ content if content else '') ~ '\\n' -}}",
+  "{%- endfor -%}",
+  "{{- 'Assistant:' if add_generation_prompt else eos_token -}}",
+].join("");
 const STOP = /\n(?:System|User|Assistant):/; // what ends an answer
 const LINE_BREAK = /\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]/g; // besides \n
 const OUTER_SPACE = /^[\p{White_Space}\x1c-\x1f]+|(?<![\p{White_Space}\x1c-\x1f])[\p{White_Space}\x1c-\x1f]+$/gu;

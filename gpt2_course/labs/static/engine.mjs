@@ -5,16 +5,19 @@
  * Matrices are Float32Arrays in row-major order. Shapes: T tokens, C channels, H heads of D = C / H channels, V tokens
  * in the vocabulary, S tokens so far.
  *
- * @import { Cache, Config, InnerLoop, Look, Tensors } from "../types.d.ts"
+ * @import { Cache, Config, InnerLoop, Look, Tensor, Tensors } from "../types.d.ts"
  */
+import { matchShapes } from "./checkpoint.mjs";
+import { transpose } from "./quantization.mjs";
 
 /**
  * x (T, nIn) times the transpose of w (nOut, nIn), plus b (nOut): (T, nOut). The model spends nearly all its time here,
  * so the loop computes four outputs per pass over x. Sums are in float64, because rounding them to float32, as PyTorch
- * does, would take twice as long. simd.mjs does the same with vector instructions, three times as fast.
+ * does, would take twice as long. simd.mjs does the same with vector instructions, three times as fast. If w is in 8
+ * bits, each sum is multiplied by the scale of its row.
  * @type {InnerLoop["linear"]}
  */
-function linear(x, w, b, nIn, nOut) {
+function linear(x, w, b, nIn, nOut, scale) {
   const T = x.length / nIn;
   const y = new Float32Array(T * nOut);
   for (let o = 0; o < nOut; o += 4) {
@@ -37,6 +40,12 @@ function linear(x, w, b, nIn, nOut) {
         s1 += xi * w[w1 + i];
         s2 += xi * w[w2 + i];
         s3 += xi * w[w3 + i];
+      }
+      if (scale) {
+        s0 *= scale[o];
+        s1 *= scale[o1];
+        s2 *= scale[o2];
+        s3 *= scale[o3];
       }
       const to = t * nOut;
       y[to + o] = s0 + b[o];
@@ -102,36 +111,30 @@ export class GPT2 {
     }
     this.config = config;
     this.known = known;
-    const { n_embd: C, n_layer, vocab_size: V, n_positions } = config;
-    /** @type {(name: string, ...shape: number[]) => Float32Array} */
-    const take = (name, ...shape) => {
-      const tensor = tensors.get(name);
-      if (String(tensor?.shape) !== String(shape)) {
-        const found = tensor ? `has (${tensor.shape.join(", ")})` : "is missing";
-        throw new Error(
-          `The weights do not match config.json: ${name} should have shape (${shape.join(", ")}), but ${found}.`,
-        );
-      }
-      return /** @type {import("../types.d.ts").Tensor} */ (tensor).values;
-    };
+    const { n_embd: C, n_layer, vocab_size: V } = config;
+    matchShapes(config, tensors);
+    const read = (/** @type {string} */ name) => /** @type {Tensor} */ (tensors.get(name));
+    const take = (/** @type {string} */ name) => /** @type {Float32Array} */ (read(name).values);
     /**
-     * A linear layer. GPT-2's files store (nIn, nOut); one row per output is faster to read.
+     * A linear layer. GPT-2's files store (nIn, nOut); one row per output, as with 8 bits, is faster to read.
      * @type {(name: string, nIn: number, nOut: number) => (x: Float32Array) => Float32Array}
      */
     const linearOf = (name, nIn, nOut) => {
-      const stored = take(`${name}.weight`, nIn, nOut);
-      const weight = keep(new Float32Array(stored.length));
-      for (let i = 0; i < nIn; i++) for (let o = 0; o < nOut; o++) weight[o * nIn + i] = stored[i * nOut + o];
-      const bias = keep(take(`${name}.bias`, nOut));
-      return (x) => linear(x, weight, bias, nIn, nOut);
+      const { values, scale } = read(`${name}.weight`);
+      const weight = keep(values instanceof Int8Array ? values : transpose(values, nIn, nOut));
+      const scales = scale && keep(scale);
+      const bias = keep(take(`${name}.bias`));
+      return (x) => linear(x, weight, bias, nIn, nOut, scales);
     };
     /** @type {(name: string) => (x: Float32Array) => Float32Array} */
     const normOf = (name) => {
-      const parameters = { weight: take(`${name}.weight`, C), bias: take(`${name}.bias`, C) };
+      const parameters = { weight: take(`${name}.weight`), bias: take(`${name}.bias`) };
       return (x) => layerNorm(x, parameters, config.layer_norm_epsilon);
     };
-    this.tokenEmbedding = keep(take("wte.weight", V, C));
-    this.positionEmbedding = take("wpe.weight", n_positions, C);
+    const { values, scale } = read("wte.weight");
+    this.tokenEmbedding = keep(values);
+    this.tokenScale = scale && keep(scale); // one per token, if the embedding is in 8 bits
+    this.positionEmbedding = take("wpe.weight");
     this.blocks = Array.from({ length: n_layer }, (_, l) => ({
       norm1: normOf(`h.${l}.ln_1`),
       qkv: linearOf(`h.${l}.attn.c_attn`, C, 3 * C),
@@ -143,7 +146,7 @@ export class GPT2 {
     this.finalNorm = normOf("ln_f");
     const noBias = keep(new Float32Array(V));
     /** @param {Float32Array} x */
-    this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V); // the output head is the token embedding
+    this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V, this.tokenScale); // the output head is the token embedding
   }
 
   get parameters() {
@@ -151,10 +154,20 @@ export class GPT2 {
     return (V + n_positions) * C + n_layer * (12 * C * C + 13 * C) + 2 * C;
   }
 
+  /**
+   * A token's row in the embedding table, (C).
+   * @param {number} id
+   */
+  embeddingOf(id) {
+    const row = this.tokenEmbedding.subarray(id * this.config.n_embd, (id + 1) * this.config.n_embd);
+    const scale = this.tokenScale?.[id];
+    return scale === undefined ? row : Float32Array.from(row, (v) => v * scale);
+  }
+
   /** @returns {Cache} */
-  newCache() {
-    const { n_layer, n_positions, n_embd } = this.config;
-    const empty = () => Array.from({ length: n_layer }, () => new Float32Array(n_positions * n_embd));
+  newCache(positions = this.config.n_positions) {
+    const { n_layer, n_embd } = this.config;
+    const empty = () => Array.from({ length: n_layer }, () => new Float32Array(positions * n_embd));
     return { length: 0, keys: empty(), values: empty() };
   }
 
@@ -165,7 +178,7 @@ export class GPT2 {
    * @param {{ cache?: Cache, look?: Look, without?: number[][], everywhere?: boolean }} options  `without` lists the
    *   heads to turn off, as [layer, head]
    */
-  forward(ids, { cache = this.newCache(), look = () => {}, without = [], everywhere = false } = {}) {
+  forward(ids, { cache = this.newCache(ids.length), look = () => {}, without = [], everywhere = false } = {}) {
     const { n_embd: C, n_positions } = this.config;
     const T = ids.length;
     const start = cache.length;
@@ -174,7 +187,7 @@ export class GPT2 {
     }
     cache.length += T;
     const tokens = new Float32Array(T * C);
-    ids.forEach((id, t) => tokens.set(this.tokenEmbedding.subarray(id * C, (id + 1) * C), t * C));
+    ids.forEach((id, t) => tokens.set(this.embeddingOf(id), t * C));
     const positions = this.positionEmbedding.subarray(start * C, (start + T) * C);
     let x = sum(tokens, positions); // (T, C), the residual stream
     look("token_embedding", null, tokens);
@@ -224,6 +237,7 @@ export class GPT2 {
     see("v", values.subarray(start * C, S * C));
     const weights = new Float32Array(H * T * S); // later tokens keep weight 0
     const y = new Float32Array(T * C);
+    const mixed = new Float64Array(D);
     for (let h = 0; h < H; h++) {
       for (let t = 0; t < T; t++) {
         const row = (h * T + t) * S;
@@ -241,11 +255,12 @@ export class GPT2 {
         for (let s = 0; s < seen; s++) total += weights[row + s] = Math.exp(weights[row + s] - largest);
         for (let s = 0; s < seen; s++) weights[row + s] /= total;
         if (turnedOff.includes(h)) continue;
-        for (let i = 0; i < D; i++) {
-          let mixed = 0;
-          for (let s = 0, from = h * D + i; s < seen; s++, from += C) mixed += weights[row + s] * values[from];
-          y[at + i] = mixed;
+        mixed.fill(0);
+        for (let s = 0, from = h * D; s < seen; s++, from += C) {
+          const weight = weights[row + s];
+          for (let i = 0; i < D; i++) mixed[i] += weight * values[from + i];
         }
+        y.set(mixed, at);
       }
     }
     see("attention", weights); // (H, T, S)

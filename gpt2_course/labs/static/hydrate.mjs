@@ -4,10 +4,11 @@
  * connected to an engine in a Web Worker, which all labs on the page share. Until then, and wherever labs cannot run,
  * the example stays. The button below a lab copies a link that opens the page with the lab as it is then.
  *
- * @import { Lab, Message, Model, Request, Traits } from "../types.d.ts"
+ * @import { Lab, Message, Model, Request, Traits, Using } from "../types.d.ts"
  */
 import { linkRow, stateIn } from "./link.mjs";
-import { connect, h } from "./ui.mjs";
+import { modelsPanel } from "./models_panel.mjs";
+import { connect, h, latest } from "./ui.mjs";
 
 const WEIGHTS = 5e6; // approximate size in bytes, for the progress bar
 
@@ -40,17 +41,19 @@ function send(request) {
 const moduleOf = (place) => import(`./${place.dataset.lab}.mjs`).then(({ default: lab }) => lab);
 
 /**
- * A stand-in for Jupyter's widget model: the lab's traits, and the connection to the engine.
+ * A stand-in for Jupyter's widget model: the lab's traits, and the connection to the engine until `close` is called.
  * @param {Traits} state
- * @returns {Model}
+ * @returns {Model & { close(): void }}
  */
 function pageModel(state) {
   /** @type {Map<string, ((message: Message) => void)[]>} */
   const heard = new Map();
   /** @type {(event: string, message?: Message) => void} */
   const tell = (event, message = {}) => heard.get(event)?.forEach((listener) => listener(message));
-  listeners.add((message) => tell("msg:custom", message));
+  const listener = (/** @type {Message} */ message) => tell("msg:custom", message);
+  listeners.add(listener);
   return {
+    close: () => void listeners.delete(listener),
     get: (trait) => state[trait],
     set(trait, value) {
       if (state[trait] === value) return;
@@ -65,6 +68,19 @@ function pageModel(state) {
   };
 }
 
+const panel = modelsPanel(pageModel(/** @type {Traits} */ ({})));
+/** @type {(() => Promise<void>)[]} */
+const restarts = []; // one per running lab
+/** @type {Using | undefined} */
+let inUse;
+listeners.add(({ using }) => {
+  if (!using) return;
+  const isOther = inUse !== undefined && inUse.version !== using.version;
+  inUse = using;
+  panel.setUsing(using);
+  if (isOther) restarts.forEach((restart) => restart());
+});
+
 /** @param {HTMLElement} place */
 async function mount(place) {
   const bar = h("progress", { max: WEIGHTS, "aria-label": "Loading the model" });
@@ -74,18 +90,47 @@ async function mount(place) {
     const lab = await moduleOf(place);
     const [initial, link] = [initialOf(place), followed()];
     const mine = link?.lab === place.dataset.name ? link : null;
-    const model = pageModel({ ...(mine?.state ?? initial) });
-    model.on("msg:custom", ({ loaded }) => {
+    const state = { ...(mine?.state ?? initial) };
+    const loading = pageModel(state);
+    loading.on("msg:custom", ({ loaded }) => {
       if (loaded) bar.value = loaded;
     });
-    await connect(model)(lab.needs[0], lab.needs[1]);
-    const el = h("div");
-    await lab.render({ model, el });
-    const { row, open } = linkRow(place.dataset.name ?? "", initial, model);
-    el.append(row);
-    place.replaceChildren(el);
+    await connect(loading)(lab.needs[0], lab.needs[1]);
+    loading.close();
+    const start = async () => {
+      const model = pageModel(state);
+      const el = h("div");
+      const cleanUp = await lab.render({ model, el });
+      const { row, open } = linkRow(place.dataset.name ?? "", initial, model);
+      el.append(row);
+      place.replaceChildren(el, ...line);
+      openers.set(place, open);
+      return () => {
+        cleanUp?.();
+        model.close();
+      };
+    };
+    // The history is the shipped model's, whichever model is in use.
+    const isTied = lab.needs[0] === "history";
+    /** @type {HTMLElement[]} */
+    const line = isTied ? [] : [panel.chip()];
+    const before = inUse;
+    let end = await start();
+    if (!isTied) {
+      panel.takeDrops(place);
+      const restart = async () => {
+        end();
+        if (state.added) state.added = []; // ids of another vocabulary
+        if (state.without) state.without = []; // heads of another model
+        end = await start();
+      };
+      const restartOnce = latest(restart, (error) => {
+        if (error) place.prepend(h("p", { class: "lab-note", role: "status" }, String(error)));
+      });
+      restarts.push(restartOnce);
+      if (before && before.version !== inUse?.version) restartOnce(); // another model was chosen in the meantime
+    }
     place.dataset.alive = "";
-    openers.set(place, open);
     if (mine) follow();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -37,19 +37,17 @@ export function softmax(logits, temperature = 1) {
 
 /**
  * Token ids by probability (V), highest first; if two are equal, the smaller id comes first. Most callers need only the
- * first few, so unlikely tokens are sorted separately, and only if a caller gets that far.
+ * first few, so each range of probabilities is sorted only if a caller gets that far.
  * @param {Float64Array | number[]} p
  */
 export function* mostLikelyFirst(p) {
-  /** @type {number[]} */
-  const likely = [];
-  /** @type {number[]} */
-  const unlikely = [];
-  for (let id = 0; id < p.length; id++) (p[id] > 1e-3 ? likely : unlikely).push(id);
-  /** @type {(a: number, b: number) => number} */
-  const order = (a, b) => p[b] - p[a] || a - b;
-  yield* likely.sort(order);
-  yield* unlikely.sort(order);
+  /** @type {number[][]} */
+  const ranges = [1e-2, 1e-3, 1e-4, 1e-5, -1].map(() => []);
+  for (let id = 0; id < p.length; id++) {
+    const x = p[id];
+    ranges[x > 1e-3 ? (x > 1e-2 ? 0 : 1) : x > 1e-4 ? 2 : x > 1e-5 ? 3 : 4].push(id);
+  }
+  for (const ids of ranges) yield* ids.sort((a, b) => p[b] - p[a] || a - b);
 }
 
 /**
@@ -96,18 +94,30 @@ function normalized(p) {
 }
 
 /**
- * The token at a number in [0, 1) when the probabilities (V) are laid end to end, most likely first.
+ * The token at a number in [0, 1) when the probabilities (V) are laid end to end, most likely first; if two are equal,
+ * the smaller id comes first. Sorting 50,257 of them for each token would take longer than the model does, so they are
+ * first counted by their leading bits (sign, exponent, and 5 digits), and only those with the right ones are sorted.
  * @param {Float64Array | number[]} p
  * @param {number} number
  */
 export function draw(p, number) {
-  let end = 0;
-  let last = 0;
-  for (const id of mostLikelyFirst(p)) {
-    if (p[id] === 0) break; // the sum was rounded to slightly below 1
-    end += p[id];
-    last = id;
-    if (number < end) break;
+  const numbers = Float64Array.from(p);
+  const words = new Uint32Array(numbers.buffer); // two per number, the leading one last
+  const leading = (/** @type {number} */ id) => words[2 * id + 1] >>> 15;
+  const sums = new Float64Array(1 << 15);
+  for (let id = 0; id < numbers.length; id++) sums[leading(id)] += numbers[id];
+  let end = 0; // of the tokens passed so far
+  let bits = 0;
+  for (let i = sums.length - 1; i >= 0; i--) {
+    if (sums[i] === 0) continue;
+    bits = i; // the last ones if the sum was rounded to slightly below 1
+    if (number < end + sums[i]) break;
+    end += sums[i];
   }
-  return last;
+  const ordered = numbers.filter((_, id) => leading(id) === bits).sort();
+  let i = ordered.length - 1;
+  for (end += ordered[i]; i > 0 && number >= end && ordered[i - 1] > 0; end += ordered[i]) i--;
+  let id = numbers.indexOf(ordered[i]);
+  for (let before = ordered.lastIndexOf(ordered[i]) - i; before > 0; before--) id = numbers.indexOf(ordered[i], id + 1);
+  return id;
 }

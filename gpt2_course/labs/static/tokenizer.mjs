@@ -1,8 +1,8 @@
 /**
  * GPT-2's tokenizer, byte-level byte-pair encoding: text to ids and back, like `gpt2_course.Tokenizer`, which Chapter 2
- * builds. It needs only `merges.txt`, because the ids follow from it: 256 bytes, then the merges, then <|endoftext|>.
+ * builds. The ids follow from the merges: 256 bytes, then the merges, then the special tokens.
  *
- * @import { Token } from "../types.d.ts"
+ * @import { Merges, SpecialTokens, Token } from "../types.d.ts"
  */
 
 export const END_OF_TEXT = "<|endoftext|>";
@@ -27,35 +27,69 @@ const PIECES = new RegExp(
 const isVisible = (byte) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 const ALL = [...Array(256).keys()];
 const BYTE_OF_ID = [...ALL.filter(isVisible), ...ALL.filter((byte) => !isVisible(byte))];
-const ID_OF_BYTE = Uint8Array.from(ALL, (byte) => BYTE_OF_ID.indexOf(byte));
 /** How files write each byte, in the order of their ids. */
 export const SPELLINGS = BYTE_OF_ID.map((byte, id) => String.fromCharCode(isVisible(byte) ? byte : 0x100 + id - 188));
 
+/**
+ * The pairs in the text of a `merges.txt`, with any line endings. Each line has two tokens with a space between them.
+ * @param {string} merges
+ * @returns {Merges}
+ */
+export function readMerges(merges) {
+  const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // without the byte order mark
+  const numbered = lines.map((line, i) => ({ pair: line.split(" "), place: `Line ${i + 1} of merges.txt` }));
+  return numbered.filter(({ pair }, i) => !(pair.join("") === "" || (i === 0 && pair[0].startsWith("#version"))));
+}
+
 const NONE = Infinity; // the rank of a pair that does not merge
 /** @type {(left: number, right: number) => number} */
-const pairOf = (left, right) => left * 0x20000 + right;
+const pairOf = (left, right) => left * 0x200000 + right;
 
 export class Tokenizer {
-  /** @param {string} merges  the text of a `merges.txt`, with any line endings */
-  constructor(merges) {
-    this.bytes = BYTE_OF_ID.map((byte) => [byte]); // of each token, by id
+  /**
+   * @param {Merges | string} merges  in the order in which they were learned, or the text of a `merges.txt`
+   * @param {Partial<SpecialTokens>} options  special tokens and their ids, which leave the other ids to bytes and
+   *   merges; those to recognize in every text; and the one that ends a document
+   */
+  constructor(merges, { special, words = [], end = END_OF_TEXT } = {}) {
+    const pairs = typeof merges === "string" ? readMerges(merges) : merges;
+    const ends = special ?? new Map([[END_OF_TEXT, 256 + pairs.length]]);
+    const taken = new Set(ends.values());
+    /** @type {number[][]} */
+    this.bytes = []; // of each token, by id
+    /** @type {Map<string, number>} */
+    const ids = new Map(); // of each spelling
+    let next = 0;
+    /** @type {(spelling: string, bytes: number[]) => number} */
+    const add = (spelling, bytes) => {
+      while (taken.has(next)) next++;
+      ids.set(spelling, next);
+      this.bytes[next] = bytes;
+      return next++;
+    };
+    this.idOfByte = new Uint32Array(256);
+    BYTE_OF_ID.forEach((byte, i) => {
+      this.idOfByte[byte] = add(SPELLINGS[i], [byte]);
+    });
     /** @type {Map<number, number>} */
     this.ranks = new Map(); // pairOf(two ids) → the rank of their merge
-    const ids = new Map(SPELLINGS.map((spelling, id) => [spelling, id]));
-    const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // without the byte order mark
-    for (const [number, line] of lines.entries()) {
-      if ((number === 0 && line.startsWith("#version")) || !line) continue;
-      const [left, right] = line.split(" ");
-      const [a, b] = [ids.get(left), ids.get(right)];
-      if (a === undefined || b === undefined) {
-        throw new Error(`Line ${number + 1} of merges.txt must be two known tokens, but is “${line}”.`);
+    /** @type {number[]} */
+    this.made = []; // the id that a merge makes, by its rank
+    for (const { pair, place } of pairs) {
+      const [a, b] = pair.map((spelling) => ids.get(spelling));
+      if (pair.length !== 2 || a === undefined || b === undefined || ids.has(pair.join(""))) {
+        const found = `“${pair.join(" ").slice(0, 60)}”`;
+        throw new Error(`${place} must be two known tokens that make a new one, but is ${found}.`);
       }
-      ids.set(left + right, this.bytes.length);
-      this.ranks.set(pairOf(a, b), this.bytes.length - 256);
-      this.bytes.push([...this.bytes[a], ...this.bytes[b]]);
+      this.ranks.set(pairOf(a, b), this.made.length);
+      this.made.push(add(pair.join(""), [...this.bytes[a], ...this.bytes[b]]));
     }
-    this.endOfText = this.bytes.length;
-    this.bytes.push([...new TextEncoder().encode(END_OF_TEXT)]);
+    for (const [name, id] of ends) this.bytes[id] = [...new TextEncoder().encode(name)];
+    this.endOfText = ends.get(end) ?? null;
+    const longestFirst = [...words].sort((a, b) => b.length - a.length);
+    const escaped = longestFirst.map((word) => word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
+    this.words = words.length ? new RegExp(`(${escaped.join("|")})`, "u") : null;
+    this.special = ends;
   }
 
   /**
@@ -72,7 +106,10 @@ export class Tokenizer {
    * @param {string} text
    */
   encode(text) {
-    return this.pieces(text).flatMap((piece) => this.encodePiece(piece));
+    const parts = this.words ? text.split(this.words) : [text]; // text and words alternate
+    return parts.flatMap((part, i) =>
+      i % 2 ? [this.special.get(part) ?? 0] : this.pieces(part).flatMap((piece) => this.encodePiece(piece)),
+    );
   }
 
   /**
@@ -87,7 +124,7 @@ export class Tokenizer {
     while (true) {
       const first = ranks.reduce((a, b) => (a < b ? a : b), NONE);
       if (first === NONE) return ids;
-      const made = 256 + first;
+      const made = this.made[first];
       /** @type {number[]} */
       const merged = [];
       /** @type {number[]} */
@@ -105,7 +142,7 @@ export class Tokenizer {
 
   /** @param {string} piece */
   byteIds(piece) {
-    return [...new TextEncoder().encode(piece)].map((byte) => ID_OF_BYTE[byte]);
+    return [...new TextEncoder().encode(piece)].map((byte) => this.idOfByte[byte]);
   }
 
   /**
@@ -130,7 +167,7 @@ export class Tokenizer {
       const rank = ranks.reduce((a, b) => (a < b ? a : b), NONE); // a long word does not fit into Math.min's arguments
       if (rank === NONE) return steps;
       const at = ranks.indexOf(rank);
-      ids = [...ids.slice(0, at), 256 + rank, ...ids.slice(at + 2)];
+      ids = [...ids.slice(0, at), this.made[rank], ...ids.slice(at + 2)];
       steps.push({ ids, rank, at });
     }
   }

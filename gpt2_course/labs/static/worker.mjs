@@ -5,84 +5,20 @@
  *
  * @import { Calls, Candidate, Engine, Message, Request, Settings } from "../types.d.ts"
  */
-import { readConfig, readSafetensors } from "./checkpoint.mjs";
-import { GPT2 } from "./engine.mjs";
+import { cached, load, modelCalls, SHIPPED, tokenizerOf } from "./models.mjs";
 import { draw, mostLikelyFirst, probabilities, softmax, uniform } from "./sampling.mjs";
-import { simd } from "./simd.mjs";
 import { World } from "./tiny_world.mjs";
 import { Tokenizer } from "./tokenizer.mjs";
 
-const HOME = new URL("./", import.meta.url);
-const MODEL = "tiny-world";
 const MOST_LISTED = 2000; // tokens in an answer; longer texts are counted but not listed in full
 const MOST_MERGED = 256; // bytes of a word whose merges are listed; each merge lists all its tokens
 
+/** @type {World | null} */
+let world = null; // read once it is needed
+const textOf = async (/** @type {string} */ path) => new TextDecoder().decode(await cached(path));
+
 /** @type {(message: Message) => void} */
 const send = (message) => postMessage(message);
-
-/**
- * The contents of a file.
- * @param {string} path
- * @param {(bytes: number) => void} onPart  is told how many bytes have arrived since its last call
- */
-async function read(path, onPart = () => {}) {
-  let response;
-  try {
-    response = await fetch(new URL(path, HOME));
-  } catch {
-    throw new Error(`Could not reach ${path}. Check your connection and reload the page.`);
-  }
-  if (!response.ok || !response.body) {
-    throw new Error(
-      `Could not load ${path} (${response.status} ${response.statusText}). Reload the page to try again.`,
-    );
-  }
-  const parts = [];
-  const reader = response.body.getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    parts.push(part.value);
-    onPart(part.value.length);
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
-}
-
-/** @param {Uint8Array} bytes */
-const text = (bytes) => new TextDecoder().decode(bytes);
-
-/**
- * Call `make` once per key and reuse its result. After a failure, the next request tries again.
- * @template T
- * @param {(key: string) => Promise<T>} make
- */
-const once = (make) => {
-  /** @type {Map<string, Promise<T>>} */
-  const made = new Map();
-  return (/** @type {string} */ key) => {
-    const found = made.get(key);
-    if (found) return found;
-    const making = make(key).catch((error) => {
-      made.delete(key);
-      throw error;
-    });
-    made.set(key, making);
-    return making;
-  };
-};
-
-const tokenizerOf = once(async (name) => new Tokenizer(text(await read(`${name}/merges.txt`))));
-const modelOf = once(async (name) => {
-  const config = readConfig(text(await read(`${name}/config.json`)));
-  const { bytes } = await tokenizerOf(name);
-  let loaded = 0;
-  const [file, wasm] = await Promise.all([
-    read(`${name}/model.safetensors`, (n) => send({ loaded: (loaded += n) })),
-    read("linear.wasm"),
-  ]);
-  return new GPT2(config, readSafetensors(file.buffer), await simd(wasm, config), bytes.length);
-});
-const cached = once((path) => read(path)); // for files that several calls need
-const worldOf = once(async (path) => new World(JSON.parse(text(await read(path)))));
-const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await modelOf(MODEL) });
 
 /**
  * The ids of a prompt. An empty prompt starts like every training document, after an end-of-text token.
@@ -91,7 +27,7 @@ const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await mo
  */
 const idsOf = (tokenizer, prompt) => {
   const ids = tokenizer.encode(prompt);
-  return ids.length ? ids : [tokenizer.endOfText];
+  return ids.length ? ids : [tokenizer.endOfText ?? 0];
 };
 
 // Handle waiting messages between tokens. The fastest way is to post one to this worker; a timer would take longer.
@@ -128,21 +64,21 @@ function bars(tokenizer, logits, settings, count) {
 const calls = {
   /** The model's name and shape, and whether it was trained on dialogues. */
   async describe() {
-    const { model } = await load();
+    const { name, model, isTalking } = await load();
     const { vocab_size, n_layer, n_head, n_embd, n_positions } = model.config;
     const sizes = { parameters: model.parameters, vocab_size, n_layer, n_head, n_embd, n_positions };
-    return { name: MODEL, ...sizes, has_template: false }; // the shipped model was trained on texts
+    return { name, ...sizes, has_template: isTalking };
   },
 
   /** The tokens of a text in the model's vocabulary ("model") or GPT-2's ("gpt2"), and its words. */
   async tokenize({ text, vocabulary }) {
-    const tokenizer = await tokenizerOf(vocabulary === "gpt2" ? "gpt2" : MODEL);
+    const tokenizer = await tokenizerOf(vocabulary);
     const pieces = tokenizer.pieces(text);
     /** @type {Calls["tokenize"]["done"]["tokens"]} */
     const tokens = [];
     let count = 0;
     pieces.forEach((piece, i) => {
-      const ids = tokenizer.encodePiece(piece);
+      const ids = tokenizer.encode(piece);
       count += ids.length;
       tokens.push(...ids.slice(0, MOST_LISTED - tokens.length).map((id) => tokenizer.token(id, i)));
     });
@@ -152,7 +88,7 @@ const calls = {
 
   /** How a word is built, merge by merge. */
   async merge_steps({ piece, vocabulary }) {
-    const tokenizer = await tokenizerOf(vocabulary === "gpt2" ? "gpt2" : MODEL);
+    const tokenizer = await tokenizerOf(vocabulary);
     const { length } = new TextEncoder().encode(piece);
     if (length > MOST_MERGED) {
       throw new Error(`A word must have at most ${MOST_MERGED} bytes to list its merges, but has ${length}.`);
@@ -246,10 +182,8 @@ const calls = {
 
   /** The evaluations during the model's training, and the prompt that it continued in each. */
   async history() {
-    const { sample_prompt } = JSON.parse(text(await cached(`${MODEL}/train_config.json`)));
-    const lines = text(await cached(`${MODEL}/history.jsonl`))
-      .trim()
-      .split("\n");
+    const { sample_prompt } = JSON.parse(await textOf(`${SHIPPED}/train_config.json`));
+    const lines = (await textOf(`${SHIPPED}/history.jsonl`)).trim().split("\n");
     const reports = lines.map((line) => JSON.parse(line)).filter((line) => line.val_loss !== undefined);
     return {
       prompt: sample_prompt,
@@ -265,7 +199,8 @@ const calls = {
 
   /** The verdict of Tiny World's judge on a text. */
   async judge({ text }) {
-    return (await worldOf("tiny_world.json")).judge(text);
+    world ??= new World(JSON.parse(await textOf("tiny_world.json")));
+    return world.judge(text);
   },
 };
 
@@ -281,11 +216,12 @@ onmessage = async ({ data }) => {
   const { id, call, ...asked } = data;
   cancelled.set(id, false);
   try {
-    if (!Object.hasOwn(calls, call)) {
+    const known = Object.hasOwn(modelCalls, call) ? modelCalls : calls;
+    if (!Object.hasOwn(known, call)) {
       throw new Error(`There is no call '${call}'. Choose from ${Object.keys(calls).join(", ")}.`);
     }
     // A message's arguments always fit its call, but TypeScript cannot tell.
-    const answer = /** @type {(...given: unknown[]) => Promise<unknown>} */ (calls[call]);
+    const answer = /** @type {Record<string, (...given: unknown[]) => Promise<unknown>>} */ (known)[call];
     const part = (/** @type {unknown} */ part) => send({ id, part });
     send({ id, done: await answer(asked, part, () => cancelled.get(id)) });
   } catch (error) {
