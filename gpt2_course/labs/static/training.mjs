@@ -111,6 +111,9 @@ export class TrainableGPT2 {
         const found = tensor ? `has (${tensor.shape.join(", ")})` : "is missing";
         throw new Error(`${name} should have shape (${wanted.join(", ")}), but ${found}.`);
       }
+      if (tensor.values instanceof Int8Array) {
+        throw new Error(`${name} has only 8 bits per number, which is too coarse for training: load the original model.`);
+      }
       values.set(converted(name, tensor.values, wanted));
     }
   }
