@@ -26,7 +26,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "merge_steps": {"piece": " hedgehog", "vocabulary": "model"},
     "next": {"prompt": "Once upon a time, a", "added": [], "settings": SETTINGS, "number": 0.7, "count": 6},
     "attention": {"text": TEXT, "without": [[1, 2]], "most": 4},
-    "activation": {"text": TEXT, "name": "mlp_hidden", "layer": 2, "most": 4},
+    "activations": {"text": TEXT, "places": [["mlp_hidden", 2], ["logits", None], ["attention", 0]], "most": 4},
+    "weights": {"name": "v", "layer": 2, "columns": [0, 7, 191]},
     "generate": {"prompt": TEXT, "settings": SETTINGS, "seed": 3, "length": 20},
     "history": {},
 }

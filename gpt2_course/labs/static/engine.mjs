@@ -5,7 +5,7 @@
  * Matrices are Float32Arrays in row-major order. Shapes: T tokens, C channels, H heads of D = C / H channels, V tokens
  * in the vocabulary, S tokens so far.
  *
- * @import { Cache, Config, InnerLoop, Look, Tensors } from "../types.d.ts"
+ * @import { Cache, Config, InnerLoop, Layer, Look, Tensors } from "../types.d.ts"
  */
 
 /**
@@ -115,20 +115,27 @@ export class GPT2 {
       return /** @type {import("../types.d.ts").Tensor} */ (tensor).values;
     };
     /**
-     * A linear layer. GPT-2's files store (nIn, nOut); one row per output is faster to read.
-     * @type {(name: string, nIn: number, nOut: number) => (x: Float32Array) => Float32Array}
+     * A linear layer, and the weights behind one of its outputs. GPT-2's files store (nIn, nOut); one row per output is
+     * faster to read.
+     * @type {(name: string, nIn: number, nOut: number) => Layer}
      */
     const linearOf = (name, nIn, nOut) => {
       const stored = take(`${name}.weight`, nIn, nOut);
       const weight = keep(new Float32Array(stored.length));
       for (let i = 0; i < nIn; i++) for (let o = 0; o < nOut; o++) weight[o * nIn + i] = stored[i * nOut + o];
       const bias = keep(take(`${name}.bias`, nOut));
-      return (x) => linear(x, weight, bias, nIn, nOut);
+      /** @param {number} o */
+      const behind = (o) => ({ weights: weight.subarray(o * nIn, (o + 1) * nIn), bias: bias[o] });
+      return Object.assign((/** @type {Float32Array} */ x) => linear(x, weight, bias, nIn, nOut), { behind });
     };
-    /** @type {(name: string) => (x: Float32Array) => Float32Array} */
+    /** @type {(name: string) => Layer} */
     const normOf = (name) => {
       const parameters = { weight: take(`${name}.weight`, C), bias: take(`${name}.bias`, C) };
-      return (x) => layerNorm(x, parameters, config.layer_norm_epsilon);
+      /** @param {number} o */
+      const behind = (o) => ({ weights: parameters.weight.subarray(o, o + 1), bias: parameters.bias[o] });
+      return Object.assign((/** @type {Float32Array} */ x) => layerNorm(x, parameters, config.layer_norm_epsilon), {
+        behind,
+      });
     };
     this.tokenEmbedding = keep(take("wte.weight", V, C));
     this.positionEmbedding = take("wpe.weight", n_positions, C);
@@ -144,6 +151,33 @@ export class GPT2 {
     const noBias = keep(new Float32Array(V));
     /** @param {Float32Array} x */
     this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V); // the output head is the token embedding
+  }
+
+  /**
+   * The weights that column `o` of an activation is computed with, and the bias. For a norm, it is one weight; for the
+   * logits, they are the row of the token embedding.
+   * @param {string} name
+   * @param {number | null} layer
+   * @param {number} o
+   */
+  behind(name, layer, o) {
+    const { n_embd: C } = this.config;
+    if (name === "logits") return { weights: this.tokenEmbedding.subarray(o * C, (o + 1) * C), bias: 0 };
+    if (name === "final_norm") return this.finalNorm.behind(o);
+    const block = this.blocks[layer ?? -1];
+    const at = ["q", "k", "v"].indexOf(name);
+    if (block && at >= 0) return block.qkv.behind(at * C + o);
+    /** @type {Record<string, Layer | undefined>} */
+    const layers = {
+      norm_1: block?.norm1,
+      attention_out: block?.projection,
+      norm_2: block?.norm2,
+      mlp_expand: block?.expand,
+      mlp_out: block?.shrink,
+    };
+    const found = layers[name];
+    if (!found) throw new Error(`No weights make the activation ${name} in layer ${layer}.`);
+    return found.behind(o);
   }
 
   get parameters() {
@@ -187,7 +221,8 @@ export class GPT2 {
       const turnedOff = without.filter(([l]) => l === layer).map(([, head]) => head);
       const heads = this.attend(qkv, cache.keys[layer], cache.values[layer], start, see, turnedOff); // (T, C)
       x = see("after_attention", sum(x, see("attention_out", block.projection(heads))));
-      const hidden = see("mlp_hidden", gelu(block.expand(see("norm_2", block.norm2(x))))); // (T, 4C)
+      const wide = see("mlp_expand", block.expand(see("norm_2", block.norm2(x)))); // (T, 4C)
+      const hidden = see("mlp_hidden", gelu(wide));
       x = see("after_mlp", sum(x, see("mlp_out", block.shrink(hidden))));
     });
     const rows = everywhere ? x : x.subarray((T - 1) * C);

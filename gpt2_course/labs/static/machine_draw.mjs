@@ -1,0 +1,78 @@
+/**
+ * What the drawings of GPT-2 are made of: shapes in SVG and, for large matrices, pictures on top of them.
+ *
+ * @import { Box, Child, Drawing } from "../types.d.ts"
+ */
+import { heatMap, svg } from "./ui.mjs";
+
+/** @returns {Drawing} */
+export const emptyDrawing = () => ({ height: 0, shapes: [], pictures: [], boxes: new Map() });
+
+/** @type {(text: string, length: number) => string} */
+export const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+/**
+ * A number with two decimals and a real minus sign.
+ * @param {number} x
+ */
+export const inDigits = (x, digits = 2) => {
+  const size = Math.abs(x).toFixed(Math.abs(x) < 100 ? digits : Math.max(0, digits - 1));
+  return x < 0 && Number(size) > 0 ? `−${size}` : size;
+};
+
+/** @type {(x: number, y: number, text: string, look?: string, anchor?: "start" | "middle" | "end") => SVGElement} */
+export const label = (x, y, text, look = "", anchor = "start") =>
+  svg("text", { x, y, class: look, "text-anchor": anchor }, text);
+
+/** @type {(box: Box, look: string, more?: import("../types.d.ts").Attributes) => SVGElement} */
+export const rect = ({ x, y, width, height }, look, more = {}) =>
+  svg("rect", { x, y, width, height, class: look, ...more });
+
+/**
+ * Shapes that can be pressed, by pointer or keyboard.
+ * @param {string} name  for screen readers
+ * @param {string} look
+ * @param {() => void} onPress
+ * @param {...Child} children
+ */
+export function pressable(name, look, onPress, ...children) {
+  /** @param {KeyboardEvent} event */
+  const onKey = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    onPress();
+  };
+  return svg(
+    "g",
+    {
+      role: "button",
+      tabindex: 0,
+      class: `lab-press ${look}`,
+      "aria-label": name,
+      onclick: onPress,
+      onkeydown: /** @type {(event: Event) => void} */ (onKey),
+    },
+    ...children,
+  );
+}
+
+/**
+ * A matrix as a picture. The square root of each number is shown, because next to a few large numbers, all others would
+ * look white.
+ * @param {Box} box
+ * @param {number} rows
+ * @param {number} columns
+ * @param {(row: number, column: number) => number} number
+ * @param {string} look
+ */
+export function picture({ x, y, width, height }, rows, columns, number, look = "") {
+  let largest = 1e-9;
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) largest = Math.max(largest, Math.abs(number(r, c)));
+  /** @param {number} v */
+  const shade = (v) => Math.sign(v) * Math.sqrt(Math.abs(v) / largest);
+  return heatMap(rows, columns, (r, c) => shade(number(r, c)), {
+    class: `lab-matrix ${look}`,
+    style: `left:${x}px;top:${y}px;width:${width}px;height:${height}px`,
+    "aria-hidden": "true",
+  });
+}
