@@ -18,11 +18,11 @@ from gpt2_course.labs.lab import Lab
 __all__ = ["AttentionLab", "Chat", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
 
 # What the walk-through can zoom to; "" follows the tour.
-MACHINE_PARTS = (
-    ("", "whole", "embeddings", "token_embedding", "position_embedding", "embedding", "block", "norm_1", "q", "k", "v")
-    + ("scores", "attention", "heads", "attention_out", "after_attention", "norm_2", "mlp_expand", "mlp_hidden")
-    + ("mlp_out", "after_mlp", "output", "final_norm", "logits", "probabilities")
-)
+MACHINE_PARTS = [
+    *("", "whole", "embeddings", "token_embedding", "position_embedding", "embedding", "block", "norm_1", "q", "k"),
+    *("v", "scores", "attention", "heads", "attention_out", "after_attention", "norm_2", "mlp_expand", "mlp_hidden"),
+    *("mlp_out", "after_mlp", "output", "final_norm", "logits", "probabilities"),
+]
 ALL_TOKENS = {"temperature": 1.0, "top_k": None, "top_p": None}
 
 
@@ -82,7 +82,7 @@ class WalkThroughLab(Lab):
     temperature = traitlets.Float(1.0, min=0, max=2).tag(sync=True)
 
     def drawn(self) -> str:
-        return drawn.way(self.text, self.kernel)
+        return drawn.machine(self.text, self.kernel)
 
 
 class Playground(Lab):

@@ -209,6 +209,8 @@ export interface Scene {
   temperature: number;
   row: number;
   column: number;
+  /** Tokens from here on changed when the text was edited last. */
+  unchanged: number;
   go(part: string, layer?: number): void;
   chooseHead(head: number): void;
   choose(row: number, column: number): void;

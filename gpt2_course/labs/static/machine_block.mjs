@@ -3,13 +3,19 @@
  *
  * @import { Box, Drawing, Scene } from "../types.d.ts"
  */
-import { emptyDrawing, label, picture, pressable, rect } from "./machine_draw.mjs";
+import { arrow, emptyDrawing, label, picture, pressable, rect } from "./machine_draw.mjs";
 import { operation } from "./machine_operations.mjs";
-import { PARTS, filledIn } from "./machine_parts.mjs";
+import { PARTS } from "./machine_parts.mjs";
+import { filledIn } from "./machine_words.mjs";
 import { svg } from "./ui.mjs";
 
 const GAP = 12;
 const TITLE = 26; // of a panel
+
+const right = (/** @type {Box} */ { x, width }) => x + width;
+const bottomOf = (/** @type {Box} */ { y, height }) => y + height;
+const center = (/** @type {Box} */ { x, width }) => x + width / 2;
+const mid = (/** @type {Box} */ { y, height }) => y + height / 2;
 
 /**
  * @param {Scene} scene
@@ -23,14 +29,12 @@ export function drawBlock(scene) {
   const drawing = emptyDrawing();
   const { shapes, pictures, boxes } = drawing;
   const isWide = width >= 560;
-  const belt = isWide ? 104 : 74;
-  const panel = { x: belt + 20, width: width - belt - 21 };
+  const belt = isWide ? 104 : 82;
+  const panel = { x: belt + 18, width: width - belt - 19 };
   const tall = Math.max(30, Math.min(64, T * 5)); // pictures of (T, C)
 
-  /** @type {(d: string, look?: string) => void} */
-  const line = (d, look = "") => {
-    shapes.push(svg("path", { d, class: `lab-flow ${look}` }));
-  };
+  /** @type {(...points: [x: number, y: number][]) => void} */
+  const line = (...points) => void shapes.push(arrow(points));
 
   /**
    * A card: a part's name, its numbers as a picture, and its shape.
@@ -114,38 +118,38 @@ export function drawBlock(scene) {
       };
     }
   } else {
-    areas = inRows([["norm_1"], ["q", "k", "v"], ["scores", "attention"], ["heads", "attention_out"]], top);
+    areas = inRows([["norm_1"], ["q", "k", "v"], ["scores", "attention"], ["attention_out", "heads"]], top);
   }
   const lowest = Math.max(...Object.values(areas).map(({ y, height }) => y + height));
   const mini = 28;
   const perRow = Math.max(1, Math.floor((room + 4) / (mini + 4)));
   const miniTop = lowest + 26;
   const attentionHeight = miniTop + Math.ceil(H / perRow) * (mini + 4) + 8;
-  frame(0, attentionHeight, isWide ? "Attention: tokens look at each other" : "Attention", "attention");
-  const right = (/** @type {Box} */ { x, width }) => x + width;
-  const mid = (/** @type {Box} */ { y, height }) => y + height / 2;
+  frame(0, attentionHeight, isWide ? "" : "Attention", "attention");
+  if (isWide) shapes.push(label(right(areas.norm_1) + 14, 19, "Attention: tokens look at each other", "lab-strong"));
   const { norm_1, q, k, v, scores, attention, heads, attention_out } = areas;
   if (isWide) {
-    for (const to of [q, k, v]) line(`M${right(norm_1)},${mid(norm_1)}L${to.x},${mid(to)}`);
-    line(`M${right(q)},${mid(q)}H${scores.x}`);
-    line(`M${right(k)},${mid(k)}H${scores.x}`);
-    line(`M${right(scores)},${mid(scores)}H${attention.x}`);
-    line(`M${right(attention)},${mid(attention)}L${heads.x},${mid(heads) - 8}`);
-    line(`M${right(v)},${mid(v)}H${right(attention)}L${heads.x},${mid(heads) + 14}`);
-    line(`M${right(heads)},${mid(heads)}H${attention_out.x}`);
+    for (const to of [q, k, v]) line([right(norm_1), mid(norm_1)], [to.x, mid(to)]);
+    line([right(q), mid(q)], [scores.x, mid(q)]);
+    line([right(k), mid(k)], [scores.x, mid(k)]);
+    line([right(scores), mid(scores)], [attention.x, mid(scores)]);
+    line([right(attention), mid(attention)], [heads.x, mid(heads) - 12]);
+    line([right(v), mid(v)], [right(attention), mid(v)], [heads.x, mid(heads) + 20]);
   } else {
-    const bottom = (/** @type {Box} */ { y, height }) => y + height;
-    for (const to of [q, k, v]) line(`M${to.x + to.width / 2},${bottom(norm_1)}V${to.y}`);
-    line(`M${q.x + q.width / 2},${bottom(q)}V${scores.y}M${k.x + k.width / 2 - 8},${bottom(k)}V${scores.y}`);
-    line(`M${right(scores)},${mid(scores)}H${attention.x}`);
-    line(`M${attention.x + attention.width / 2},${bottom(attention)}L${heads.x + heads.width - 12},${heads.y}`);
-    line(`M${right(v) - 4},${bottom(v)}V${scores.y - 5}`);
-    line(`M${right(heads)},${mid(heads)}H${attention_out.x}`);
+    for (const to of [q, k, v]) line([center(to), bottomOf(norm_1)], [center(to), to.y]);
+    line([center(q), bottomOf(q)], [center(q), scores.y]);
+    line([center(k) - 14, bottomOf(k)], [center(k) - 14, scores.y]);
+    line([right(scores), mid(scores)], [attention.x, mid(scores)]);
+    line([center(attention), bottomOf(attention)], [center(attention), heads.y]);
+    const side = panel.x + panel.width - 5; // values go around the weights
+    line([right(v), mid(v)], [side, mid(v)], [side, mid(heads)], [right(heads), mid(heads)]);
   }
+  if (isWide) line([right(heads), mid(heads)], [attention_out.x, mid(heads)]);
+  else line([heads.x, mid(heads)], [right(attention_out), mid(heads)]);
   for (const [name, area] of Object.entries(areas)) card(name, area);
 
   // heads
-  shapes.push(label(at, lowest + 18, `Head ${head} of 0 to ${H - 1}`, "lab-soft"));
+  shapes.push(label(at, lowest + 18, `Heads: number ${head} is shown`, "lab-soft"));
   const weights = machine.get("attention", layer);
   for (let h = 0; h < H; h++) {
     const area = {
@@ -173,17 +177,21 @@ export function drawBlock(scene) {
     : inRows(
         [
           ["norm_2", "mlp_expand"],
-          ["mlp_hidden", "mlp_out"],
+          ["mlp_out", "mlp_hidden"],
         ],
         mlpAt + top,
       );
   const mlpHeight = Math.max(...Object.values(inMlp).map(({ y, height }) => y + height)) - mlpAt + 12;
   frame(mlpAt, mlpHeight, isWide ? "MLP: each token on its own" : "MLP", "mlp");
   const { norm_2, mlp_expand, mlp_hidden, mlp_out } = inMlp;
-  line(`M${right(norm_2)},${mid(norm_2)}H${mlp_expand.x}`);
-  if (isWide) line(`M${right(mlp_expand)},${mid(mlp_expand)}H${mlp_hidden.x}`);
-  else line(`M${mlp_expand.x + 20},${mlp_expand.y + full}L${right(mlp_hidden) - 20},${mlp_hidden.y}`);
-  line(`M${right(mlp_hidden)},${mid(mlp_hidden)}H${mlp_out.x}`);
+  line([right(norm_2), mid(norm_2)], [mlp_expand.x, mid(norm_2)]);
+  if (isWide) {
+    line([right(mlp_expand), mid(mlp_expand)], [mlp_hidden.x, mid(mlp_hidden)]);
+    line([right(mlp_hidden), mid(mlp_hidden)], [mlp_out.x, mid(mlp_out)]);
+  } else {
+    line([center(mlp_expand), bottomOf(mlp_expand)], [center(mlp_expand), mlp_hidden.y]);
+    line([mlp_hidden.x, mid(mlp_hidden)], [right(mlp_out), mid(mlp_hidden)]);
+  }
   for (const [name, area] of Object.entries(inMlp)) card(name, area);
 
   // the residual stream
@@ -191,17 +199,26 @@ export function drawBlock(scene) {
   const joins = [attentionHeight + 16, end + 16];
   const cards = [0, joins[0] + 22, joins[1] + 22];
   const bottom = cards[2] + full;
-  shapes.unshift(rect({ x: belt / 2 - 9, y: 4, width: 18, height: bottom - 8 }, "lab-belt", { rx: 9 }));
-  line(`M${belt},${mid({ x: 0, y: 0, width: belt, height: full })}H${norm_1.x}`, "lab-role-stream");
-  line(`M${belt},${mid({ x: 0, y: cards[1], width: belt, height: full })}H${norm_2.x}`, "lab-role-stream");
-  for (const [i, from] of [attention_out, mlp_out].entries()) {
-    const x = from.x + from.width / 2;
-    line(`M${x},${from.y + from.height}V${joins[i]}H${belt / 2 + 10}`, "lab-role-stream");
+  /** @type {(from: number, to: number) => void} */
+  const carry = (from, to) =>
+    void shapes.push(rect({ x: belt / 2 - 8, y: from, width: 16, height: to - from }, "lab-belt"));
+  joins.forEach((join, i) => {
+    carry(cards[i] + full + 1, join - 10);
+    carry(join + 10, cards[i + 1] + 1);
+    const [reads, adds] = [
+      [norm_1, attention_out],
+      [norm_2, mlp_out],
+    ][i];
+    const y = cards[i] + 14;
+    if (isWide && i === 0) line([belt, y], [center(reads), y], [center(reads), reads.y]);
+    else line([belt, mid(reads)], [reads.x, mid(reads)]);
+    if (isWide) line([center(adds), bottomOf(adds)], [center(adds), join], [belt / 2 + 11, join]);
+    else line([adds.x, mid(adds)], [panel.x + 5, mid(adds)], [panel.x + 5, join], [belt / 2 + 11, join]);
     shapes.push(
-      svg("circle", { cx: belt / 2, cy: joins[i], r: 10, class: "lab-join" }),
-      label(belt / 2, joins[i] + 5, "+", "lab-sign", "middle"),
+      svg("circle", { cx: belt / 2, cy: join, r: 10, class: "lab-join" }),
+      label(belt / 2, join + 6, "+", "lab-sign", "middle"),
     );
-  }
+  });
   const enters = layer === 0 ? "embedding" : "after_mlp";
   drawStream(cards[0], enters, layer === 0 ? 0 : layer - 1, "Stream in");
   drawStream(cards[1], "after_attention", layer, "Stream");

@@ -3,7 +3,7 @@
  *
  * @import { Box, Child, Drawing } from "../types.d.ts"
  */
-import { heatMap, svg } from "./ui.mjs";
+import { heatMap, quoted, svg } from "./ui.mjs";
 
 /** @returns {Drawing} */
 export const emptyDrawing = () => ({ height: 0, shapes: [], pictures: [], boxes: new Map() });
@@ -19,6 +19,12 @@ export const inDigits = (x, digits = 2) => {
   const size = Math.abs(x).toFixed(Math.abs(x) < 100 ? digits : Math.max(0, digits - 1));
   return x < 0 && Number(size) > 0 ? `−${size}` : size;
 };
+
+/**
+ * A token's text in quotation marks, which no line break splits.
+ * @param {string} text
+ */
+export const inQuotes = (text) => quoted(text).replaceAll(" ", "\u00a0");
 
 /** @type {(x: number, y: number, text: string, look?: string, anchor?: "start" | "middle" | "end") => SVGElement} */
 export const label = (x, y, text, look = "", anchor = "start") =>
@@ -75,4 +81,22 @@ export function picture({ x, y, width, height }, rows, columns, number, look = "
     style: `left:${x}px;top:${y}px;width:${width}px;height:${height}px`,
     "aria-hidden": "true",
   });
+}
+
+/**
+ * A line through points, with an arrowhead at its end.
+ * @param {[x: number, y: number][]} points
+ * @param {string} look
+ */
+export function arrow(points, look = "") {
+  const [[ax, ay], [bx, by]] = points.slice(-2);
+  const length = Math.hypot(bx - ax, by - ay) || 1;
+  const [ux, uy] = [(bx - ax) / length, (by - ay) / length];
+  const [x, y] = [bx - 7 * ux, by - 7 * uy];
+  return svg(
+    "g",
+    { class: look },
+    svg("path", { d: `M${points.join("L")}`, class: "lab-flow" }),
+    svg("path", { d: `M${bx},${by}L${x - 4 * uy},${y + 4 * ux}L${x + 4 * uy},${y - 4 * ux}z`, class: "lab-arrowhead" }),
+  );
 }

@@ -9,6 +9,9 @@ import { h, percent, svg } from "./ui.mjs";
 
 const LISTED = 5; // products that are shown one by one
 
+/** @param {number} n */
+const otherOnes = (n) => `${n.toLocaleString("en")} other${n === 1 ? "" : "s"}`;
+
 /** @type {(x: number) => string} */
 const inBrackets = (x) => (x < 0 ? `(${inDigits(x, 3)})` : inDigits(x, 3));
 
@@ -99,7 +102,7 @@ function product({ row, column, bias, divisor, value, isMasked }, names) {
   const lines = listed.map(({ i, a, b, product }) =>
     line(names[i] ?? String(i), inDigits(a, 3), "×", inDigits(b, 3), "=", inDigits(product, 3)),
   );
-  if (others) lines.push(line(`${others.toLocaleString("en")} others`, "", "", "", "", inDigits(rest, 3)));
+  if (others) lines.push(line(otherOnes(others), "", "", "", "", inDigits(rest, 3)));
   if (bias !== null) lines.push(line("bias", "", "", "", "", inDigits(bias, 3)));
   const sum = value * divisor;
   if (divisor !== 1) {
@@ -120,7 +123,11 @@ function product({ row, column, bias, divisor, value, isMasked }, names) {
           `The ${row.length} products as bars`,
         )
       : [],
-    table(["", "row", "", "column", "", "product"], lines, line(total, "", "", "", "", inDigits(value, 3))),
+    table(
+      [names.length ? "token" : "number", "row", "", "column", "", "product"],
+      lines,
+      line(total, "", "", "", "", inDigits(value, 3)),
+    ),
   ];
 }
 
@@ -159,30 +166,28 @@ function softmax({ scores, names, at, left, rest, temperature, value }) {
   const listed = order.slice(0, 8);
   if (!listed.includes(at)) listed[listed.length - 1] = at;
   const others = scores.length - listed.length + left;
-  const over = temperature === null || temperature === 1 ? "" : ` ÷ ${inDigits(temperature)}`;
+  const isScaled = temperature !== null && temperature !== 1;
   const lines = listed.map((i) => {
-    const row = line(
-      names[i],
-      `${inDigits(scores[i])}${over} − ${inBrackets(largest)}`,
-      inDigits(powers[i], 4),
-      percent(powers[i] / total),
-    );
+    const cells = [inDigits(scores[i]), isScaled ? [inDigits(scaled[i])] : [], inDigits(powers[i], 4)].flat();
+    const row = line(names[i], ...cells, percent(powers[i] / total));
     if (i === at) row.className = "lab-this";
     return row;
   });
+  const gap = isScaled ? [""] : [];
   if (others > 0) {
     const sum = listed.reduce((sum, i) => sum - powers[i], total);
-    lines.push(line(`${others.toLocaleString("en")} others`, "", inDigits(sum, 4), percent(Math.max(0, sum / total))));
+    lines.push(line(otherOnes(others), "", ...gap, inDigits(sum, 4), percent(Math.max(0, sum / total))));
   }
+  const heads = ["token", "score", isScaled ? [`÷ ${inDigits(temperature)}`] : [], "power", "share"].flat();
   return [
     h(
       "p",
       {},
-      `Each score${over ? ", divided by the temperature," : ""} minus the largest, ${inDigits(largest)}, becomes a power ` +
-        `of e. Divided by their sum, ${inDigits(total, 3)}, the powers are shares: here ` +
-        `${inDigits(powers[at], 4)} ÷ ${inDigits(total, 3)} = ${percent(value)}.`,
+      `Each score${isScaled ? ", divided by the temperature," : ""} becomes a power of e: e to the score minus the ` +
+        `largest one, ${inDigits(largest)}. Divided by their sum, the powers are shares: ` +
+        `${inDigits(powers[at], 4)} ÷ ${inDigits(total, 4)} = ${percent(value)}.`,
     ),
-    table(["", "exponent", "power of e", "share"], lines, line("sum", "", inDigits(total, 4), "100%")),
+    table(heads, lines, line("sum", "", ...gap, inDigits(total, 4), "100%")),
   ];
 }
 

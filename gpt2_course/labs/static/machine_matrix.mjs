@@ -20,9 +20,10 @@ export function spaceFor(width, op) {
   const names = isNarrow ? 70 : 104;
   const left = op.left ? (isNarrow ? 40 : Math.min(130, Math.max(64, op.left.n * 4))) : 0;
   const grid = names + (left ? left + (isNarrow ? 8 : 14) : 0);
-  const cell = op.names ? (isNarrow ? 50 : 58) : isNarrow ? 46 : 52;
   const [first, end] = op.range ?? [0, op.columns];
-  const count = Math.max(1, Math.min(end - first, Math.floor((width - grid - 2) / cell)));
+  const room = width - grid - 2;
+  const cell = Math.max(isNarrow ? 46 : 50, Math.min(isNarrow ? 50 : 60, Math.floor(room / (end - first))));
+  const count = Math.max(1, Math.min(end - first, Math.floor(room / cell)));
   return { isNarrow, names, left, grid, cell, first, end, count };
 }
 
@@ -64,7 +65,7 @@ export function drawMatrix(scene, title, op, from, weights) {
     return weights?.[column - from]?.[i] ?? 0;
   }
   if (top) {
-    shapes.push(label(right, y + 14, `${top.title}, ${top.n} × ${end - first}`, "lab-soft", "end"));
+    shapes.push(label(grid, y + 14, `× ${top.title}, ${top.n} × ${end - first}`, "lab-soft"));
     const height = Math.min(TOP, Math.max(28, top.n * 8));
     const area = { x: grid, y: y + 20, width: count * cell, height };
     pictures.push(picture(area, top.n, count, (i, c) => top.number(i, from + c), "lab-tall"));
@@ -84,15 +85,15 @@ export function drawMatrix(scene, title, op, from, weights) {
   });
 
   // headings
-  const isSplit = op.left && isNarrow;
-  const size = `${T} × ${end - first}`;
-  if (op.left)
-    shapes.push(label(names, y + 14, cut(`${op.left.title}, ${T} × ${op.left.n}`, isNarrow ? 40 : 22), "lab-soft"));
-  if (isSplit) y += 16;
-  shapes.push(label(grid, y + 14, `${op.above || top ? "= " : ""}${title}, ${size}`, "lab-strong"));
+  if (op.left) {
+    shapes.push(label(names, y + 14, `${op.left.title}, ${T} × ${op.left.n}`, "lab-soft"));
+    y += 18;
+  }
+  const equals = op.above || top ? "= " : "";
+  shapes.push(label(grid, y + 14, `${equals}${title}, ${T} × ${end - first}`, "lab-strong"));
   y += 20;
   columns.forEach((c, i) => {
-    const name = op.names ? cut(op.names[c], isNarrow ? 6 : 7) : String(c);
+    const name = op.names ? cut(op.names[c], Math.floor(cell / 9)) : String(c);
     shapes.push(label(grid + (i + 0.5) * cell, y + 13, name, i === at ? "lab-strong" : "lab-soft", "middle"));
   });
   y += 20;

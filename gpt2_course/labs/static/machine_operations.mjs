@@ -51,7 +51,7 @@ export function operation(part, machine, layer, head, temperature) {
   const input = (title, number, n = C) => ({ title, n, number });
   /** @type {[number, number]} */
   const range = [head * D, (head + 1) * D];
-  const stream = at(...before(layer));
+  const stream = (/** @type {number} */ t, /** @type {number} */ i) => at(...before(layer))(t, i);
   /** @type {(name: string, ofLast?: boolean) => Operation} */
   const embedded = (name, isToken = false) => ({
     rows: tokens,
@@ -238,10 +238,10 @@ export function operation(part, machine, layer, head, temperature) {
       const logits = machine.get(part);
       const ids = next.map(({ id }) => id);
       return {
-        ...linear(input("Final norm", at("final_norm")), part, {}, logits.length),
         rows: last,
         columns: ids.length,
         names: likely,
+        left: input("Final norm", at("final_norm")),
         weights: { title: "Token embeddings", n: C, name: part, layer: null, ids },
         number: (_, i) => logits[ids[i]],
         how: (_, i, column) => ({

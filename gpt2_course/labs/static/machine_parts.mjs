@@ -1,7 +1,5 @@
 /**
  * The parts of GPT-2 in the drawing: what each is called, its shape, what it does, and the tour through them.
- *
- * @import { Description } from "../types.d.ts"
  */
 
 /**
@@ -21,11 +19,12 @@ export const CHAPTERS = {
 /**
  * A part has a title, a shorter one for the drawing, a role that sets its color, a shape in letters, the chapter that
  * builds it, and the part it is in.
- * @typedef {{ title: string, short: string, role: string, shape: string, chapter: number, within: string, says: string }} Part
+ * @typedef {{ title: string, short: string, role: string, shape: string, chapter: number, within: string, says: string
+ *   }} Part
  */
 
-/** @type {(title: string, short: string, role: string, shape: string, chapter: number, within: string, says: string) => Part} */
-const part = (title, short, role, shape, chapter, within, says) => ({
+/** @type {(...made: [string, string, string, string, number, string, string]) => Part} */
+const part = (...[title, short, role, shape, chapter, within, says]) => ({
   title,
   short,
   role,
@@ -254,7 +253,7 @@ export const PARTS = {
       "likely the token. These are the 10 highest of {V}.",
   ),
   probabilities: part(
-    "Probabilities of the next token",
+    "Probabilities",
     "Softmax",
     "probability",
     "(V,)",
@@ -285,19 +284,3 @@ export function tour(layers) {
 
 /** @type {(part: string) => boolean} */
 export const isInBlock = (part) => part === "block" || PARTS[part].within === "block";
-
-/**
- * Put a model's sizes in place of letters.
- * @param {string} text
- * @param {Description} shape
- * @param {number} T
- * @param {number} layer
- */
-export function filledIn(text, { n_embd: C, n_head, vocab_size, n_positions }, T, layer) {
-  /** @type {Record<string, number>} */
-  const sizes = { C, D: C / n_head, F: 4 * C, V: vocab_size, P: n_positions, T, l: layer };
-  return text
-    .replace(/\{(\w)\}/g, (_, letter) => sizes[letter].toLocaleString("en"))
-    .replace("4C", String(4 * C))
-    .replace(/(?<=\(.*)\b([TCV])\b(?=.*\))/g, (letter) => String(sizes[letter]));
-}

@@ -49,8 +49,9 @@ export function drawWhole(scene) {
   const { shapes, pictures, boxes } = drawing;
 
   // sizes along the lanes
-  const [names, embed, gap, bars] = isWide ? [92, 40, 10, width < 680 ? 168 : 190] : [84, 34, 8, 0];
-  const from = isWide ? 42 : 58; // where lanes start across, after headings
+  const longest = Math.max(...tokens.map(({ text }) => Math.min(11, visible(text).length)));
+  const [names, embed, gap, bars] = isWide ? [88, 36, 8, width < 680 ? 160 : 180] : [18 + 7 * longest, 34, 8, 0];
+  const from = isWide ? 42 : 62; // where lanes start across, after headings
   const lane = isWide ? (T > 10 ? 24 : 28) : Math.min(30, (width - from) / T);
   const breadth = T * lane;
   const start = isWide ? 0 : 4; // along
@@ -71,7 +72,7 @@ export function drawWhole(scene) {
   };
 
   // lanes and their tokens
-  heading(start, names, "Tokens", String(T));
+  heading(start, names, "Tokens", isWide ? "" : String(T));
   tokens.forEach(({ text, id }, t) => {
     const name = cut(visible(text), isWide ? 10 : 11);
     const chip = box(start, from + t * lane + 2, names - 4, lane - 4);
@@ -82,6 +83,7 @@ export function drawWhole(scene) {
         t === chosen ? "lab-chip lab-chosen" : "lab-chip",
         () => choose(t, 0),
         rect(chip, "lab-face lab-role-token", { rx: 4 }),
+        t < scene.unchanged ? [] : rect(box(start, from + t * lane + 2, 3, lane - 4), "lab-new-lane"),
         isWide
           ? label(chip.x + 6, middle(t) + 4, name)
           : svg("text", { x: chip.y + 6, y: -middle(t) + 4, transform: "rotate(90)" }, name),
@@ -156,14 +158,14 @@ export function drawWhole(scene) {
   const rowHeight = 24;
   const left = isWide ? end + 26 : 0;
   const top = isWide ? Math.max(from - 4, from + (breadth - shown.length * rowHeight) / 2) : end + 48;
-  const room = (isWide ? bars : width) - 86 - 44;
+  const room = (isWide ? bars : width) - 86 - 54;
   const out = {
     x: left - 4,
     y: top - 2,
     width: (isWide ? bars : width) + (isWide ? 4 : 0),
     height: shown.length * rowHeight + 4,
   };
-  const head = isWide ? { x: left - 4, y: 0, width: bars, height: 26 } : { x: 0, y: end + 18, width: 130, height: 26 };
+  const head = isWide ? { x: left - 4, y: 0, width: 104, height: 26 } : { x: 0, y: end + 18, width: 104, height: 26 };
   boxes.set("output 0", out);
   shapes.push(
     pressable(
@@ -171,7 +173,7 @@ export function drawWhole(scene) {
       "lab-box",
       () => go("output"),
       rect(head, "lab-frame", { rx: 6 }),
-      label(head.x + 8, head.y + 17, "Next token", "lab-strong"),
+      label(head.x + 10, head.y + 17, "Next token ›", "lab-strong"),
     ),
   );
   shown.forEach((token, i) => {

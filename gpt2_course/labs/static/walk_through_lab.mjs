@@ -2,200 +2,170 @@
  * Walk-through: GPT-2 as one drawing with the real numbers of a sentence, from the whole machine to a single number, and
  * a guided tour through it.
  *
- * @import { Drawing, Lab, Machine, Operation, Scene, Token } from "../types.d.ts"
+ * @import { Drawing, Lab, Machine, Operation, Scene, Token, WeightsAnswer } from "../types.d.ts"
  */
 import { drawBlock } from "./machine_block.mjs";
+import { makeHeads, makeLegend, makeMap, makeWindow } from "./machine_controls.mjs";
+import { inQuotes } from "./machine_draw.mjs";
 import { drawEmbeddings, drawOutput } from "./machine_group.mjs";
 import { explain } from "./machine_how.mjs";
 import { drawMatrix, shownNumber, spaceFor } from "./machine_matrix.mjs";
-import { placesOf, reader } from "./machine_numbers.mjs";
+import { MOST, placesOf, reader } from "./machine_numbers.mjs";
 import { operation } from "./machine_operations.mjs";
-import { CHAPTERS, PARTS, filledIn, isInBlock, tour } from "./machine_parts.mjs";
+import { CHAPTERS, PARTS, isInBlock, tour } from "./machine_parts.mjs";
+import { makeStage } from "./machine_stage.mjs";
 import { drawWhole } from "./machine_whole.mjs";
-import { button, connect, enable, h, latest, messageLine, quoted, slider, svg, textField } from "./ui.mjs";
+import { compared, filledIn, inWords } from "./machine_words.mjs";
+import { button, connect, enable, h, latest, messageLine, slider, textField, visible } from "./ui.mjs";
 
 /** @type {Record<string, (scene: Scene) => Drawing>} */
 const DRAWINGS = { whole: drawWhole, embeddings: drawEmbeddings, block: drawBlock, output: drawOutput };
+const WITH_TEMPERATURE = ["whole", "output", "probabilities"];
 
 /** @type {Lab["render"]} */
 async function render({ model, el }) {
   const ask = connect(model);
   const read = reader(ask);
   const { line, tell } = messageLine();
-  const stops = tour((await ask("describe")).n_layer);
+  const { n_layer: layers } = await ask("describe");
+  const stops = tour(layers);
   const title = h("h4", { class: "lab-title" });
   const what = h("p");
-  const map = h("div", { class: "lab-bricks", role: "group", "aria-label": "Parts of the model" });
-  const stage = h("div", { class: "lab-stage" });
-  const how = h("div", { class: "lab-how" });
+  const words = h("p", { class: "lab-title", role: "status" });
+  const how = h("div", {});
   const changes = h("p", { class: "lab-small", role: "status" });
+  const stage = makeStage();
   /** @type {Machine | undefined} */
   let machine;
-  let [row, column, from] = [-1, 0, 0]; // the chosen number, and the first column that is shown
   /** @type {Operation | null} */
   let op = null;
-  /** @type {{ weights: number[][], biases: number[] } | null} */
-  let behind = null;
-  let shown = ""; // the part on the stage, with its layer
-  /** @type {Drawing["boxes"]} */
-  let boxes = new Map();
+  /** @type {WeightsAnswer | null} */
+  let behind = null; // the weights of the columns that are shown
+  let [row, column, from] = [-1, 0, 0]; // the chosen number, and the first column that is shown
+  let unchanged = Infinity;
+  let drawn = ""; // the part that is drawn, with its layer and head
 
-  const step = () => Math.min(model.get("step"), stops.length - 1);
+  const isOnTour = () => !Object.hasOwn(PARTS, model.get("part"));
+  const stop = () => Math.min(model.get("step"), stops.length - 1);
   /** @returns {[part: string, layer: number]} */
   const place = () => {
+    if (isOnTour()) return stops[stop()];
     const part = model.get("part");
-    if (!Object.hasOwn(PARTS, part)) return stops[step()];
-    const layer = isInBlock(part) ? Math.min(model.get("layer"), (machine?.shape.n_layer ?? 1) - 1) : 0;
-    return [part, layer];
+    return [part, isInBlock(part) ? Math.min(model.get("layer"), layers - 1) : 0];
   };
 
   const refresh = latest(async () => {
-    const text = model.get("text");
     const [part, layer] = place();
     const old = machine;
-    machine = await read(text, (layers) => placesOf(part, layer, layers));
-    if (old && old.tokens !== machine.tokens) sayChanges(old.tokens, machine.tokens);
-    await draw();
+    machine = await read(model.get("text"), (layers) => placesOf(part, layer, layers));
+    if (old && old.tokens !== machine.tokens) {
+      [unchanged, changes.textContent] = compared(old.tokens, machine.tokens);
+      row = machine.tokens.length - 1;
+    }
+    await draw(machine, part, layer);
   }, tell);
 
-  /** @type {(old: Token[], now: Token[]) => void} */
-  function sayChanges(old, now) {
-    const same = now.findIndex(({ id }, t) => old[t]?.id !== id);
-    const kept = same < 0 ? now.length : same;
-    row = now.length - 1;
-    changes.textContent = kept
-      ? `The ${kept === 1 ? "lane" : `${kept} lanes`} up to ${quoted(now[kept - 1].text)} did not change, because no token looks ahead.`
-      : "";
+  /** @type {(machine: Machine, part: string, layer: number) => Promise<void>} */
+  async function draw(machine, part, layer) {
+    const { shape, tokens } = machine;
+    const head = Math.min(model.get("head"), shape.n_head - 1);
+    const temperature = model.get("temperature");
+    const isOther = drawn !== `${part} ${layer} ${head}`;
+    if (row < 0 || row >= tokens.length) row = tokens.length - 1;
+    /** @type {Scene} */
+    const scene = {
+      ...{ width: stage.width(), machine, layer, head, temperature, row, column, unchanged },
+      ...{ go, choose, chooseHead, preview, add },
+    };
+    if (Object.hasOwn(DRAWINGS, part)) {
+      op = null;
+      stage.show(`${part} ${layer}`, DRAWINGS[part](scene), PARTS[part].title);
+      words.textContent = inWords(part, machine, layer, head, row, temperature);
+      how.replaceChildren();
+      columns.el.hidden = true;
+    } else {
+      op = operation(part, machine, layer, head, temperature);
+      scene.row = Math.min(row, op.rows.length - 1);
+      if (isOther) column = firstChoice(op, scene.row, column);
+      await drawOperation(op, scene, part);
+    }
+    drawn = `${part} ${layer} ${head}`;
+    map.show(part, layer, layers);
+    heads.show(part, head, shape.n_head);
+    legend.hidden = part !== "whole";
+    temperatureField.hidden = !WITH_TEMPERATURE.includes(part);
+    describe(machine, part, layer);
   }
 
-  async function draw() {
-    if (!machine) return;
-    const [part, layer] = place();
-    const { shape, tokens, left_out } = machine;
-    const head = Math.min(model.get("head"), shape.n_head - 1);
-    const key = `${part} ${layer}`;
-    const T = tokens.length;
-    if (row < 0 || row >= T) row = T - 1;
-    op = Object.hasOwn(DRAWINGS, part) ? null : operation(part, machine, layer, head, model.get("temperature"));
-    const width = Math.max(260, stage.clientWidth || 640);
-    if (op) {
-      const { first, end, count } = spaceFor(width, op);
-      column = Math.max(first, Math.min(column, end - 1));
-      if (from > column || from + count <= column || from + count > end) from = Math.min(column, end - count);
-      from = Math.max(first, from);
-      const shownRow = Math.min(row, op.rows.length - 1);
-      const columns = Array.from({ length: count }, (_, i) => from + i);
-      behind = op.weights
-        ? await ask("weights", {
-            name: op.weights.name,
-            layer: op.weights.layer,
-            columns: op.weights.ids ? columns.map((c) => op?.weights?.ids?.[c] ?? 0) : columns,
-          })
-        : null;
-      setWindow(first, end, count);
-      paint(drawMatrix(scene(shownRow), PARTS[part].title, op, from, behind && behind.weights));
-      explainAt(shownRow, column);
-    } else {
-      setWindow(0, 0, 0);
-      how.replaceChildren();
-      paint(DRAWINGS[part](scene(row)));
-    }
-    window.hidden = !op || window.hidden;
-    temperature.hidden = !["whole", "output", "probabilities"].includes(part);
-    const n = step();
-    const isStop = !Object.hasOwn(PARTS, model.get("part"));
-    const path = isInBlock(part) && part !== "block" ? `Block ${layer} · ` : "";
-    title.textContent = path + filledIn(PARTS[part].title, shape, T, layer);
-    const { chapter, says } = PARTS[part];
+  /**
+   * The column to explain first: the largest number if columns have names, such as the token that gets most attention.
+   * @type {(op: Operation, row: number, column: number) => number}
+   */
+  function firstChoice({ names, number, isMasked }, row, column) {
+    if (!names) return column;
+    const all = names.map((_, c) => (isMasked?.(row, c) ? -Infinity : number(row, c)));
+    return all.indexOf(Math.max(...all));
+  }
+
+  /** @type {(op: Operation, scene: Scene, part: string) => Promise<void>} */
+  async function drawOperation(op, scene, part) {
+    const { first, end, count, grid } = spaceFor(scene.width, op);
+    column = Math.max(first, Math.min(column, end - 1));
+    if (from > column || from + count <= column) from = column;
+    from = Math.max(first, Math.min(from, end - count));
+    const shown = Array.from({ length: count }, (_, i) => from + i);
+    const { name, layer, ids } = op.weights ?? { name: "", layer: null };
+    behind = op.weights ? await ask("weights", { name, layer, columns: shown.map((c) => ids?.[c] ?? c) }) : null;
+    const drawing = drawMatrix({ ...scene, column }, PARTS[part].title, op, from, behind && behind.weights);
+    stage.show(`${part} ${scene.layer}`, drawing, PARTS[part].title);
+    columns.show(from, count, [first, end], grid);
+    explainAt(scene.row, column);
+  }
+
+  /**
+   * The tour's text, and where it is.
+   * @type {(machine: Machine, part: string, layer: number) => void}
+   */
+  function describe({ shape, tokens: { length: T }, left_out }, part, layer) {
+    const { chapter, says, title: name } = PARTS[part];
+    const inBlock = isInBlock(part) && part !== "block" ? `Block ${layer} · ` : "";
+    title.textContent = inBlock + filledIn(name, shape, T, layer);
     // In the book, the sidebar's table of contents links to the chapter.
     const link = document.querySelector(`.bd-sidebar-primary a[href$="${CHAPTERS[chapter]}.html"]`);
-    const where = `Chapter ${chapter}`;
+    const where = `chapter ${chapter}`;
     const linked = link instanceof HTMLAnchorElement ? h("a", { href: link.href }, where) : where;
     const note = left_out ? ` Only the first ${T} of ${T + left_out} tokens are shown.` : "";
     what.replaceChildren(`${filledIn(says, shape, T, layer)} You build this in `, linked, `.${note}`);
-    progress.textContent = isStop ? `Stop ${n + 1} of ${stops.length}` : `The tour waits at stop ${n + 1}`;
-    enable(back, n > 0 || !isStop);
-    enable(on, n < stops.length - 1 || !isStop);
+    const n = stop() + 1;
+    progress.textContent = isOnTour() ? `${n} of ${stops.length}` : "";
+    back.textContent = isOnTour() ? "◀ Back" : `Resume the tour at ${n}`;
+    enable(back, n > 1 || !isOnTour());
+    enable(on, n < stops.length);
     enable(out, part !== "whole");
-    drawMap(part, layer);
-    shown = key;
-
-    /** @type {(row: number) => Scene} */
-    function scene(row) {
-      return {
-        width,
-        machine: /** @type {Machine} */ (machine),
-        layer,
-        head,
-        temperature: model.get("temperature"),
-        row,
-        column,
-        go,
-        choose,
-        chooseHead,
-        preview,
-        add,
-      };
-    }
-
-    /** @param {Drawing} drawing */
-    function paint(drawing) {
-      const isNew = key !== shown && shown !== "";
-      const focused = document.activeElement?.closest("[data-cell]") && stage.contains(document.activeElement);
-      const size = { width, height: drawing.height, viewBox: `0 0 ${width} ${drawing.height}` };
-      const sheet = h(
-        "div",
-        { class: "lab-sheet", style: `height:${drawing.height}px` },
-        svg(
-          "svg",
-          { ...size, class: "lab-machine", role: "group", "aria-label": title.textContent ?? "" },
-          drawing.shapes,
-        ),
-        drawing.pictures,
-      );
-      if (isNew) zoom(sheet, drawing);
-      boxes = drawing.boxes;
-      stage.replaceChildren(sheet);
-      if (focused) /** @type {SVGElement | null} */ (stage.querySelector("[tabindex='0'][data-cell]"))?.focus();
-    }
-
-    /**
-     * Let the new drawing grow out of the part that was pressed, or shrink to it.
-     * @type {(sheet: HTMLElement, drawing: Drawing) => void}
-     */
-    function zoom(sheet, drawing) {
-      const into = boxes.get(key);
-      const outOf = drawing.boxes.get(shown);
-      const box = into ?? outOf;
-      if (!box) return;
-      const scale = box.width / width;
-      sheet.style.setProperty(
-        "--from",
-        into
-          ? `translate(${box.x}px, ${box.y}px) scale(${scale})`
-          : `scale(${1 / scale}) translate(${-box.x}px, ${-box.y}px)`,
-      );
-      sheet.classList.add("lab-zooms");
-    }
   }
 
   /** @type {(row: number, column: number) => void} */
   function explainAt(row, column) {
-    if (!op) return;
+    if (!op || !machine) return;
     const [part, layer] = place();
-    const name = op.names ? quoted(op.names[column]) : `column ${column}`;
-    const token = quoted(op.rows[row].text);
-    const whatItIs = `${path(part, layer)}: ${token}, ${name} = ${op.isMasked?.(row, column) ? "crossed out" : shownNumber(op, row, column)}`;
+    const named = op.rows.length === 1 ? machine.next : machine.tokens; // the tokens that columns stand for
+    const name = op.names ? inQuotes(named[column].text) : `column ${column}`;
+    const number = op.isMasked?.(row, column) && !op.asShare ? "crossed out" : shownNumber(op, row, column);
+    const { title } = PARTS[part];
+    const which = isInBlock(part) ? `${title} in block ${layer}` : title;
+    words.textContent = `${which}: ${inQuotes(op.rows[row].text)}, ${name} = ${number}`;
     const at = column - from;
     const found = op.how(row, column, behind?.weights[at] ?? [], behind?.biases[at] ?? 0);
-    const names = part === "heads" && machine ? machine.tokens.map(({ text }) => quoted(text)) : [];
-    how.replaceChildren(h("h5", { class: "lab-title", role: "status" }, whatItIs), ...nodes(explain(found, names)));
+    const names = part === "heads" ? machine.tokens.map(({ text }) => visible(text)) : [];
+    const parts = /** @type {unknown[]} */ (explain(found, names)).flat(Infinity);
+    how.replaceChildren(.../** @type {Node[]} */ (parts));
   }
 
-  /** @type {(children: import("../types.d.ts").Child[]) => (Node | string)[]} */
-  const nodes = (children) => /** @type {(Node | string)[]} */ (/** @type {unknown[]} */ (children).flat(Infinity));
-  /** @type {(part: string, layer: number) => string} */
-  const path = (part, layer) => (isInBlock(part) ? `${PARTS[part].title} of block ${layer}` : PARTS[part].title);
+  const redraw = latest(async () => {
+    if (machine) await draw(machine, ...place());
+  }, tell);
+
+  // ---- what the drawing asks for ---------------------------------------------------------------------------------
 
   /** @type {(part: string, layer?: number) => void} */
   function go(part, layer = 0) {
@@ -203,15 +173,9 @@ async function render({ model, el }) {
     model.set("part", part);
     model.save_changes();
   }
-  /** @param {number} step */
-  function visit(step) {
-    model.set("part", "");
-    model.set("step", Math.max(0, Math.min(step, stops.length - 1)));
-    model.save_changes();
-  }
   /** @type {(row: number, column: number) => void} */
-  function choose(r, c) {
-    [row, column] = [r, c];
+  function choose(toRow, toColumn) {
+    [row, column] = [toRow, toColumn];
     redraw();
   }
   /** @param {number} head */
@@ -219,105 +183,73 @@ async function render({ model, el }) {
     model.set("head", head);
     model.save_changes();
   }
-  /** @param {[number, number] | null} cell */
+  /** @param {[row: number, column: number] | null} cell */
   function preview(cell) {
-    if (op) explainAt(cell ? cell[0] : Math.min(row, op.rows.length - 1), cell ? cell[1] : column);
+    if (op) explainAt(...(cell ?? [Math.min(row, op.rows.length - 1), column]));
   }
   /** @param {Token} token */
   function add(token) {
+    if (machine && machine.tokens.length >= MOST) {
+      tell(`The drawing has room for ${MOST} tokens. Shorten your sentence to add one.`);
+      return;
+    }
     model.set("text", model.get("text") + token.text);
     model.save_changes();
   }
-  const redraw = latest(draw, tell);
 
-  /** @type {(part: string, layer: number) => void} */
-  function drawMap(part, layer) {
-    const layers = machine?.shape.n_layer ?? 0;
-    const inside = PARTS[part].within === "whole" || part === "whole" ? part : PARTS[part].within;
-    /** @type {[string, number, string][]} */
-    const bricks = [
-      ["whole", 0, "Whole"],
-      ["embeddings", 0, "Embeddings"],
-      ...Array.from({ length: layers }, (_, l) => /** @type {[string, number, string]} */ (["block", l, `Block ${l}`])),
-      ["output", 0, "Output"],
-    ];
-    const focused = [...map.children].indexOf(/** @type {Element} */ (document.activeElement));
-    map.replaceChildren(
-      ...bricks.map(([name, l, text]) =>
-        button(text, () => go(name, l), {
-          "aria-pressed": String(name === inside && (name !== "block" || l === layer)),
-        }),
-      ),
-    );
-    if (focused >= 0) /** @type {HTMLElement} */ (map.children[focused]).focus();
+  // ---- the tour --------------------------------------------------------------------------------------------------
+
+  /** @param {number} step */
+  function visit(step) {
+    model.set("part", "");
+    model.set("step", Math.max(0, Math.min(step, stops.length - 1)));
+    model.save_changes();
   }
-
-  const back = button("◀ Back", () => visit(Object.hasOwn(PARTS, model.get("part")) ? step() : step() - 1));
-  const on = button("Next ▶", () => visit(step() + 1), { class: "lab-main" });
+  const back = button("◀ Back", () => visit(isOnTour() ? stop() - 1 : stop()));
+  const on = button("Next ▶", () => visit(stop() + 1), { class: "lab-main" });
+  const progress = h("span", { class: "lab-small" });
   const out = button("Zoom out", () => {
     const [part, layer] = place();
     if (part !== "whole") go(PARTS[part].within, layer);
   });
-  const progress = h("span", { class: "lab-small" });
+  const tourButtons = h("div", { class: "lab-row lab-tour" }, back, on, progress, out);
 
-  const input = h("input", { type: "range", step: 1, "aria-label": "First column shown" });
-  const window = h("div", { class: "lab-window" }, input);
-  input.addEventListener("input", () => {
-    from = Number(input.value);
-    column = Math.max(from, Math.min(column, from + Number(input.dataset.count) - 1));
+  const legend = makeLegend();
+  const map = makeMap(go);
+  const heads = makeHeads(model);
+  const columns = makeWindow((first) => {
+    const count = op ? spaceFor(stage.width(), op).count : 1;
+    from = first;
+    column = Math.max(from, Math.min(column, from + count - 1));
     redraw();
   });
-  /** @type {(first: number, end: number, count: number) => void} */
-  function setWindow(first, end, count) {
-    window.hidden = count >= end - first;
-    [input.min, input.max, input.value] = [String(first), String(end - count), String(from)];
-    input.dataset.count = String(count);
-    input.setAttribute("aria-valuetext", `Columns ${from} to ${from + count - 1}`);
-  }
-  const temperature = h(
-    "div",
-    {},
-    slider(model, "temperature", "Temperature", [0, 2, 0.05], redraw, (t) => (t === 0 ? "0 (greedy)" : t.toFixed(2))),
+  const temperatureField = slider(model, "temperature", "Temperature", [0, 2, 0.05], redraw, (t) =>
+    t === 0 ? "0 (greedy)" : t.toFixed(2),
   );
 
+  /** @type {Record<string, [rows: number, columns: number] | undefined>} */
+  const arrows = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
   el.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (event.key === "Escape" && !target.matches("textarea")) out.click();
-    /** @type {Record<string, [number, number] | undefined>} */
-    const moves = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
-    const move = moves[event.key];
+    const move = arrows[event.key];
     if (!move || target.matches("textarea, input")) return;
-    if (target.matches("[data-cell]") && op) {
-      event.preventDefault();
-      const { first, end } = spaceFor(stage.clientWidth, op);
-      choose(
-        Math.max(0, Math.min(Math.min(row, op.rows.length - 1) + move[0], op.rows.length - 1)),
-        Math.max(first, Math.min(column + move[1], end - 1)),
-      );
-    } else if (move[1] && tourButtons.contains(target)) {
-      event.preventDefault();
-      visit(step() + move[1]);
-    }
+    if (op && target.matches("[data-cell]")) {
+      const { first, end } = spaceFor(stage.width(), op);
+      const last = op.rows.length - 1;
+      const to = Math.max(0, Math.min(Math.min(row, last) + move[0], last));
+      choose(to, Math.max(first, Math.min(column + move[1], end - 1)));
+    } else if (move[1] && tourButtons.contains(target)) visit(stop() + move[1]);
+    else return;
+    event.preventDefault();
   });
-  const tourButtons = h("div", { class: "lab-row lab-tour" }, back, on, progress, out);
   for (const trait of /** @type {const} */ (["part", "layer", "step", "head"])) model.on(`change:${trait}`, refresh);
   const resized = new ResizeObserver(() => redraw());
   el.className = "lab";
-  el.append(
-    textField(model, "text", "Your sentence", refresh),
-    changes,
-    map,
-    tourButtons,
-    title,
-    what,
-    stage,
-    window,
-    temperature,
-    how,
-    line,
-  );
+  el.append(textField(model, "text", "Your sentence", refresh), changes, map.el, tourButtons, title, what, heads.el);
+  el.append(stage.el, legend, columns.el, temperatureField, words, how, line);
   await refresh();
-  resized.observe(stage);
+  resized.observe(stage.el);
   return () => resized.disconnect();
 }
 
