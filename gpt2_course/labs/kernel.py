@@ -186,10 +186,10 @@ class Kernel:
             weights, biases = model.token_embedding.weight[columns], torch.zeros(len(columns))
         elif name == "final_norm" and layer is None:
             weights, biases = _behind(model.final_norm, C, columns)
-        elif layer is not None and name in ("q", "k", "v"):
+        elif layer is not None and 0 <= layer < len(model.blocks) and name in ("q", "k", "v"):
             qkv = cast("Block", model.blocks[layer]).attention.qkv
             weights, biases = _behind(qkv, C, [C * "qkv".index(name) + column for column in columns])
-        elif layer is not None and name in LAYERS:
+        elif layer is not None and 0 <= layer < len(model.blocks) and name in LAYERS:
             part = model.blocks[layer].get_submodule(LAYERS[name])
             weights, biases = _behind(part, 4 * C if name == "mlp_out" else C, columns)
         else:

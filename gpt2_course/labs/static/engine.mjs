@@ -162,8 +162,9 @@ export class GPT2 {
    */
   behind(name, layer, o) {
     const { n_embd: C } = this.config;
-    if (name === "logits") return { weights: this.tokenEmbedding.subarray(o * C, (o + 1) * C), bias: 0 };
-    if (name === "final_norm") return this.finalNorm.behind(o);
+    if (name === "logits" && layer === null)
+      return { weights: this.tokenEmbedding.subarray(o * C, (o + 1) * C), bias: 0 };
+    if (name === "final_norm" && layer === null) return this.finalNorm.behind(o);
     const block = this.blocks[layer ?? -1];
     const at = ["q", "k", "v"].indexOf(name);
     if (block && at >= 0) return block.qkv.behind(at * C + o);

@@ -153,7 +153,7 @@ function norm({ x, at, mean, deviation, weight, bias, value }) {
 }
 
 /** @param {Extract<How, { kind: "softmax" }>} how */
-function softmax({ scores, names, at, left, rest, temperature, value }) {
+function shares({ scores, names, at, left, rest, temperature, value }) {
   if (at >= scores.length) {
     return [h("p", {}, "This token comes later, so its score was crossed out before softmax. Its weight is 0.")];
   }
@@ -242,7 +242,7 @@ export function explain(how, names) {
     case "norm":
       return norm(how);
     case "softmax":
-      return softmax(how);
+      return shares(how);
     case "gelu":
       return curve(how);
     case "sum":

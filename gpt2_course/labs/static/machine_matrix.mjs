@@ -7,7 +7,7 @@
 import { cut, emptyDrawing, inDigits, label, picture, rect } from "./machine_draw.mjs";
 import { percent, quoted, svg, visible } from "./ui.mjs";
 
-const ROW = 28; // pixels
+const CELL_HEIGHT = 28; // pixels
 const TOP = 92; // the height of a matrix on top
 
 /**
@@ -103,21 +103,21 @@ export function drawMatrix(scene, title, op, from, weights) {
   for (let t = 0; t < T; t++)
     for (let c = first; c < end; c++) if (!op.isMasked?.(t, c)) largest = Math.max(largest, Math.abs(op.number(t, c)));
   const lines = op.rows.map(({ text }, t) => {
-    const top = y + t * ROW;
+    const top = y + t * CELL_HEIGHT;
     shapes.push(
-      rect({ x: 0, y: top + 2, width: names - 6, height: ROW - 4 }, "lab-face lab-role-token", { rx: 4 }),
+      rect({ x: 0, y: top + 2, width: names - 6, height: CELL_HEIGHT - 4 }, "lab-face lab-role-token", { rx: 4 }),
       label(6, top + 18, cut(visible(text), isNarrow ? 8 : 12), t === chosenRow ? "lab-strong" : ""),
     );
-    const cells = columns.map((c, i) => cellAt(t, c, { x: grid + i * cell, y: top, width: cell, height: ROW }));
+    const cells = columns.map((c, i) => cellAt(t, c, { x: grid + i * cell, y: top, width: cell, height: CELL_HEIGHT }));
     return svg("g", { role: "row", "aria-label": quoted(text) }, cells);
   });
   shapes.push(svg("g", { role: "grid", "aria-label": `${title}. Arrow keys move from number to number.` }, lines));
   if (op.left) {
     const { left: input } = op;
-    pictures.push(picture({ x: names, y, width: left, height: T * ROW }, T, input.n, input.number));
-    mark({ x: names - 1, y: y + chosenRow * ROW, width: left + 2, height: ROW });
+    pictures.push(picture({ x: names, y, width: left, height: T * CELL_HEIGHT }, T, input.n, input.number));
+    mark({ x: names - 1, y: y + chosenRow * CELL_HEIGHT, width: left + 2, height: CELL_HEIGHT });
   }
-  y += T * ROW + 8;
+  y += T * CELL_HEIGHT + 8;
 
   // where these columns are in the whole matrix
   if (count < end - first) {
@@ -146,7 +146,7 @@ export function drawMatrix(scene, title, op, from, weights) {
     const number = op.number(t, c);
     const shown = shownNumber(op, t, c);
     const middle = area.x + cell / 2;
-    const inside = { x: area.x + 1, y: area.y + 1, width: cell - 2, height: ROW - 2 };
+    const inside = { x: area.x + 1, y: area.y + 1, width: cell - 2, height: CELL_HEIGHT - 2 };
     const strength = isMasked ? 0 : 0.42 * Math.sqrt(Math.abs(number) / largest);
     const name = op.names ? quoted(op.names[c]) : `column ${c}`;
     return svg(
@@ -168,7 +168,7 @@ export function drawMatrix(scene, title, op, from, weights) {
       label(middle, area.y + 18, shown, isMasked ? "lab-number lab-soft" : "lab-number", "middle"),
       isMasked
         ? svg("path", {
-            d: `M${area.x + 6},${area.y + ROW - 6}L${area.x + cell - 6},${area.y + 6}`,
+            d: `M${area.x + 6},${area.y + CELL_HEIGHT - 6}L${area.x + cell - 6},${area.y + 6}`,
             class: "lab-cross",
           })
         : [],
