@@ -154,9 +154,10 @@ export interface Machine extends Shown {
   get(name: string, layer?: number | null): number[];
 }
 
-/** A matrix (n rows or columns of it) that goes into an operation. */
+/** A matrix (n rows or columns of it) that goes into an operation. `from` is the part of the drawing that makes it. */
 export interface Input {
   title: string;
+  from: Place;
   n: number;
   number(row: number, column: number): number;
 }
@@ -223,7 +224,10 @@ export interface Scene {
 export interface Drawing {
   height: number;
   shapes: SVGElement[];
-  pictures: HTMLElement[];
+  /** Make the pictures on top of the shapes. */
+  pictures: (() => HTMLElement)[];
+  /** Frames on top of the pictures. */
+  marks: SVGElement[];
   boxes: Map<string, Box>;
 }
 

@@ -6,7 +6,7 @@
 import { heatMap, quoted, svg } from "./ui.mjs";
 
 /** @returns {Drawing} */
-export const emptyDrawing = () => ({ height: 0, shapes: [], pictures: [], boxes: new Map() });
+export const emptyDrawing = () => ({ height: 0, shapes: [], pictures: [], marks: [], boxes: new Map() });
 
 /** @type {(text: string, length: number) => string} */
 export const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
@@ -63,25 +63,29 @@ export function pressable(name, look, onPress, ...children) {
 }
 
 /**
- * A matrix as a picture. The square root of each number is shown, because next to a few large numbers, all others would
+ * A function that makes a picture of a matrix. The square root of each number is shown, because next to a few large numbers, all others would
  * look white.
  * @param {Box} box
  * @param {number} rows
  * @param {number} columns
  * @param {(row: number, column: number) => number} number
  * @param {string} look
+ * @returns {() => HTMLElement}
  */
-export function picture({ x, y, width, height }, rows, columns, number, look = "") {
-  let largest = 1e-9;
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) largest = Math.max(largest, Math.abs(number(r, c)));
-  /** @param {number} v */
-  const shade = (v) => Math.sign(v) * Math.sqrt(Math.abs(v) / largest);
-  return heatMap(rows, columns, (r, c) => shade(number(r, c)), {
-    class: `lab-matrix ${look}`,
-    style: `left:${x}px;top:${y}px;width:${width}px;height:${height}px`,
-    "aria-hidden": "true",
-  });
-}
+export const picture =
+  ({ x, y, width, height }, rows, columns, number, look = "") =>
+  () => {
+    let largest = 1e-9;
+    for (let r = 0; r < rows; r++)
+      for (let c = 0; c < columns; c++) largest = Math.max(largest, Math.abs(number(r, c)));
+    /** @param {number} v */
+    const shade = (v) => Math.sign(v) * Math.sqrt(Math.abs(v) / largest);
+    return heatMap(rows, columns, (r, c) => shade(number(r, c)), {
+      class: `lab-matrix ${look}`,
+      style: `left:${x}px;top:${y}px;width:${width}px;height:${height}px`,
+      "aria-hidden": "true",
+    });
+  };
 
 /**
  * A line through points, with an arrowhead at its end.

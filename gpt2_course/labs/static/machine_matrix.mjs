@@ -2,9 +2,9 @@
  * The drawing of one operation: its matrices as one writes them by hand. The input is on the left, the weights are on
  * top, and each number of the result is where a row and a column meet.
  *
- * @import { Box, Drawing, Operation, Scene } from "../types.d.ts"
+ * @import { Box, Drawing, Input, Operation, Scene } from "../types.d.ts"
  */
-import { cut, emptyDrawing, inDigits, label, picture, rect } from "./machine_draw.mjs";
+import { cut, emptyDrawing, inDigits, label, picture, pressable, rect } from "./machine_draw.mjs";
 import { percent, quoted, svg, visible } from "./ui.mjs";
 
 const CELL_HEIGHT = 28; // pixels
@@ -49,14 +49,26 @@ export function drawMatrix(scene, title, op, from, weights) {
   const { isNarrow, names, left, grid, cell, first, end, count } = spaceFor(width, op);
   const T = op.rows.length;
   const drawing = emptyDrawing();
-  const { shapes, pictures } = drawing;
+  const { shapes, pictures, marks, boxes } = drawing;
   const right = grid + count * cell;
   const columns = Array.from({ length: count }, (_, i) => from + i);
   const at = chosenColumn - from;
   let y = 0;
 
   /** @type {(area: Box) => void} */
-  const mark = (area) => void shapes.push(rect(area, "lab-mark"));
+  const mark = (area) => void marks.push(rect(area, "lab-mark"));
+
+  /**
+   * An input as a picture, which leads to the part that makes it.
+   * @type {(input: Input, area: Box, number: Input["number"], rows: number, columns: number) => void}
+   */
+  function source({ title, from: [part, layer] }, area, number, rows, columns) {
+    boxes.set(`${part} ${layer ?? 0}`, area);
+    shapes.push(
+      pressable(`${title}: zoom to it`, "lab-box", () => scene.go(part, layer ?? 0), rect(area, "lab-source")),
+    );
+    pictures.push(picture(area, rows, columns, number));
+  }
 
   // the matrix on top: other numbers of the text, or weights
   const top = op.top ?? (weights && op.weights && op.weights.n > 1 ? { ...op.weights, number: weightAt } : null);
@@ -68,7 +80,9 @@ export function drawMatrix(scene, title, op, from, weights) {
     shapes.push(label(grid, y + 14, `× ${top.title}, ${top.n} × ${end - first}`, "lab-soft"));
     const height = Math.min(TOP, Math.max(28, top.n * 8));
     const area = { x: grid, y: y + 20, width: count * cell, height };
-    pictures.push(picture(area, top.n, count, (i, c) => top.number(i, from + c), "lab-tall"));
+    const number = (/** @type {number} */ i, /** @type {number} */ c) => top.number(i, from + c);
+    if (op.top) source(op.top, area, number, top.n, count);
+    else pictures.push(picture(area, top.n, count, number));
     mark({ x: grid + at * cell, y: area.y - 1, width: cell, height: height + 2 });
     y = area.y + height + 8;
   }
@@ -78,7 +92,7 @@ export function drawMatrix(scene, title, op, from, weights) {
     shapes.push(label(grid, y + 14, `${i ? "+ " : ""}${input.title}`, "lab-soft"));
     const height = T * Math.max(5, Math.min(10, 80 / T));
     const area = { x: grid, y: y + 20, width: count * cell, height };
-    pictures.push(picture(area, T, count, (t, c) => input.number(t, from + c)));
+    source(input, area, (t, c) => input.number(t, from + c), T, count);
     const step = height / T;
     mark({ x: grid + at * cell, y: area.y + chosenRow * step - 1, width: cell, height: step + 2 });
     y = area.y + height + 8;
@@ -114,7 +128,7 @@ export function drawMatrix(scene, title, op, from, weights) {
   shapes.push(svg("g", { role: "grid", "aria-label": `${title}. Arrow keys move from number to number.` }, lines));
   if (op.left) {
     const { left: input } = op;
-    pictures.push(picture({ x: names, y, width: left, height: T * CELL_HEIGHT }, T, input.n, input.number));
+    source(input, { x: names, y, width: left, height: T * CELL_HEIGHT }, input.number, T, input.n);
     mark({ x: names - 1, y: y + chosenRow * CELL_HEIGHT, width: left + 2, height: CELL_HEIGHT });
   }
   y += T * CELL_HEIGHT + 8;

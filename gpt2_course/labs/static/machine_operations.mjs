@@ -2,7 +2,7 @@
  * The parts of GPT-2 as operations on matrices. What follows from the engine's numbers is computed here, so that every
  * number can be traced without waiting.
  *
- * @import { Input, Machine, Operation } from "../types.d.ts"
+ * @import { Input, Machine, Operation, Place } from "../types.d.ts"
  */
 import { before } from "./machine_numbers.mjs";
 import { softmax } from "./sampling.mjs";
@@ -47,8 +47,8 @@ export function operation(part, machine, layer, head, temperature) {
     const values = machine.get(name, layer);
     return (row, column) => values[row * n + column];
   };
-  /** @type {(title: string, number: Input["number"], n?: number) => Input} */
-  const input = (title, number, n = C) => ({ title, n, number });
+  /** @type {(title: string, from: Place, number: Input["number"], n?: number) => Input} */
+  const input = (title, from, number, n = C) => ({ title, from, n, number });
   /** @type {[number, number]} */
   const range = [head * D, (head + 1) * D];
   const stream = (/** @type {number} */ t, /** @type {number} */ i) => at(...before(layer))(t, i);
@@ -77,11 +77,11 @@ export function operation(part, machine, layer, head, temperature) {
       value: number(t, i),
     }),
   });
-  /** @type {(x: Input["number"], name: string, layer: number | null, rows?: Operation["rows"]) => Operation} */
-  const normed = (x, name, layer, rows = tokens) => ({
+  /** @type {(x: Input["number"], from: Place, name: string, layer: number | null, rows?: Operation["rows"]) => Operation} */
+  const normed = (x, from, name, layer, rows = tokens) => ({
     rows,
     columns: C,
-    above: [input("Residual stream", x)],
+    above: [input("Residual stream", from, x)],
     weights: { title: "Weight", n: 1, name, layer },
     number: at(name, layer),
     how(t, i, [weight], bias) {
@@ -128,23 +128,23 @@ export function operation(part, machine, layer, head, temperature) {
       return embedded(part);
     case "embedding":
       return added(
-        input("Token embedding", at("token_embedding")),
-        input("Position embedding", at("position_embedding")),
+        input("Token embedding", ["token_embedding", null], at("token_embedding")),
+        input("Position embedding", ["position_embedding", null], at("position_embedding")),
         at(part),
       );
     case "norm_1":
-      return normed(stream, part, layer);
+      return normed(stream, before(layer), part, layer);
     case "q":
     case "k":
     case "v":
-      return linear(input("Norm", at("norm_1", layer)), part, { range });
+      return linear(input("Norm", ["norm_1", layer], at("norm_1", layer)), part, { range });
     case "scores":
       return {
         rows: tokens,
         columns: T,
         names,
-        left: input("Queries", (t, i) => at("q", layer)(t, head * D + i), D),
-        top: input("Keys", (i, s) => at("k", layer)(s, head * D + i), D),
+        left: input("Queries", ["q", layer], (t, i) => at("q", layer)(t, head * D + i), D),
+        top: input("Keys", ["k", layer], (i, s) => at("k", layer)(s, head * D + i), D),
         number: score,
         isMasked: (t, s) => s > t,
         how: (t, s) => ({
@@ -162,7 +162,7 @@ export function operation(part, machine, layer, head, temperature) {
         rows: tokens,
         columns: T,
         names,
-        above: [input("Scores", (t, s) => (s > t ? 0 : score(t, s)), T)],
+        above: [input("Scores", ["scores", layer], (t, s) => (s > t ? 0 : score(t, s)), T)],
         number: weight,
         isMasked: (t, s) => s > t,
         asShare: true,
@@ -182,8 +182,8 @@ export function operation(part, machine, layer, head, temperature) {
         rows: tokens,
         columns: C,
         range,
-        left: input("Attention weights", weight, T),
-        top: input("Values", (s, i) => at("v", layer)(s, i), T),
+        left: input("Attention weights", ["attention", layer], weight, T),
+        top: input("Values", ["v", layer], (s, i) => at("v", layer)(s, i), T),
         number: at(part, layer),
         how: (t, i) => {
           const h = Math.floor(i / D);
@@ -199,22 +199,22 @@ export function operation(part, machine, layer, head, temperature) {
         },
       };
     case "attention_out":
-      return linear(input("Mixed values", at("heads", layer)), part);
+      return linear(input("Mixed values", ["heads", layer], at("heads", layer)), part);
     case "after_attention":
       return added(
-        input("Residual stream", stream),
-        input("Output of attention", at("attention_out", layer)),
+        input("Residual stream", before(layer), stream),
+        input("Output of attention", ["attention_out", layer], at("attention_out", layer)),
         at(part, layer),
       );
     case "norm_2":
-      return normed(at("after_attention", layer), part, layer);
+      return normed(at("after_attention", layer), ["after_attention", layer], part, layer);
     case "mlp_expand":
-      return linear(input("Norm", at("norm_2", layer)), part, {}, wide);
+      return linear(input("Norm", ["norm_2", layer], at("norm_2", layer)), part, {}, wide);
     case "mlp_hidden":
       return {
         rows: tokens,
         columns: wide,
-        above: [input("Before GELU", at("mlp_expand", layer, wide), wide)],
+        above: [input("Before GELU", ["mlp_expand", layer], at("mlp_expand", layer, wide), wide)],
         number: at(part, layer, wide),
         how: (t, i) => ({
           kind: "gelu",
@@ -223,16 +223,16 @@ export function operation(part, machine, layer, head, temperature) {
         }),
       };
     case "mlp_out":
-      return linear(input("After GELU", at("mlp_hidden", layer, wide), wide), part);
+      return linear(input("After GELU", ["mlp_hidden", layer], at("mlp_hidden", layer, wide), wide), part);
     case "after_mlp":
       return added(
-        input("Residual stream", at("after_attention", layer)),
-        input("Output of the MLP", at("mlp_out", layer)),
+        input("Residual stream", ["after_attention", layer], at("after_attention", layer)),
+        input("Output of the MLP", ["mlp_out", layer], at("mlp_out", layer)),
         at(part, layer),
       );
     case "final_norm": {
       const end = at("after_mlp", n_layer - 1);
-      return normed((_, i) => end(T - 1, i), part, null, last);
+      return normed((_, i) => end(T - 1, i), before(n_layer), part, null, last);
     }
     case "logits": {
       const logits = machine.get(part);
@@ -241,7 +241,7 @@ export function operation(part, machine, layer, head, temperature) {
         rows: last,
         columns: ids.length,
         names: likely,
-        left: input("Final norm", at("final_norm")),
+        left: input("Final norm", ["final_norm", null], at("final_norm")),
         weights: { title: "Token embeddings", n: C, name: part, layer: null, ids },
         number: (_, i) => logits[ids[i]],
         how: (_, i, column) => ({
@@ -263,7 +263,7 @@ export function operation(part, machine, layer, head, temperature) {
         rows: last,
         columns: next.length,
         names: likely,
-        above: [input("Logits", (_, i) => shown[i], shown.length)],
+        above: [input("Logits", ["logits", null], (_, i) => shown[i], shown.length)],
         asShare: true,
         number: (_, i) => p[next[i].id],
         how: (_, i) => ({

@@ -5,7 +5,7 @@
  */
 import { h, svg } from "./ui.mjs";
 
-/** @returns {{ el: HTMLElement, width(): number, show(key: string, drawing: Drawing, name: string): void }} */
+/** @returns {{ el: HTMLElement, width(): number, show(key: string, drawing: Drawing, name: string, keeps?: boolean): void }} */
 export function makeStage() {
   const el = h("div", { class: "lab-stage" });
   let shown = ""; // the part on the stage and its layer
@@ -31,8 +31,11 @@ export function makeStage() {
     sheet.classList.add("lab-zooms");
   }
 
-  /** @type {(key: string, drawing: Drawing, name: string) => void} */
-  function show(key, drawing, name) {
+  /**
+   * Show a drawing. With `keeps`, the pictures of the last one stay, because only shapes changed.
+   * @type {(key: string, drawing: Drawing, name: string, keeps?: boolean) => void}
+   */
+  function show(key, drawing, name, keeps = false) {
     const focused = stops().findIndex((stop) => stop === document.activeElement);
     const wasCell = document.activeElement?.matches("[data-cell]") ?? false;
     const size = { width: width(), height: drawing.height };
@@ -41,7 +44,8 @@ export function makeStage() {
       "div",
       { class: "lab-sheet", style: `height:${drawing.height}px` },
       svg("svg", { ...view, class: "lab-machine", role: "group", "aria-label": name }, drawing.shapes),
-      drawing.pictures,
+      keeps ? [...el.querySelectorAll("canvas")] : drawing.pictures.map((make) => make()),
+      drawing.marks.length ? svg("svg", { ...view, class: "lab-marks", "aria-hidden": "true" }, drawing.marks) : [],
     );
     const isOther = key !== shown;
     if (isOther && shown) zoom(sheet, key, drawing);

@@ -43,6 +43,7 @@ async function render({ model, el }) {
   let behind = null; // the weights of the columns that are shown
   let [row, column, from] = [-1, 0, 0]; // the chosen number, and the first column that is shown
   let unchanged = Infinity;
+  let painted = ""; // what the pictures depend on
   let drawn = ""; // the part that is drawn, with its layer and head
 
   const isOnTour = () => !Object.hasOwn(PARTS, model.get("part"));
@@ -79,7 +80,9 @@ async function render({ model, el }) {
     };
     if (Object.hasOwn(DRAWINGS, part)) {
       op = null;
-      stage.show(`${part} ${layer}`, DRAWINGS[part](scene), PARTS[part].title);
+      const looks = `${stage.width()} ${drawn} ${model.get("text")}`;
+      stage.show(`${part} ${layer}`, DRAWINGS[part](scene), PARTS[part].title, !isOther && looks === painted);
+      painted = looks;
       words.textContent = inWords(part, machine, layer, head, row, temperature);
       how.replaceChildren();
       columns.el.hidden = true;
@@ -242,6 +245,7 @@ async function render({ model, el }) {
     } else if (move[1] && tourButtons.contains(target)) visit(stop() + move[1]);
     else return;
     event.preventDefault();
+    event.stopPropagation(); // JupyterLab would move to another cell
   });
   for (const trait of /** @type {const} */ (["part", "layer", "step", "head"])) model.on(`change:${trait}`, refresh);
   const resized = new ResizeObserver(() => redraw());
