@@ -138,7 +138,7 @@ function norm({ x, at, mean, deviation, weight, bias, value }) {
   /** @type {(what: string, formula: string, result: number) => HTMLElement} */
   const step = (what, formula, result) => line(what, formula, inDigits(result, 3));
   return [
-    h("p", {}, `The row’s ${x.length} numbers, as they were. The black one is this column.`),
+    h("p", {}, `The row’s ${x.length} numbers, as they were. The bar in the color of this text is this column.`),
     bars(x, "The numbers of the row as bars", at),
     table(
       ["step", "in numbers", "result"],
