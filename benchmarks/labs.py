@@ -42,6 +42,7 @@ OUR_FILES = (
     "model_folder.mjs",
     "models.mjs",
     "models_panel.mjs",
+    "plain.mjs",
     "quantization.mjs",
     "sampling.mjs",
     "sha256.mjs",

@@ -230,13 +230,39 @@ def _attention_lab(lab: Locator) -> Iterator[str]:
 
 
 def _walk_through_lab(lab: Locator) -> Iterator[str]:
-    title = lab.locator(".lab-title")
-    expect(title).to_contain_text("1 of ")
-    steps = int((title.text_content() or "").split()[2])
-    for step in range(1, steps + 1):
-        expect(title).to_contain_text(f"{step} of {steps} ")
-        yield title.text_content() or ""
+    title, progress = lab.locator(".lab-title").first, lab.locator(".lab-tour span")
+    expect(progress).to_contain_text("1 of ")
+    stops = int((progress.text_content() or "").split()[2])
+    for stop in range(1, stops + 1):
+        expect(progress).to_have_text(f"{stop} of {stops}")
+        yield f"stop {stop}: {title.text_content()}"
         press(lab, "Next")
+    drag(lab, "Temperature", 0)
+    expect(lab).to_contain_text("At temperature 0")
+    yield "a cold next token"
+    for name, heading in (("Embeddings", "From tokens to numbers"), ("Output", "From numbers to the next token")):
+        press(lab, name)
+        expect(title).to_have_text(heading)
+        yield heading
+    press(lab, "Block 5")
+    expect(title).to_have_text("Block 5")
+    lab.get_by_role("button", name=re.compile("^Expand|^MLP, expand")).dispatch_event("click")
+    expect(title).to_have_text("Block 5 · MLP, expand")
+    drag(lab, "Columns", 700)
+    expect(lab).to_contain_text("Columns 700 to")
+    yield "later columns"
+    press(lab, "Zoom out")
+    lab.get_by_role("button", name="Head 3: show it").dispatch_event("click")
+    lab.get_by_role("button", name="Scores and mask").dispatch_event("click")
+    expect(title).to_have_text("Block 5 · Scores and mask")
+    lab.locator("[data-cell^='0,']").last.dispatch_event("click")
+    expect(lab).to_contain_text("crossed out: a later token")
+    yield "a crossed out score"
+    press(lab, "Whole")
+    for text in ("Once upon a time, a hedgehog who could unbelievably 🥞 <b>speak</b> sat on a wall", ""):
+        lab.get_by_label("Your sentence").fill(text)
+        expect(lab.locator(".lab-chip")).to_have_count(16 if text else 1)
+        yield "a long text" if text else "no text"
 
 
 def _training_replay(lab: Locator) -> Iterator[str]:

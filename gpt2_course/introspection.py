@@ -27,8 +27,9 @@ def activations(
 
     Outside the blocks: `token_embedding`, `position_embedding`, their sum `embedding`, and `final_norm`, all (T, C);
     and `logits` (T, V). In each layer: `norm_1`, `q`, `k`, `v`, `heads`, `attention_out`, `after_attention`, `norm_2`,
-    `mlp_out`, `after_mlp`, all (T, C); `mlp_hidden` (T, 4C); and `attention` (H, T, T), how much each token (a row)
-    looks at itself and each token before it. The arithmetic is that of the model's `forward`, which keeps none of this.
+    `mlp_out`, `after_mlp`, all (T, C); `mlp_expand` and `mlp_hidden`, before and after GELU, (T, 4C); and `attention`
+    (H, T, T), how much each token (a row) looks at itself and each token before it. The arithmetic is that of the
+    model's `forward`, which keeps none of this.
 
     Args:
         model: the model to look into.
@@ -78,7 +79,8 @@ def activations(
         heads = keep("heads", layer, heads.transpose(0, 1).reshape(T, C))
         x = keep("after_attention", layer, x + keep("attention_out", layer, block.attention.projection(heads)))
         normed = keep("norm_2", layer, block.norm_2(x))
-        hidden = keep("mlp_hidden", layer, F.gelu(block.mlp.expand(normed), approximate="tanh"))  # (T, 4C)
+        wide = keep("mlp_expand", layer, block.mlp.expand(normed))  # (T, 4C)
+        hidden = keep("mlp_hidden", layer, F.gelu(wide, approximate="tanh"))
         x = keep("after_mlp", layer, x + keep("mlp_out", layer, block.mlp.projection(hidden)))
     normed = keep("final_norm", None, model.final_norm(x))
     keep("logits", None, model.unembed(normed))

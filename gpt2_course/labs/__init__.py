@@ -18,6 +18,12 @@ from gpt2_course.labs.lab import Lab
 __all__ = ["AttentionLab", "Chat", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
 
 NO_SENTENCE = "Type a sentence to see which of its tokens look at which."  # also in static/attention_lab.mjs
+# What the walk-through can zoom to; "" follows the tour.
+MACHINE_PARTS = [
+    *("", "whole", "embeddings", "token_embedding", "position_embedding", "embedding", "block", "norm_1", "q", "k"),
+    *("v", "scores", "attention", "heads", "attention_out", "after_attention", "norm_2", "mlp_expand", "mlp_hidden"),
+    *("mlp_out", "after_mlp", "output", "final_norm", "logits", "probabilities"),
+]
 ALL_TOKENS = {"temperature": 1.0, "top_k": None, "top_p": None}
 
 
@@ -65,13 +71,21 @@ class AttentionLab(Lab):
 
 
 class WalkThroughLab(Lab):
-    """One sentence on its way through the model, step by step, with the real numbers."""
+    """The model as one drawing with the real numbers of `text`, and a tour through it, at stop `step`.
+
+    `part` zooms to a part, such as "block" or "attention"; "" is the part of the tour's stop. For parts of a block,
+    `layer` and `head` say which. `temperature` is that of the probabilities of the next token.
+    """
 
     text = traitlets.Unicode("Once upon a time, a fox named Pip").tag(sync=True)
     step = traitlets.Int(0, min=0).tag(sync=True)
+    part = traitlets.Enum(MACHINE_PARTS, "").tag(sync=True)
+    layer = traitlets.Int(0, min=0).tag(sync=True)
+    head = traitlets.Int(0, min=0).tag(sync=True)
+    temperature = traitlets.Float(1.0, min=0, max=2).tag(sync=True)
 
     def drawn(self) -> str:
-        return drawn.way(self.text, self.kernel)
+        return drawn.machine(self.text, self.kernel)
 
 
 class Playground(Lab):

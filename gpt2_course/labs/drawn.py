@@ -102,25 +102,37 @@ def attention(answer: dict[str, Any], layer: int, head: int) -> str:
     )
 
 
-def way(text: str, kernel: Kernel) -> str:
-    """The steps from text to prediction, in words."""
+def machine(text: str, kernel: Kernel) -> str:
+    """The tokens' lanes through all blocks, with what the last one looks at, and the most likely next token."""
     shape: Any = kernel.describe()
-    ids = kernel.ids_of(text)
-    n, c, layers, heads = len(ids), shape["n_embd"], shape["n_layer"], shape["n_head"]
-    stations = [
-        f"{_quoted(text)} is split into {n} tokens: {', '.join(map(str, ids))}.",
-        f"Each becomes a row of {c} numbers: the token’s embedding plus the position’s. The shape is ({n}, {c}).",
-        f"{layers} blocks follow. In each, {heads} attention heads let tokens look back, then an MLP processes each"
-        " token on its own. Both add their outputs to the residual stream.",
-        f"The last row is compared with the embeddings of all {shape['vocab_size']:,} tokens.",
-        f"The most likely next token is {_quoted(_best(kernel, text))}.",
-    ]
-    return f"<ol>{''.join(f'<li>{station}</li>' for station in stations)}</ol>"
-
-
-def _best(kernel: Kernel, text: str) -> str:
-    answer: Any = kernel.next(text, [], {"temperature": 0, "top_k": None, "top_p": None}, 0.0, 1)
-    return str(answer["bars"][0]["text"])
+    answer: Any = kernel.attention(text, [], 16)
+    names = [token["text"] for token in answer["tokens"]]
+    n, heads, layers = len(names), shape["n_head"], shape["n_layer"]
+    lane, left, block = 24, 110, max(40, 480 // layers)
+    width = left + layers * block
+    labels = "".join(f'<text x="0" y="{t * lane + 16}">{_visible(name)}</text>' for t, name in enumerate(names))
+    lanes = "".join(
+        f'<path d="M{left - 20},{t * lane + 12}H{width}" stroke="#8db7e0" stroke-width="5"/>' for t in range(n)
+    )
+    links = ""
+    for layer, weights in enumerate(answer["weights"]):
+        start, end = left + layer * block + 4, left + (layer + 1) * block - 4
+        for s in range(n):
+            mean = sum(weights[(head * n + n - 1) * n + s] for head in range(heads)) / heads
+            if mean >= 0.05:
+                middle, ys, yt = (start + end) // 2, s * lane + 12, (n - 1) * lane + 12
+                curve = f"M{start},{ys}C{middle},{ys} {middle},{yt} {end},{yt}"
+                links += f'<path d="{curve}" stroke="#d55e00" stroke-width="{1 + 5 * round(mean, 1):.1f}"/>'
+    ids = ", ".join(str(token["id"]) for token in answer["tokens"])
+    return (
+        f"<p>{_quoted(text)} is split into {n} tokens: {ids}. Each gets a lane of {shape['n_embd']} numbers. In each of"
+        f" {layers} blocks, {heads} attention heads let tokens look back (the last token’s links are drawn), then an"
+        f" MLP processes each token on its own. The last lane is compared with the embeddings of all"
+        f" {shape['vocab_size']:,} tokens. The most likely next token is {_quoted(answer['next'][0]['text'])}.</p>"
+        f'<svg viewBox="0 0 {width} {n * lane}" role="img" style="max-width:{width}px" fill="none" '
+        f'aria-label="One lane per token through {layers} blocks, and what the last token looks at in each.">'
+        f'{lanes}{links}<g fill="currentColor">{labels}</g></svg>'
+    )
 
 
 def _parts(prompt: str, kernel: Kernel, seed: int, length: int) -> list[dict[str, Any]]:

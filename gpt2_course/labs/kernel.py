@@ -7,17 +7,17 @@ import json
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import regex  # type: ignore[import-untyped]
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gpt2_course.chat import has_template
 from gpt2_course.generation import generate_tokens, next_token_probabilities
 from gpt2_course.history import read_history
 from gpt2_course.introspection import activations
-from gpt2_course.model import GPT2
+from gpt2_course.model import GPT2, Block
 from gpt2_course.pieces import SPLIT_PATTERN
 from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
 from gpt2_course.tiny_world import judge
@@ -26,6 +26,13 @@ from gpt2_course.tokenizer import Tokenizer
 MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
 MOST_MERGED = 256  # the longest word whose merges are listed, in bytes; each merge lists all its tokens
 Answer = dict[str, Any]
+LAYERS = {  # the layers of a block, by the activation that each computes
+    "norm_1": "norm_1",
+    "attention_out": "attention.projection",
+    "norm_2": "norm_2",
+    "mlp_expand": "mlp.expand",
+    "mlp_out": "mlp.projection",
+}
 
 
 def uniform(seed: int, place: int) -> float:
@@ -50,6 +57,15 @@ def draw(p: Tensor, number: float) -> tuple[int, float]:
     at = int(torch.searchsorted(ends, torch.tensor(number, dtype=torch.float64), right=True))
     at = min(at, int((ordered > 0).sum()) - 1)  # rounding can leave the sum just below 1
     return int(order[at]), float(ends[at] - ordered[at])
+
+
+def _behind(layer: nn.Module, n_in: int, outputs: list[int]) -> list[Tensor]:
+    """The weights (N, n_in) and biases (N,) of N outputs of a layer; for a norm, the weights are (N, 1)."""
+    if isinstance(layer, nn.LayerNorm):
+        return [layer.weight[outputs, None], layer.bias[outputs]]
+    # The layer may have 8-bit weights or an adapter, so ask it: a unit vector picks the weights of one input.
+    bias = layer(torch.zeros(1, n_in))[0]  # (n_out,)
+    return [(layer(torch.eye(n_in)) - bias).T[outputs], bias[outputs]]
 
 
 class Kernel:
@@ -83,6 +99,7 @@ class Kernel:
             "n_head": c.n_head,
             "n_embd": c.n_embd,
             "n_positions": c.n_positions,
+            "layer_norm_epsilon": c.layer_norm_epsilon,
             "has_template": has_template(self.model),
         }
 
@@ -146,19 +163,48 @@ class Kernel:
             "next": self._bars(found["logits", None][-1, : self.model.n_tokens], plain, 10),
         }
 
-    def activation(self, text: str, name: str, layer: int | None, most: int) -> Answer:
-        """One activation, flattened row by row; see `gpt2_course.introspection.activations`."""
+    def activations(self, text: str, places: Sequence[Sequence[Any]], most: int) -> Answer:
+        """Activations by name and layer, each flattened row by row, and the most likely next tokens.
+
+        `gpt2_course.introspection.activations` lists their names and shapes.
+        """
         ids, left_out = self._first(text, most)
         found = activations(self.model, ids)
-        if (name, layer) not in found:
-            raise ValueError(f"There is no activation {name} in layer {layer}.")
-        values = found[name, layer]
-        if name in ("final_norm", "logits"):
-            values = values[-1:]  # labs show only the newest token's
-        if name == "logits":
-            values = values[:, : self.model.n_tokens]
-        shown = [self._token(i) for i in ids]
-        return {"tokens": shown, "left_out": left_out, "values": values.flatten().tolist()}
+        found["final_norm", None] = found["final_norm", None][-1:]  # labs show only the newest token's
+        found["logits", None] = found["logits", None][-1:, : self.model.n_tokens]
+        values = []
+        for name, layer in places:
+            if (name, layer) not in found:
+                raise ValueError(f"There is no activation {name} in layer {layer}.")
+            values.append(found[name, layer].flatten().tolist())
+        plain = {"temperature": 1.0, "top_k": None, "top_p": None}
+        return {
+            "tokens": [self._token(i) for i in ids],
+            "left_out": left_out,
+            "values": values,
+            "next": self._bars(found["logits", None][-1], plain, 10),
+        }
+
+    @torch.no_grad()
+    def weights(self, name: str, layer: int | None, columns: list[int]) -> Answer:
+        """The weights and biases that columns of an activation are computed with.
+
+        For a norm, it is one weight per column; for the logits, they are rows of the token embedding.
+        """
+        model, C = self.model, self.model.config.n_embd
+        if name == "logits" and layer is None:
+            weights, biases = model.token_embedding.weight[columns], torch.zeros(len(columns))
+        elif name == "final_norm" and layer is None:
+            weights, biases = _behind(model.final_norm, C, columns)
+        elif layer is not None and 0 <= layer < len(model.blocks) and name in ("q", "k", "v"):
+            qkv = cast("Block", model.blocks[layer]).attention.qkv
+            weights, biases = _behind(qkv, C, [C * "qkv".index(name) + column for column in columns])
+        elif layer is not None and 0 <= layer < len(model.blocks) and name in LAYERS:
+            part = model.blocks[layer].get_submodule(LAYERS[name])
+            weights, biases = _behind(part, 4 * C if name == "mlp_out" else C, columns)
+        else:
+            raise ValueError(f"No weights make the activation {name} in layer {layer}.")
+        return {"weights": weights.tolist(), "biases": biases.tolist()}
 
     def generate(
         self,
@@ -264,4 +310,6 @@ class Kernel:
         return [{**self._token(int(i)), "p": float(p[i])} for i in order]
 
 
-CALLS = ("describe", "tokenize", "merge_steps", "next", "attention", "activation", "generate", "history", "judge")
+CALLS = (
+    "describe", "tokenize", "merge_steps", "next", "attention", "activations", "weights", "generate", "history", "judge",
+)  # fmt: skip

@@ -35,6 +35,12 @@ export interface Cache {
 /** Called with each activation in the order of computation. Copy `values` to keep them. */
 export type Look = (name: string, layer: number | null, values: Float32Array) => void;
 
+/** The weights and the bias that one output is computed with. */
+export type Behind = { weights: Float32Array; bias: number };
+
+/** A layer of the network, and what is behind each of its outputs. */
+export type Layer = ((x: Float32Array) => Float32Array) & { behind(o: number): Behind };
+
 export interface InnerLoop {
   /** x (T, nIn) times the transpose of w (nOut, nIn), plus b (nOut): (T, nOut). In 8 bits, w has a scale (nOut). */
   linear(
@@ -248,6 +254,7 @@ export interface Description {
   n_head: number;
   n_embd: number;
   n_positions: number;
+  layer_norm_epsilon: number;
   /** Whether the model was trained on dialogues with the course's chat template. */
   has_template: boolean;
 }
@@ -272,7 +279,12 @@ interface Shown {
 
 /** `weights` has one row per layer, (H, T, T). */
 export type AttentionAnswer = Shown & { weights: number[][]; next: Candidate[] };
-export type ActivationAnswer = Shown & { values: number[] };
+/** `values` has one row per activation asked for. */
+export type ActivationsAnswer = Shown & { values: number[][]; next: Candidate[] };
+/** `weights` has one row per column asked for. */
+export type WeightsAnswer = { weights: number[][]; biases: number[] };
+/** The name and layer of an activation; null outside the blocks. */
+export type Place = [name: string, layer: number | null];
 export type TokenizeAnswer = { tokens: Token[]; pieces: string[]; count: number; characters: number; bytes: number };
 export type NextAnswer = {
   added: Token[];
@@ -293,11 +305,8 @@ export interface Calls {
     done: NextAnswer;
   };
   attention: { asked: { text: string; without: number[][]; most: number }; part: never; done: AttentionAnswer };
-  activation: {
-    asked: { text: string; name: string; layer: number | null; most: number };
-    part: never;
-    done: ActivationAnswer;
-  };
+  activations: { asked: { text: string; places: Place[]; most: number }; part: never; done: ActivationsAnswer };
+  weights: { asked: { name: string; layer: number | null; columns: number[] }; part: never; done: WeightsAnswer };
   generate: {
     asked: { prompt: string; settings: Settings; seed: number; length: number };
     part: Written;
@@ -529,6 +538,93 @@ export interface RuledToken {
   nats: number;
 }
 
+// ---- the drawing of the machine ----------------------------------------------------------------------------------
+
+/** What the drawing shows of one text: its tokens and the activations that have been asked for. */
+export interface Machine extends Shown {
+  shape: Description;
+  next: Candidate[];
+  /** An activation that was loaded, row by row; (H, T, T) for attention. */
+  get(name: string, layer?: number | null): number[];
+}
+
+/** A matrix (n rows or columns of it) that goes into an operation. `from` is the part of the drawing that makes it. */
+export interface Input {
+  title: string;
+  from: Place;
+  n: number;
+  number(row: number, column: number): number;
+}
+
+/** How one number came about, with the numbers that went into it. */
+export type How = { value: number } & (
+  | { kind: "lookup"; table: string; row: number; rows: number }
+  | { kind: "sum"; terms: { name: string; value: number }[] }
+  | { kind: "norm"; x: number[]; at: number; mean: number; deviation: number; weight: number; bias: number }
+  | { kind: "product"; row: number[]; column: number[]; bias: number | null; divisor: number; isMasked: boolean }
+  | { kind: "softmax"; scores: number[]; names: string[]; at: number; left: number; rest: number; temperature: number | null }
+  | { kind: "gelu"; x: number }
+);
+
+/** A part of the machine whose result is a matrix. */
+export interface Operation {
+  /** The tokens of the rows. */
+  rows: Token[];
+  columns: number;
+  /** Names of the columns, if they have any. */
+  names?: string[];
+  /** The first and last column of the chosen head. */
+  range?: [first: number, end: number];
+  number(row: number, column: number): number;
+  isMasked?(row: number, column: number): boolean;
+  asShare?: boolean;
+  /** What is multiplied: rows of the left matrix by columns of the top one, or by the model's weights. */
+  left?: Input;
+  top?: Input;
+  /** What makes columns with the model's weights: the activation to ask for, and the IDs of the columns. */
+  weights?: { title: string; n: number; name: string; layer: number | null; ids?: number[] };
+  /** Inputs with the same shape as the result. */
+  above?: Input[];
+  how(row: number, column: number, weights: number[], bias: number): How;
+}
+
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** What a drawing needs to know, and what it can ask the lab to do. */
+export interface Scene {
+  width: number;
+  machine: Machine;
+  layer: number;
+  head: number;
+  temperature: number;
+  row: number;
+  column: number;
+  /** Tokens from here on changed when the text was edited last. */
+  unchanged: number;
+  go(part: string, layer?: number): void;
+  chooseHead(head: number): void;
+  choose(row: number, column: number): void;
+  /** Shows how a number came about while the pointer is on it; null when it leaves. */
+  preview(cell: [row: number, column: number] | null): void;
+  add(token: Token): void;
+}
+
+/** A drawing in pixels. `boxes` says where its parts are, by name and layer, so that the lab can zoom to them. */
+export interface Drawing {
+  height: number;
+  shapes: SVGElement[];
+  /** Make the pictures on top of the shapes. */
+  pictures: (() => HTMLElement)[];
+  /** Frames on top of the pictures. */
+  marks: SVGElement[];
+  boxes: Map<string, Box>;
+}
+
 // ---- messages between a lab and its engine -----------------------------------------------------------------------
 
 export type Request = { id: number; call: Call | keyof ModelCallTypes; cancel?: undefined; [asked: string]: unknown } | { cancel: number };
@@ -590,6 +686,7 @@ export interface Traits {
   token: number;
   without: number[][];
   step: number;
+  part: string;
   report: number;
 }
 

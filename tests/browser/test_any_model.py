@@ -36,8 +36,8 @@ PRELUDE = """
 import { readFileSync } from "node:fs";
 const HERE = process.argv[2];
 const load = (name) => import(`${HERE}/${name}.mjs`);
-const [checkpoint, engine, folder, quantization, sampling, sha, vectors, zip, dialogue] = await Promise.all(
-  ["checkpoint", "engine", "model_folder", "quantization", "sampling", "sha256", "simd", "zip", "dialogue"].map(load));
+const [checkpoint, engine, { plain }, folder, quantization, sampling, sha, vectors, zip, dialogue] = await Promise.all(
+  ["checkpoint", "engine", "plain", "model_folder", "quantization", "sampling", "sha256", "simd", "zip", "dialogue"].map(load));
 const wasm = readFileSync(new URL(`${HERE}/linear.wasm`));
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
 const readable = (b) => ({ size: b.length, read: (from, to) => b.slice(from, to).buffer });
@@ -490,8 +490,8 @@ def test_the_loop_for_8_bits_gives_the_same_sums_as_the_plain_one(
     scale, b = rng.random(n_out), rng.normal(size=n_out)
     run = """async function run({ x, w, scale, b, nIn, nOut }) {
       const fast = await vectors.simd(wasm, { n_embd: nIn, n_layer: 1, vocab_size: nOut }, 8);
-      if (fast.linear === engine.plain.linear) throw new Error("no vectors");
-      return [engine.plain, fast].map(({ keep, linear }) => {
+      if (fast.linear === plain.linear) throw new Error("no vectors");
+      return [plain, fast].map(({ keep, linear }) => {
         const weights = keep(Int8Array.from(w));
         const [scales, bias] = [scale, b].map((numbers) => keep(Float32Array.from(numbers)));
         return [...linear(Float32Array.from(x), weights, bias, nIn, nOut, scales)];
@@ -511,7 +511,7 @@ def test_a_vocabulary_that_fills_no_vectors_is_fast_too(tmp_path: Path) -> None:
     run = """async function run({ given, ids }) {
       const found = folder.openFolder(files(given));
       const loop = await vectors.simd(wasm, found.config, 32);
-      if (loop === engine.plain) throw new Error("no vectors");
+      if (loop === plain) throw new Error("no vectors");
       return [...new engine.GPT2(found.config, found.tensors, loop).forward(ids, { everywhere: true })];
     }"""
     torch.manual_seed(1)

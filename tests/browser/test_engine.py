@@ -32,7 +32,7 @@ SETUP = """
 async () => {
   const read = (path) => fetch(path).then((response) => response.arrayBuffer());
   const text = async (path) => new TextDecoder().decode(await read(path));
-  const modules = ["checkpoint", "engine", "sampling", "simd"].map((name) => import(`/_static/${name}.mjs`));
+  const modules = ["checkpoint", "engine", "plain", "sampling", "simd"].map((name) => import(`/_static/${name}.mjs`));
   Object.assign(window, ...(await Promise.all(modules)));
   const { Tokenizer } = await import("/_static/tokenizer.mjs");
   window.tokenizers = {

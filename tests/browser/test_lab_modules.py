@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 import traitlets
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -17,6 +19,8 @@ from book.look import drag
 from gpt2_course import GPT2
 from gpt2_course.chat import Conversation
 from gpt2_course.generation import SamplingConfig
+from gpt2_course.introspection import activations
+from gpt2_course.labs import MACHINE_PARTS
 from gpt2_course.labs.kernel import CALLS, Kernel
 from gpt2_course.labs.lab import CSS, bundle
 
@@ -29,7 +33,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "merge_steps": {"piece": " hedgehog", "vocabulary": "model"},
     "next": {"prompt": "Once upon a time, a", "added": [], "settings": SETTINGS, "number": 0.7, "count": 6},
     "attention": {"text": TEXT, "without": [[1, 2]], "most": 4},
-    "activation": {"text": TEXT, "name": "mlp_hidden", "layer": 2, "most": 4},
+    "activations": {"text": TEXT, "places": [["mlp_hidden", 2], ["logits", None], ["attention", 0]], "most": 4},
+    "weights": {"name": "v", "layer": 2, "columns": [0, 7, 191]},
     "generate": {"prompt": "🥞 cakes " * 150 + TEXT, "settings": SETTINGS, "seed": 3, "length": 20},  # cut
     "history": {},
     "judge": {"text": TEXT + " lost a red spaceship 🚀."},
@@ -137,6 +142,107 @@ def test_a_link_takes_the_values_that_python_accepts(worker: Page, lab: str) -> 
         assert taken(limits) == list(limits)
         beyond = {n: v + outward * (0.01 if isinstance(own[n], traitlets.Float) else 1) for n, v in limits.items()}
         assert taken(beyond) == []
+
+
+# How numbers of a part came about, as the drawing says: [row, column, shown number, explanation] each.
+EXPLAIN = """
+async ([text, part, layer, head, temperature, places]) => {
+  const { placesOf, reader } = await import("/_static/machine_numbers.mjs");
+  const { operation } = await import("/_static/machine_operations.mjs");
+  const answer = async (call, asked) => (await ask(call, asked)).at(-1).done;
+  const machine = await reader(answer)(text, (layers) => placesOf(part, layer, layers));
+  const op = operation(part, machine, layer, head, temperature);
+  const [first, end] = op.range ?? [0, op.columns];
+  const cells = places.map(([r, c]) => [Math.floor(r * op.rows.length), first + Math.floor(c * (end - first))]);
+  const found = [];
+  for (const [row, column] of cells) {
+    const { name, layer, ids } = op.weights ?? {};
+    const { weights, biases } = name
+      ? await answer("weights", { name, layer, columns: [ids?.[column] ?? column] })
+      : { weights: [[]], biases: [0] };
+    found.push([row, column, op.number(row, column), op.how(row, column, weights[0], biases[0])]);
+  }
+  return { found, rows: op.rows.length, columns: op.columns, ids: machine.next.map(({ id }) => id) };
+}
+"""
+OPERATIONS = [part for part in MACHINE_PARTS if part not in ("", "whole", "embeddings", "block", "output")]
+
+
+def recomputed(how: dict[str, Any]) -> float:
+    """The number that follows from what the drawing shows."""
+    match how["kind"]:
+        case "product":
+            pairs = zip(how["row"], how["column"], strict=True)
+            return (sum(a * b for a, b in pairs) + (how["bias"] or 0)) / how["divisor"]
+        case "sum":
+            return sum(term["value"] for term in how["terms"])
+        case "norm":
+            x = torch.tensor(how["x"], dtype=torch.float64)
+            assert how["mean"] == pytest.approx(float(x.mean()), abs=1e-6)
+            assert how["deviation"] == pytest.approx(float((x.var(correction=0) + 1e-5) ** 0.5), rel=1e-6)
+            return (how["x"][how["at"]] - how["mean"]) / how["deviation"] * how["weight"] + how["bias"]
+        case "softmax":
+            if how["at"] >= len(how["scores"]):
+                return 0.0  # a later token
+            scaled = torch.tensor(how["scores"], dtype=torch.float64) / (how["temperature"] or 1)
+            powers = (scaled - scaled.max()).exp()
+            return float(powers[how["at"]] / (powers.sum() + how["rest"]))
+        case "gelu":
+            return float(torch.nn.functional.gelu(torch.tensor(how["x"]), approximate="tanh"))
+    raise AssertionError(how["kind"])
+
+
+@pytest.mark.parametrize("part", OPERATIONS)
+def test_how_a_number_came_about_is_true(worker: Page, kernel: Kernel, part: str) -> None:
+    rng = random.Random(part)
+    layer, head, temperature = rng.randrange(6), rng.randrange(6), 0.7
+    sample = [(rng.random(), rng.random()) for _ in range(12)]
+    answer = worker.evaluate(EXPLAIN, [TEXT, part, layer, head, temperature, sample])
+    ids = kernel.ids_of(TEXT)
+    found = activations(kernel.model, ids)
+    T, D = len(ids), kernel.model.config.n_embd // kernel.model.config.n_head
+    if part == "scores":
+        q, k = (found[name, layer][:, head * D : (head + 1) * D] for name in "qk")
+        wanted = q @ k.T / D**0.5
+    elif part == "attention":
+        wanted = found[part, layer][head]
+    elif part == "logits":
+        wanted = found[part, None][-1:, answer["ids"]]
+    elif part == "probabilities":
+        wanted = (found["logits", None][-1:, : kernel.model.n_tokens] / temperature).softmax(-1)[:, answer["ids"]]
+    else:
+        wanted = found.get((part, layer), found.get((part, None)))[-answer["rows"] :]  # type: ignore[index]
+    assert [answer["rows"], answer["columns"]] == list(wanted.shape)
+    assert answer["rows"] == (1 if part in ("final_norm", "logits", "probabilities") else T)
+    for row, column, shown, how in answer["found"]:
+        assert shown == how["value"] == pytest.approx(float(wanted[row, column]), abs=2e-3)
+        if how["kind"] == "lookup":
+            table = getattr(kernel.model, part).weight.detach()
+            assert how["rows"] == len(table)
+            assert shown == pytest.approx(float(table[how["row"], column]), abs=1e-6)
+        else:
+            assert recomputed(how) == pytest.approx(shown, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["norm_1", "q", "k", "attention_out", "mlp_expand", "mlp_out", "final_norm", "logits"])
+def test_the_worker_answers_with_the_weights_of_each_layer(worker: Page, kernel: Kernel, name: str) -> None:
+    asked = {"name": name, "layer": None if name in ("final_norm", "logits") else 1, "columns": [3, 0, 150]}
+    (answer,) = worker.evaluate("(asked) => ask('weights', asked)", asked)
+    assert answer["done"] == close_to(kernel.weights(**asked))
+
+
+def test_weights_that_do_not_exist_are_refused(worker: Page, kernel: Kernel) -> None:
+    for name, layer in (("attention", 0), ("q", None), ("logits", 2), ("norm_1", 99)):
+        asked = {"name": name, "layer": layer, "columns": [0]}
+        (answer,) = worker.evaluate("(asked) => ask('weights', asked)", asked)
+        assert answer["error"].startswith(f"No weights make the activation {name} in layer")
+        with pytest.raises(ValueError, match=f"No weights make the activation {name} in layer {layer}"):
+            kernel.weights(**asked)
+
+
+def test_the_drawing_and_python_know_the_same_parts(worker: Page) -> None:
+    parts = worker.evaluate("async () => Object.keys((await import('/_static/machine_parts.mjs')).PARTS)")
+    assert parts == MACHINE_PARTS[1:]
 
 
 LABS = [getattr(gpt2_course.labs, name) for name in gpt2_course.labs.__all__]

@@ -212,25 +212,82 @@ def test_the_attention_lab_shows_every_head_and_turns_it_off(page: Page, served:
     expect(lab.locator(".lab-head").first).to_be_visible()
 
 
-def test_the_walk_through_leads_from_text_to_the_next_token(page: Page, served: str, kernel: Kernel) -> None:
+PLAIN: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
+
+
+def test_the_tour_leads_from_text_to_the_next_token_by_keyboard(page: Page, served: str, kernel: Kernel) -> None:
     lab = open_lab(page, served, "walk_through_lab")
-    title = lab.locator(".lab-title")
-    stations = 6 + 11 * kernel.model.config.n_layer
-    expect(title).to_have_text(f"1 of {stations} · Tokens")
-    lab.get_by_role("button", name="Next").click()
-    expect(title).to_contain_text("Token embedding")
-    found: Any = kernel.activation("Once upon a time, a fox named Pip", "token_embedding", None, 16)
-    last = found["values"][-kernel.model.config.n_embd :]
-    expect(lab).to_contain_text(f"starts {last[0]:.2f}, {last[1]:.2f}, {last[2]:.2f}, {last[3]:.2f}, …")
-    expect(lab.get_by_role("link", name="Chapter 3")).to_have_attribute("href", re.compile("03_embeddings.html$"))
-    for step in range(2, stations):
-        lab.get_by_role("button", name="Next").click()
-        expect(title).to_contain_text(f"{step + 1} of {stations}")
-    plain: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
-    wanted: Any = kernel.next("Once upon a time, a fox named Pip", [], plain, 0.0, 10)
-    expect(lab.locator(".lab-bars .lab-name").first).to_have_text(f"“{wanted['bars'][0]['text']}”")
-    lab.get_by_role("button", name="Block 2").click()
-    expect(title).to_contain_text("Block 2 · Layer norm")
+    title, progress = lab.locator(".lab-title").first, lab.locator(".lab-tour span")
+    spoken = lab.get_by_role("status")
+    layers = kernel.model.config.n_layer
+    stops = 22 + layers - 1
+    expect(progress).to_have_text(f"1 of {stops}")
+    lab.get_by_role("button", name="Next ▶").focus()
+    told = []
+    for stop in range(2, stops + 1):
+        page.keyboard.press("ArrowRight")
+        expect(progress).to_have_text(f"{stop} of {stops}")
+        expect(lab.locator(".lab-sheet svg")).to_have_count(1)
+        told.append(" ".join(spoken.all_text_contents()))
+        assert re.search(r"\d", told[-1]), title.text_content()  # each stop says a number in words
+        if stop == 2:
+            expect(title).to_have_text("Token embeddings")
+            link = lab.get_by_role("link", name="chapter 3")
+            expect(link).to_have_attribute("href", re.compile("03_embeddings.html$"))
+    assert len(set(told)) == len(told)
+    best = kernel.next("Once upon a time, a fox named Pip", [], PLAIN, 0.0, 1)["bars"][0]
+    expect(title).to_have_text("Probabilities")
+    expect(spoken.filter(has_text=f"“{best['text']}” = {best['p']:.0%}")).to_have_count(1)
+    page.keyboard.press("ArrowLeft")
+    expect(title).to_have_text("Logits")
+
+
+def test_the_drawing_zooms_to_a_number_and_back_by_keyboard(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "walk_through_lab")
+    title, how = lab.locator(".lab-title").first, lab.locator(".lab-sum")
+    lab.get_by_role("button", name="Block 2: zoom in").press("Enter")
+    expect(title).to_have_text("Block 2")
+    lab.get_by_role("button", name="Queries, 9 × 192: zoom in").press("Enter")
+    expect(title).to_have_text("Block 2 · Queries")
+    cell = lab.locator("[data-cell][tabindex='0']")
+    expect(cell).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    expect(cell).to_have_attribute("data-cell", "7,1")
+    q = kernel.activations("Once upon a time, a fox named Pip", [["q", 2]], 16)["values"][0]
+    shown = f"{q[7 * 192 + 1]:.3f}".replace("-", "−")
+    expect(how.locator("tfoot td").last).to_have_text(shown)
+    parts = [float(text.replace("−", "-")) for text in how.locator("tbody td:last-child").all_text_contents()]
+    assert sum(parts) == pytest.approx(q[7 * 192 + 1], abs=0.005)  # the five largest products, the others, the bias
+    lab.locator("[data-cell='0,3']").hover()
+    expect(lab.get_by_role("status").filter(has_text="“Once”, column 3 = ")).to_have_count(1)
+    page.mouse.move(0, 0)
+    expect(how.locator("tfoot td").last).to_have_text(shown)
+    for heading in ("Block 2", "The whole machine"):
+        page.keyboard.press("Escape")
+        expect(title).to_have_text(heading)
+
+
+def test_the_drawing_follows_the_sentence_and_the_temperature(page: Page, served: str, kernel: Kernel) -> None:
+    lab = open_lab(page, served, "walk_through_lab")
+    bars = lab.locator(".lab-bar-row")
+    field = lab.get_by_label("Your sentence")
+    field.fill("Once upon a time, a fox named Zoe")
+    expect(lab).to_contain_text("The first 8 lanes, up to “ named”, did not change, because no token looks ahead.")
+    text = field.input_value()
+    count = len(kernel.ids_of(text))
+    expect(lab.locator(".lab-new-lane")).to_have_count(count - 8)
+    for temperature in (0.5, 1.0):
+        drag(lab, "Temperature", temperature)
+        best = kernel.next(text, [], {**PLAIN, "temperature": temperature}, 0.0, 1)["bars"][0]
+        expect(bars.first).to_have_attribute("aria-label", re.compile(f"“{best['text']}”, {best['p']:.0%}"))
+    bars.first.click()
+    expect(field).to_have_value(text + best["text"])
+    expect(lab.locator(".lab-chip")).to_have_count(count + 1)
+    field.fill("a " * 16)
+    expect(lab.locator(".lab-chip")).to_have_count(16)
+    bars.first.click()
+    expect(lab.locator(".lab-message")).to_contain_text("room for 16 tokens")
 
 
 def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str, kernel: Kernel) -> None:

@@ -90,7 +90,7 @@ def test_the_front_page_shows_the_whole_wall() -> None:
 
 
 def test_a_lab_that_names_chapters_names_their_files() -> None:
-    named = re.findall(r'\b(\d+): "(\d\d_\w+)"', text("gpt2_course/labs/static/walk_through_lab.mjs"))
+    named = re.findall(r'\b(\d+): "(\d\d_\w+)"', text("gpt2_course/labs/static/machine_parts.mjs"))
     assert len(named) > 3
     assert [(number, file) for number, file in named if file not in FILES or int(file[:2]) != int(number)] == []
 

@@ -5,63 +5,11 @@
  * Matrices are Float32Arrays in row-major order. Shapes: T tokens, C channels, H heads of D = C / H channels, V tokens
  * in the vocabulary, S tokens so far.
  *
- * @import { Cache, Config, InnerLoop, Look, Tensor, Tensors } from "../types.d.ts"
+ * @import { Cache, Config, InnerLoop, Layer, Look, Tensor, Tensors } from "../types.d.ts"
  */
 import { matchShapes } from "./checkpoint.mjs";
+import { plain, rowOf } from "./plain.mjs";
 import { transpose } from "./quantization.mjs";
-
-/**
- * x (T, nIn) times the transpose of w (nOut, nIn), plus b (nOut): (T, nOut). The model spends nearly all its time here,
- * so the loop computes four outputs per pass over x. Sums are in float64, because rounding them to float32, as PyTorch
- * does, would take twice as long. simd.mjs does the same with vector instructions, three times as fast. If w is in 8
- * bits, each sum is multiplied by the scale of its row.
- * @type {InnerLoop["linear"]}
- */
-function linear(x, w, b, nIn, nOut, scale) {
-  const T = x.length / nIn;
-  const y = new Float32Array(T * nOut);
-  for (let o = 0; o < nOut; o += 4) {
-    const o1 = Math.min(o + 1, nOut - 1); // past the end, repeat the last output
-    const o2 = Math.min(o + 2, nOut - 1);
-    const o3 = Math.min(o + 3, nOut - 1);
-    const w0 = o * nIn;
-    const w1 = o1 * nIn;
-    const w2 = o2 * nIn;
-    const w3 = o3 * nIn;
-    for (let t = 0; t < T; t++) {
-      const from = t * nIn;
-      let s0 = 0;
-      let s1 = 0;
-      let s2 = 0;
-      let s3 = 0;
-      for (let i = 0; i < nIn; i++) {
-        const xi = x[from + i];
-        s0 += xi * w[w0 + i];
-        s1 += xi * w[w1 + i];
-        s2 += xi * w[w2 + i];
-        s3 += xi * w[w3 + i];
-      }
-      if (scale) {
-        s0 *= scale[o];
-        s1 *= scale[o1];
-        s2 *= scale[o2];
-        s3 *= scale[o3];
-      }
-      const to = t * nOut;
-      y[to + o] = s0 + b[o];
-      y[to + o1] = s1 + b[o1];
-      y[to + o2] = s2 + b[o2];
-      y[to + o3] = s3 + b[o3];
-    }
-  }
-  return y;
-}
-
-/**
- * The engine's inner loop without vector instructions.
- * @type {InnerLoop}
- */
-export const plain = { linear, keep: (values) => values };
 
 /**
  * Shift each row of x (T, C) to mean 0, scale it to variance 1, then apply the learned weight and bias.
@@ -116,20 +64,27 @@ export class GPT2 {
     const read = (/** @type {string} */ name) => /** @type {Tensor} */ (tensors.get(name));
     const take = (/** @type {string} */ name) => /** @type {Float32Array} */ (read(name).values);
     /**
-     * A linear layer. GPT-2's files store (nIn, nOut); one row per output, as with 8 bits, is faster to read.
-     * @type {(name: string, nIn: number, nOut: number) => (x: Float32Array) => Float32Array}
+     * A linear layer, and the weights behind one of its outputs. GPT-2's files store (nIn, nOut); one row per output, as
+     * with 8 bits, is faster to read.
+     * @type {(name: string, nIn: number, nOut: number) => Layer}
      */
     const linearOf = (name, nIn, nOut) => {
       const { values, scale } = read(`${name}.weight`);
       const weight = keep(values instanceof Int8Array ? values : transpose(values, nIn, nOut));
       const scales = scale && keep(scale);
       const bias = keep(take(`${name}.bias`));
-      return (x) => linear(x, weight, bias, nIn, nOut, scales);
+      /** @param {number} o */
+      const behind = (o) => ({ weights: rowOf(weight, o, nIn, scales), bias: bias[o] });
+      return Object.assign((/** @type {Float32Array} */ x) => linear(x, weight, bias, nIn, nOut, scales), { behind });
     };
-    /** @type {(name: string) => (x: Float32Array) => Float32Array} */
+    /** @type {(name: string) => Layer} */
     const normOf = (name) => {
       const parameters = { weight: take(`${name}.weight`), bias: take(`${name}.bias`) };
-      return (x) => layerNorm(x, parameters, config.layer_norm_epsilon);
+      /** @param {number} o */
+      const behind = (o) => ({ weights: parameters.weight.subarray(o, o + 1), bias: parameters.bias[o] });
+      return Object.assign((/** @type {Float32Array} */ x) => layerNorm(x, parameters, config.layer_norm_epsilon), {
+        behind,
+      });
     };
     const { values, scale } = read("wte.weight");
     this.tokenEmbedding = keep(values);
@@ -147,6 +102,34 @@ export class GPT2 {
     const noBias = keep(new Float32Array(V));
     /** @param {Float32Array} x */
     this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V, this.tokenScale); // the output head is the token embedding
+  }
+
+  /**
+   * The weights that column `o` of an activation is computed with, and the bias. For a norm, it is one weight; for the
+   * logits, they are the row of the token embedding.
+   * @param {string} name
+   * @param {number | null} layer
+   * @param {number} o
+   */
+  behind(name, layer, o) {
+    const { n_embd: C } = this.config;
+    if (name === "logits" && layer === null)
+      return { weights: rowOf(this.tokenEmbedding, o, C, this.tokenScale), bias: 0 };
+    if (name === "final_norm" && layer === null) return this.finalNorm.behind(o);
+    const block = this.blocks[layer ?? -1];
+    const at = ["q", "k", "v"].indexOf(name);
+    if (block && at >= 0) return block.qkv.behind(at * C + o);
+    /** @type {Record<string, Layer | undefined>} */
+    const layers = {
+      norm_1: block?.norm1,
+      attention_out: block?.projection,
+      norm_2: block?.norm2,
+      mlp_expand: block?.expand,
+      mlp_out: block?.shrink,
+    };
+    const found = layers[name];
+    if (!found) throw new Error(`No weights make the activation ${name} in layer ${layer}.`);
+    return found.behind(o);
   }
 
   get parameters() {
@@ -200,7 +183,8 @@ export class GPT2 {
       const turnedOff = without.filter(([l]) => l === layer).map(([, head]) => head);
       const heads = this.attend(qkv, cache.keys[layer], cache.values[layer], start, see, turnedOff); // (T, C)
       x = see("after_attention", sum(x, see("attention_out", block.projection(heads))));
-      const hidden = see("mlp_hidden", gelu(block.expand(see("norm_2", block.norm2(x))))); // (T, 4C)
+      const wide = see("mlp_expand", block.expand(see("norm_2", block.norm2(x)))); // (T, 4C)
+      const hidden = see("mlp_hidden", gelu(wide));
       x = see("after_mlp", sum(x, see("mlp_out", block.shrink(hidden))));
     });
     const rows = everywhere ? x : x.subarray((T - 1) * C);

@@ -3,7 +3,7 @@
  *
  * @import { Config, InnerLoop } from "../types.d.ts"
  */
-import { plain } from "./engine.mjs";
+import { plain } from "./plain.mjs";
 
 const ROWS = 16; // rows of x per call, which limits the memory for x and y
 const MOST = 2 ** 32 - 65536; // bytes of memory that WebAssembly can address

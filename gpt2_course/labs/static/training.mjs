@@ -112,7 +112,9 @@ export class TrainableGPT2 {
         throw new Error(`${name} should have shape (${wanted.join(", ")}), but ${found}.`);
       }
       if (tensor.values instanceof Int8Array) {
-        throw new Error(`${name} has only 8 bits per number, which is too coarse for training: load the original model.`);
+        throw new Error(
+          `${name} has only 8 bits per number, which is too coarse for training: load the original model.`,
+        );
       }
       values.set(converted(name, tensor.values, wanted));
     }

@@ -1,273 +1,260 @@
 /**
- * Walk-through: one sentence on its way through the model, step by step, with the real numbers.
+ * Walk-through: GPT-2 as one drawing with the real numbers of a sentence, from the whole machine to a single number, and
+ * a guided tour through it.
  *
- * @import { ActivationAnswer, AttentionAnswer, Description, Lab } from "../types.d.ts"
+ * @import { Drawing, Lab, Machine, Operation, Scene, Token, WeightsAnswer } from "../types.d.ts"
  */
-import {
-  bind,
-  button,
-  connect,
-  enable,
-  field,
-  h,
-  heatMap,
-  latest,
-  messageLine,
-  percent,
-  quoted,
-  textField,
-  visible,
-} from "./ui.mjs";
+import { drawBlock } from "./machine_block.mjs";
+import { makeHeads, makeLegend, makeMap, makeWindow } from "./machine_controls.mjs";
+import { inQuotes } from "./machine_draw.mjs";
+import { drawEmbeddings, drawOutput } from "./machine_group.mjs";
+import { explain } from "./machine_how.mjs";
+import { drawMatrix, shownNumber, spaceFor } from "./machine_matrix.mjs";
+import { MOST, placesOf, reader } from "./machine_numbers.mjs";
+import { operation } from "./machine_operations.mjs";
+import { CHAPTERS, PARTS, isInBlock, tour } from "./machine_parts.mjs";
+import { makeStage } from "./machine_stage.mjs";
+import { drawWhole } from "./machine_whole.mjs";
+import { compared, filledIn, inWords } from "./machine_words.mjs";
+import { button, connect, enable, h, latest, messageLine, slider, textField, visible } from "./ui.mjs";
 
-const MOST = 16; // tokens
-
-/**
- * The chapters' files, by number.
- * @type {Record<number, string>}
- */
-const CHAPTERS = {
-  2: "02_tokenizer",
-  3: "03_embeddings",
-  4: "04_attention",
-  5: "05_many_heads",
-  6: "06_transformer_block",
-  7: "07_gpt2",
-  9: "09_writing",
-};
-
-/** @typedef {{ name: string, layer: number | null, heading: string, sentence: string, chapter: number }} Station */
-
-/** @type {[name: string, heading: string, sentence: string, chapter: number][]} */
-const BEFORE_BLOCKS = [
-  ["ids", "Tokens", "The text is split into tokens. Each token is a number, its ID in the vocabulary.", 2],
-  ["token_embedding", "Token embedding", "Each token’s row in the embedding table: what the token means.", 3],
-  ["position_embedding", "Position embedding", "Each position’s row in a second table: where the token is.", 3],
-  ["embedding", "The sum", "Both are added. This is the start of the residual stream.", 3],
-];
-
-/** @type {typeof BEFORE_BLOCKS} */
-const IN_A_BLOCK = [
-  ["norm_1", "Layer norm", "Each token’s numbers are shifted and scaled into a range that suits the next layer.", 6],
-  ["q", "Queries", "What each token is looking for. The channels of all heads are side by side.", 4],
-  ["k", "Keys", "What each token offers to the queries that look for it.", 4],
-  ["v", "Values", "What each token hands over to those that look at it.", 4],
-  [
-    "attention",
-    "Attention",
-    "Queries meet keys: in every head, how much each token (row) looks at itself and those before it (columns).",
-    5,
-  ],
-  ["attention_out", "Attention output", "The values, mixed in these proportions, go through one more matrix.", 5],
-  ["after_attention", "Added to the stream", "The output is added to the residual stream. Nothing is replaced.", 6],
-  ["norm_2", "Layer norm", "The same again, before the second half of the block.", 6],
-  [
-    "mlp_hidden",
-    "MLP, wide",
-    "Each token on its own: four times as many numbers, passed through the GELU nonlinearity.",
-    6,
-  ],
-  ["mlp_out", "MLP output", "Back to the model’s usual width.", 6],
-  ["after_mlp", "Added to the stream", "The output is added, and the stream leaves this block.", 6],
-];
-
-/** @type {typeof BEFORE_BLOCKS} */
-const AFTER_BLOCKS = [
-  ["final_norm", "Final norm", "From here on, only the last token’s row is needed.", 7],
-  [
-    "logits",
-    "The next token",
-    "That row is compared with every token’s embedding, and the scores become probabilities.",
-    9,
-  ],
-];
-
-/**
- * The stations on the way through a model.
- * @param {number} layers
- * @returns {Station[]}
- */
-function stations(layers) {
-  /** @type {(table: typeof BEFORE_BLOCKS, layer?: number | null) => Station[]} */
-  const rows = (table, layer = null) =>
-    table.map(([name, heading, sentence, chapter]) => ({ name, layer, heading, sentence, chapter }));
-  const blocks = Array.from({ length: layers }, (_, layer) => rows(IN_A_BLOCK, layer));
-  return [...rows(BEFORE_BLOCKS), ...blocks.flat(), ...rows(AFTER_BLOCKS)];
-}
+/** @type {Record<string, (scene: Scene) => Drawing>} */
+const DRAWINGS = { whole: drawWhole, embeddings: drawEmbeddings, block: drawBlock, output: drawOutput };
+const WITH_TEMPERATURE = ["whole", "output", "probabilities"];
 
 /** @type {Lab["render"]} */
-function render({ model, el }) {
+async function render({ model, el }) {
   const ask = connect(model);
+  const read = reader(ask);
   const { line, tell } = messageLine();
+  const { n_layer: layers } = await ask("describe");
+  const stops = tour(layers);
   const title = h("h4", { class: "lab-title" });
   const what = h("p");
-  const picture = h("div", { class: "lab-picture" });
-  const numbers = h("p", { class: "lab-small", role: "status" });
-  const input = h("input", { type: "range", min: 0, step: 1 });
-  const bricks = h("div", {
-    class: "lab-bricks",
-    role: "group",
-    "aria-label": "Parts of the model. Press one to jump to it.",
-  });
-  /** @type {Description | undefined} */
-  let shape;
-  /** @type {Station[]} */
-  let all = [];
-  /** @type {{ button: HTMLElement, first: number }[]} */
-  let parts = []; // the first station of each part
+  const words = h("p", { class: "lab-title", role: "status" });
+  const how = h("div", {});
+  const changes = h("p", { class: "lab-small", role: "status" });
+  const stage = makeStage();
+  /** @type {Machine | undefined} */
+  let machine;
+  /** @type {Operation | null} */
+  let op = null;
+  /** @type {WeightsAnswer | null} */
+  let behind = null; // the weights of the columns that are shown
+  let [row, column, from] = [-1, 0, 0]; // the chosen number, and the first column that is shown
+  let unchanged = Infinity;
+  let painted = ""; // what the pictures depend on
+  let drawn = ""; // the part that is drawn, with its layer and head
 
-  /** @param {Description} shape */
-  function build({ n_layer }) {
-    all = stations(n_layer);
-    input.max = String(all.length - 1);
-    /** @type {[name: string, first: number][]} */
-    const firsts = [
-      ["Tokens", 0],
-      ["Embedding", 1],
-      ...Array.from({ length: n_layer }, (_, l) => /** @type {[string, number]} */ ([`Block ${l}`, 4 + 11 * l])),
-      ["Output", all.length - 2],
-    ];
-    parts = firsts.map(([name, first]) => ({ button: button(name, () => go(first)), first }));
-    bricks.append(...parts.map(({ button }) => button));
-  }
+  const isOnTour = () => !Object.hasOwn(PARTS, model.get("part"));
+  const stop = () => Math.min(model.get("step"), stops.length - 1);
+  /** @returns {[part: string, layer: number]} */
+  const place = () => {
+    if (isOnTour()) return stops[stop()];
+    const part = model.get("part");
+    return [part, isInBlock(part) ? Math.min(model.get("layer"), layers - 1) : 0];
+  };
 
   const refresh = latest(async () => {
-    if (!shape) {
-      shape = await ask("describe");
-      build(shape);
+    const [part, layer] = place();
+    const old = machine;
+    machine = await read(model.get("text"), (layers) => placesOf(part, layer, layers));
+    if (old && old.tokens !== machine.tokens) {
+      [unchanged, changes.textContent] = compared(old.tokens, machine.tokens);
+      row = machine.tokens.length - 1;
     }
-    write(model.get("step"));
-    const n = Number(input.value);
-    const { name, layer, heading, sentence, chapter } = all[n];
-    const text = model.get("text");
-    const asked = { text, layer, most: MOST };
-    let show;
-    if (name === "logits") {
-      const answer = await ask("attention", { text, without: [], most: MOST });
-      const { vocab_size } = shape;
-      show = () => showNext(answer, vocab_size);
-    } else {
-      const answer = await ask("activation", { ...asked, name: name === "ids" ? "token_embedding" : name });
-      if (name === "ids") show = () => showIds(answer);
-      else if (name === "attention") show = () => showAttention(answer);
-      else show = () => showRows(answer, name);
-    }
-    title.textContent = `${n + 1} of ${all.length} · ${layer === null ? "" : `Block ${layer} · `}${heading}`;
-    // In the book, the sidebar's table of contents links to the chapter.
-    const link = document.querySelector(`.bd-sidebar-primary a[href$="${CHAPTERS[chapter]}.html"]`);
-    const where = `Chapter ${chapter}`;
-    const linked = link instanceof HTMLAnchorElement ? h("a", { href: link.href }, where) : where;
-    what.replaceChildren(`${sentence} You build this in `, linked, ".");
-    input.setAttribute("aria-valuetext", title.textContent);
-    const current = parts.findLast(({ first }) => first <= n);
-    parts.forEach((part) => part.button.setAttribute("aria-pressed", String(part === current)));
-    enable(back, n > 0);
-    enable(on, n < all.length - 1);
-    show();
+    await draw(machine, part, layer);
   }, tell);
 
-  /** @param {ActivationAnswer} answer */
-  function showIds({ tokens, left_out }) {
-    const chips = tokens.map(({ text, id }, i) =>
-      h("span", { class: `lab-token lab-color-${i % 6}` }, visible(text), h("small", {}, String(id))),
-    );
-    picture.replaceChildren(h("div", { class: "lab-tokens" }, chips));
-    const T = tokens.length;
+  /** @type {(machine: Machine, part: string, layer: number) => Promise<void>} */
+  async function draw(machine, part, layer) {
+    const { shape, tokens } = machine;
+    const head = Math.min(model.get("head"), shape.n_head - 1);
+    const temperature = model.get("temperature");
+    const isOther = drawn !== `${part} ${layer} ${head}`;
+    if (row < 0 || row >= tokens.length) row = tokens.length - 1;
+    /** @type {Scene} */
+    const scene = {
+      ...{ width: stage.width(), machine, layer, head, temperature, row, column, unchanged },
+      ...{ go, choose, chooseHead, preview, add },
+    };
+    if (Object.hasOwn(DRAWINGS, part)) {
+      op = null;
+      const looks = `${stage.width()} ${drawn} ${model.get("text")}`;
+      stage.show(`${part} ${layer}`, DRAWINGS[part](scene), PARTS[part].title, !isOther && looks === painted);
+      painted = looks;
+      words.textContent = inWords(part, machine, layer, head, row, temperature);
+      how.replaceChildren();
+      columns.el.hidden = true;
+    } else {
+      op = operation(part, machine, layer, head, temperature);
+      scene.row = Math.min(row, op.rows.length - 1);
+      if (isOther) column = firstChoice(op, scene.row, column);
+      await drawOperation(op, scene, part);
+    }
+    drawn = `${part} ${layer} ${head}`;
+    map.show(part, layer, layers);
+    heads.show(part, head, shape.n_head);
+    legend.hidden = part !== "whole";
+    temperatureField.hidden = !WITH_TEMPERATURE.includes(part);
+    describe(machine, part, layer);
+  }
+
+  /**
+   * The column to explain first: the largest number if columns have names, such as the token that gets most attention.
+   * @type {(op: Operation, row: number, column: number) => number}
+   */
+  function firstChoice({ names, number, isMasked }, row, column) {
+    if (!names) return column;
+    const all = names.map((_, c) => (isMasked?.(row, c) ? -Infinity : number(row, c)));
+    return all.indexOf(Math.max(...all));
+  }
+
+  /** @type {(op: Operation, scene: Scene, part: string) => Promise<void>} */
+  async function drawOperation(op, scene, part) {
+    const { first, end, count, grid } = spaceFor(scene.width, op);
+    column = Math.max(first, Math.min(column, end - 1));
+    if (from > column || from + count <= column) from = column;
+    from = Math.max(first, Math.min(from, end - count));
+    const shown = Array.from({ length: count }, (_, i) => from + i);
+    const { name, layer, ids } = op.weights ?? { name: "", layer: null };
+    behind = op.weights ? await ask("weights", { name, layer, columns: shown.map((c) => ids?.[c] ?? c) }) : null;
+    const drawing = drawMatrix({ ...scene, column }, PARTS[part].title, op, from, behind && behind.weights);
+    stage.show(`${part} ${scene.layer}`, drawing, PARTS[part].title);
+    columns.show(from, count, [first, end], grid);
+    explainAt(scene.row, column);
+  }
+
+  /**
+   * The tour's text, and where it is.
+   * @type {(machine: Machine, part: string, layer: number) => void}
+   */
+  function describe({ shape, tokens: { length: T }, left_out }, part, layer) {
+    const { chapter, says, title: name } = PARTS[part];
+    const inBlock = isInBlock(part) && part !== "block" ? `Block ${layer} · ` : "";
+    title.textContent = inBlock + filledIn(name, shape, T, layer);
+    // In the book, the sidebar's table of contents links to the chapter.
+    const link = document.querySelector(`.bd-sidebar-primary a[href$="${CHAPTERS[chapter]}.html"]`);
+    const where = `chapter ${chapter}`;
+    const linked = link instanceof HTMLAnchorElement ? h("a", { href: link.href }, where) : where;
     const note = left_out ? ` Only the first ${T} of ${T + left_out} tokens are shown.` : "";
-    numbers.textContent = `Shape: (${T},).${note}`;
+    what.replaceChildren(`${filledIn(says, shape, T, layer)} You build this in `, linked, `.${note}`);
+    const n = stop() + 1;
+    progress.textContent = isOnTour() ? `${n} of ${stops.length}` : "";
+    back.textContent = isOnTour() ? "◀ Back" : `Resume the tour at ${n}`;
+    enable(back, n > 1 || !isOnTour());
+    enable(on, n < stops.length);
+    enable(out, part !== "whole");
   }
 
-  // Use the square root, because next to a few large numbers, all others would look white.
-  /** @param {number} x */
-  const shade = (x) => Math.sign(x) * Math.sqrt(Math.abs(x));
-
-  /**
-   * Show numbers as colors, with one row per token: blue above 0, orange below.
-   * @param {ActivationAnswer} answer
-   * @param {string} name
-   */
-  function showRows({ tokens, values }, name) {
-    const T = name === "final_norm" ? 1 : tokens.length;
-    const C = values.length / T;
-    const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
-    const shown = tokens.slice(-T);
-    const rows = shown.map(({ text }, t) => [
-      h("span", { class: "lab-name", dir: "auto" }, visible(text)),
-      heatMap(1, C, (_, i) => shade(values[t * C + i] / largest), { class: "lab-numbers" }),
-    ]);
-    picture.replaceChildren(h("div", { class: "lab-rows" }, rows));
-    const first = values
-      .slice((T - 1) * C, (T - 1) * C + 4)
-      .map((v) => v.toFixed(2))
-      .join(", ");
-    numbers.textContent =
-      `Shape: (${T}, ${C}). The row of ${quoted(shown[T - 1].text)} starts ${first}, … ` +
-      `Blue is positive, orange is negative. The largest magnitude is ${largest.toFixed(2)}.`;
+  /** @type {(row: number, column: number) => void} */
+  function explainAt(row, column) {
+    if (!op || !machine) return;
+    const [part, layer] = place();
+    const named = op.rows.length === 1 ? machine.next : machine.tokens; // the tokens that columns stand for
+    const name = op.names ? inQuotes(named[column].text) : `column ${column}`;
+    const number = op.isMasked?.(row, column) && !op.asShare ? "crossed out" : shownNumber(op, row, column);
+    const { title } = PARTS[part];
+    const which = isInBlock(part) ? `${title} in block ${layer}` : title;
+    words.textContent = `${which}: ${inQuotes(op.rows[row].text)}, ${name} = ${number}`;
+    const at = column - from;
+    const found = op.how(row, column, behind?.weights[at] ?? [], behind?.biases[at] ?? 0);
+    const names = part === "heads" ? machine.tokens.map(({ text }) => visible(text)) : [];
+    const parts = /** @type {unknown[]} */ (explain(found, names)).flat(Infinity);
+    how.replaceChildren(.../** @type {Node[]} */ (parts));
   }
 
-  /** @param {ActivationAnswer} answer */
-  function showAttention({ tokens, values }) {
-    const T = tokens.length;
-    const H = values.length / T ** 2;
-    const heads = Array.from({ length: H }, (_, head) =>
-      h(
-        "figure",
-        { class: "lab-head" },
-        heatMap(T, T, (t, s) => values[(head * T + t) * T + s]),
-      ),
-    );
-    picture.replaceChildren(h("div", { class: "lab-heads", style: `--heads:${H}` }, heads));
-    numbers.textContent =
-      `Shape: (${H}, ${T}, ${T}), ${H} heads. Each row adds up to 1. ` +
-      "Everything above the diagonal is 0, because no token can look ahead.";
+  const redraw = latest(async () => {
+    if (machine) await draw(machine, ...place());
+  }, tell);
+
+  // ---- what the drawing asks for ---------------------------------------------------------------------------------
+
+  /** @type {(part: string, layer?: number) => void} */
+  function go(part, layer = 0) {
+    if (isInBlock(part)) model.set("layer", layer);
+    model.set("part", part);
+    model.save_changes();
+  }
+  /** @type {(row: number, column: number) => void} */
+  function choose(toRow, toColumn) {
+    [row, column] = [toRow, toColumn];
+    redraw();
+  }
+  /** @param {number} head */
+  function chooseHead(head) {
+    model.set("head", head);
+    model.save_changes();
+  }
+  /** @param {[row: number, column: number] | null} cell */
+  function preview(cell) {
+    if (op) explainAt(...(cell ?? [Math.min(row, op.rows.length - 1), column]));
+  }
+  /** @param {Token} token */
+  function add(token) {
+    if (machine && machine.tokens.length >= MOST) {
+      tell(`The drawing has room for ${MOST} tokens. Shorten your sentence to add one.`);
+      return;
+    }
+    model.set("text", model.get("text") + token.text);
+    model.save_changes();
   }
 
-  /**
-   * @param {AttentionAnswer} answer
-   * @param {number} vocabSize
-   */
-  function showNext({ next }, vocabSize) {
-    const bars = next.map(({ text, p }) =>
-      h(
-        "li",
-        {},
-        h(
-          "span",
-          { class: "lab-bar" },
-          h("span", { class: "lab-name", dir: "auto" }, quoted(text)),
-          h("span", { class: "lab-fill", style: `--share:${p}` }),
-          h("span", { class: "lab-value" }, percent(p)),
-        ),
-      ),
-    );
-    picture.replaceChildren(h("ol", { class: "lab-bars" }, bars));
-    numbers.textContent = `${vocabSize.toLocaleString("en")} scores, one per token. These are the highest.`;
-  }
+  // ---- the tour --------------------------------------------------------------------------------------------------
 
   /** @param {number} step */
-  function go(step) {
-    input.value = String(step);
-    save();
+  function visit(step) {
+    model.set("part", "");
+    model.set("step", Math.max(0, Math.min(step, stops.length - 1)));
+    model.save_changes();
   }
-  const back = button("◀ Back", () => go(Number(input.value) - 1));
-  const on = button("Next ▶", () => go(Number(input.value) + 1), { class: "lab-main" });
-  /** @param {number} step */
-  const write = (step) => {
-    input.value = String(step);
-  };
-  const save = bind(model, "step", () => Number(input.value), write, refresh);
-  input.addEventListener("input", save);
-  el.className = "lab";
-  el.append(
-    textField(model, "text", "Your sentence", refresh),
-    bricks,
-    h("div", { class: "lab-row" }, back, on, field("Step", input)),
-    title,
-    what,
-    picture,
-    numbers,
-    line,
+  const back = button("◀ Back", () => visit(isOnTour() ? stop() - 1 : stop()));
+  const on = button("Next ▶", () => visit(stop() + 1), { class: "lab-main" });
+  const progress = h("span", { class: "lab-small" });
+  const out = button("Zoom out", () => {
+    const [part, layer] = place();
+    if (part !== "whole") go(PARTS[part].within, layer);
+  });
+  const tourButtons = h("div", { class: "lab-row lab-tour" }, back, on, progress, out);
+
+  const legend = makeLegend();
+  const map = makeMap(go);
+  const heads = makeHeads(model);
+  const columns = makeWindow((first) => {
+    const count = op ? spaceFor(stage.width(), op).count : 1;
+    from = first;
+    column = Math.max(from, Math.min(column, from + count - 1));
+    redraw();
+  });
+  const temperatureField = slider(model, "temperature", "Temperature", [0, 2, 0.05], redraw, (t) =>
+    t === 0 ? "0 (greedy)" : t.toFixed(2),
   );
-  return refresh();
+
+  /** @type {Record<string, [rows: number, columns: number] | undefined>} */
+  const arrows = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
+  el.addEventListener("keydown", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    if (event.key === "Escape" && !target.matches("textarea")) out.click();
+    const move = arrows[event.key];
+    if (!move || target.matches("textarea, input")) return;
+    if (op && target.matches("[data-cell]")) {
+      const { first, end } = spaceFor(stage.width(), op);
+      const last = op.rows.length - 1;
+      const to = Math.max(0, Math.min(Math.min(row, last) + move[0], last));
+      choose(to, Math.max(first, Math.min(column + move[1], end - 1)));
+    } else if (move[1] && tourButtons.contains(target)) visit(stop() + move[1]);
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // JupyterLab would move to another cell
+  });
+  for (const trait of /** @type {const} */ (["part", "layer", "step", "head"])) model.on(`change:${trait}`, refresh);
+  const resized = new ResizeObserver(() => redraw());
+  el.className = "lab";
+  el.append(textField(model, "text", "Your sentence", refresh), changes, map.el, tourButtons, title, what, heads.el);
+  el.append(stage.el, legend, columns.el, temperatureField, words, how, line);
+  await refresh();
+  resized.observe(stage.el);
+  return () => resized.disconnect();
 }
 
 /** @type {Lab} */

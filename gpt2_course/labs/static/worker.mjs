@@ -65,8 +65,9 @@ const calls = {
   /** The model's name and shape, and whether it was trained on dialogues. */
   async describe() {
     const { name, model, isTalking } = await load();
-    const { vocab_size, n_layer, n_head, n_embd, n_positions } = model.config;
-    const sizes = { parameters: model.parameters, vocab_size, n_layer, n_head, n_embd, n_positions };
+    const { vocab_size, n_layer, n_head, n_embd, n_positions, layer_norm_epsilon } = model.config;
+    const shape = { vocab_size, n_layer, n_head, n_embd, n_positions, layer_norm_epsilon };
+    const sizes = { parameters: model.parameters, ...shape };
     return { name, ...sizes, has_template: isTalking };
   },
 
@@ -138,19 +139,31 @@ const calls = {
     return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, weights, next };
   },
 
-  /** One activation, with one row per token; for attention, (H, T, T). */
-  async activation({ text, name, layer, most }) {
+  /** Activations, each with one row per token (attention: (H, T, T)), and the most likely next tokens. */
+  async activations({ text, places, most }) {
     const { tokenizer, model } = await load();
     const all = idsOf(tokenizer, text);
     const ids = all.slice(0, most);
-    let values = /** @type {number[]} */ ([]);
-    model.forward(ids, {
-      look(n, l, seen) {
-        if (n === name && l === layer) values = [...seen];
+    /** @type {number[][]} */
+    const values = places.map(() => []);
+    const logits = model.forward(ids, {
+      look(name, layer, seen) {
+        places.forEach((place, i) => {
+          if (place[0] === name && place[1] === layer) values[i] = [...seen];
+        });
       },
     });
-    if (!values.length) throw new Error(`There is no activation ${name} in layer ${layer}.`);
-    return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, values };
+    const [name, layer] = places[values.findIndex((row) => !row.length)] ?? [];
+    if (name) throw new Error(`There is no activation ${name} in layer ${layer}.`);
+    const { bars: next } = bars(tokenizer, logits, { temperature: 1, top_k: null, top_p: null }, 10);
+    return { tokens: ids.map((id) => tokenizer.token(id)), left_out: all.length - ids.length, values, next };
+  },
+
+  /** The weights and biases that columns of an activation are computed with. */
+  async weights({ name, layer, columns }) {
+    const { model } = await load();
+    const found = columns.map((column) => model.behind(name, layer, column));
+    return { weights: found.map(({ weights }) => [...weights]), biases: found.map(({ bias }) => bias) };
   },
 
   /**
