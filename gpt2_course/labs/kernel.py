@@ -311,5 +311,6 @@ class Kernel:
 
 
 CALLS = (
-    "describe", "tokenize", "merge_steps", "next", "attention", "activations", "weights", "generate", "history", "judge",
+    "describe", "tokenize", "merge_steps", "next", "attention", "activations", "weights", "generate", "history",
+    "judge",
 )  # fmt: skip

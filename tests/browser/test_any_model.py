@@ -36,8 +36,9 @@ PRELUDE = """
 import { readFileSync } from "node:fs";
 const HERE = process.argv[2];
 const load = (name) => import(`${HERE}/${name}.mjs`);
-const [checkpoint, engine, { plain }, folder, quantization, sampling, sha, vectors, zip, dialogue] = await Promise.all(
-  ["checkpoint", "engine", "plain", "model_folder", "quantization", "sampling", "sha256", "simd", "zip", "dialogue"].map(load));
+const [checkpoint, engine, folder, quantization, sampling, sha, vectors, zip, dialogue] = await Promise.all(
+  ["checkpoint", "engine", "model_folder", "quantization", "sampling", "sha256", "simd", "zip", "dialogue"].map(load));
+const { plain } = await load("plain");
 const wasm = readFileSync(new URL(`${HERE}/linear.wasm`));
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
 const readable = (b) => ({ size: b.length, read: (from, to) => b.slice(from, to).buffer });
