@@ -157,6 +157,7 @@ function showFile(part, course, show) {
     const file = input.files?.[0];
     if (!file) return;
     const numbers = await solvedIn(file, known);
+    input.value = ""; // so that the same file can be chosen again
     if (typeof numbers === "string") {
       status.textContent = numbers;
       return;

@@ -84,18 +84,26 @@ function linkAt(target) {
   return link instanceof HTMLAnchorElement && termOf(link) && !link.closest(".term-card") ? link : null;
 }
 
+/**
+ * Whether something is the term of a card, or in the card.
+ * @param {HTMLElement} shown @param {EventTarget | null} target
+ */
+function holds(shown, target) {
+  return target instanceof Node && (shown.contains(target) || Boolean(shown.previousElementSibling?.contains(target)));
+}
+
 function connectCards() {
   document.addEventListener("pointerover", ({ target, pointerType }) => {
     const link = linkAt(target);
     if (pointerType === "touch") return;
     clearTimeout(timer);
     if (link) timer = setTimeout(() => void open(link), DELAY);
-    else if (card && target instanceof Node && !card.contains(target)) timer = setTimeout(close, DELAY);
+    else if (card && !holds(card, target) && !holds(card, document.activeElement)) timer = setTimeout(close, DELAY);
   });
   document.addEventListener("focusin", ({ target }) => {
     const link = linkAt(target);
     if (link) void open(link);
-    else if (card && target instanceof Node && !card.contains(target)) close();
+    else if (card && !holds(card, target)) close();
   });
   // The first touch shows the card, which has a link to the glossary.
   document.addEventListener("click", (event) => {
@@ -104,7 +112,7 @@ function connectCards() {
     if (link && touched && card?.previousElementSibling !== link) {
       event.preventDefault();
       void open(link);
-    } else if (!link && card && event.target instanceof Node && !card.contains(event.target)) close();
+    } else if (!link && card && !holds(card, event.target)) close();
   });
   document.addEventListener("keydown", ({ key }) => {
     if (key !== "Escape" || !card) return;

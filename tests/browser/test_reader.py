@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from seeing import look_at, set_theme
 
+AXE = {"preload": False}  # preloading would look for imported style sheets in the wrong folder
 BLOCK_STORAGE = """for (const name of ["getItem", "setItem", "removeItem"]) {
   const real = Storage.prototype[name];
   Storage.prototype[name] = function (key, ...rest) {
@@ -24,7 +26,7 @@ def looks_right(page: Page, part: str) -> None:
         for theme in ("light", "dark"):
             set_theme(page, theme)
             assert look_at(page.locator(part)) == []
-            assert Axe().run(page, context=part).response["violations"] == []
+            assert Axe().run(page, context=part, options=AXE).response["violations"] == []
 
 
 def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: str, tmp_path: Path) -> None:
@@ -91,11 +93,20 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
     expect(review).to_contain_text("Nothing to review yet.")
 
 
-@pytest.mark.parametrize("stored", ["{", "[]", "17", '{"last": {"page": 3}, "read": 1, "answered": [[1], null], "solved": {}}'])
-def test_a_broken_memory_counts_as_empty(page: Page, served: str, stored: str) -> None:
-    page.add_init_script(f"localStorage.setItem('gpt2-course', {stored!r})")
+def test_a_broken_memory_counts_as_empty(page: Page, served: str) -> None:
     page.goto(f"{served}/book/progress.html")
     expect(page.locator("#progress")).to_contain_text("Nothing to review yet.")
+    recalled = """async (stored) => {
+      const { recall } = await import("/_static/memory.mjs");
+      localStorage.setItem("gpt2-course", stored);
+      const { last, read, answered, solved } = recall();
+      return [last, [...read], [...answered], [...solved]];
+    }"""
+    for broken in ("{", "17", "[]", "null", '{"last": {"page": 3}, "read": 1, "answered": [[1], null], "solved": {}}'):
+        assert page.evaluate(recalled, broken) == [None, [], [], []]
+    right = ["Why?", {"first": True, "right": 2, "due": 20000}]
+    partly = json.dumps({"answered": [right, ["Why?"], ["How?", {"first": 1}]], "solved": ["1.1", 2]})
+    assert page.evaluate(recalled, partly) == [None, [], [right], ["1.1"]]
 
 
 def test_with_a_blocked_storage_nothing_breaks(page: Page, served: str) -> None:
@@ -128,7 +139,7 @@ def test_a_terms_card_opens_by_pointer_and_focus_and_closes_with_escape(page: Pa
     page.mouse.move(0, 0)
     expect(card).to_have_count(0)
     term.focus()
-    expect(term).to_have_accessible_description("MLP The part of a block that works on each token separately. It widens")
+    expect(term).to_have_accessible_description(re.compile("^MLP The part of a block that works on each token"))
     looks_right(page, ".term-card")
     page.keyboard.press("Tab")
     expect(card.get_by_role("link", name="Chapter 6")).to_be_focused()

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from seeing import look_at, set_theme
 
+AXE = {"preload": False}  # preloading would look for imported style sheets in the wrong folder
 # What a reader types, and the page or section that must come first. A page means any of its sections.
 WANTED = {
     "why sqrt d": "book/faq#why-is-attention-divided-by-d",
@@ -84,16 +85,16 @@ def test_the_search_works_with_the_keyboard_alone(page: Page, served: str) -> No
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{served}/chapters/04_attention.html")
     page.keyboard.press("Control+k")
-    page.keyboard.type("no such thing as <b>xyzzy</b>")
+    page.keyboard.type("<i>xyzzyq</i>")
     dialog = page.locator("#pst-search-dialog")
-    expect(dialog.get_by_role("status")).to_contain_text("Nothing found for “no such thing as <b>xyzzy</b>”")
+    expect(dialog.get_by_role("status")).to_contain_text("Nothing found for “<i>xyzzyq</i>”")
     page.keyboard.press("Control+a")
     page.keyboard.type("divide by √D")
     expect(dialog.get_by_role("status")).to_contain_text("results")
     for theme in ("light", "dark"):
         set_theme(page, theme)
         assert look_at(dialog) == []
-        assert Axe().run(page, context="#pst-search-dialog").response["violations"] == []
+        assert Axe().run(page, context="#pst-search-dialog", options=AXE).response["violations"] == []
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     expect(dialog.get_by_role("link", name="Detail one: divide by √D")).to_be_focused()
