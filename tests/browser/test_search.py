@@ -102,5 +102,5 @@ def test_the_search_works_with_the_keyboard_alone(page: Page, served: str) -> No
     expect(dialog).to_be_hidden()
     page.wait_for_url("**/chapters/04_attention.html#detail-one-divide-by-d")
     page.goto(f"{served}/search.html?q=what+is+a+token")
-    page.locator("main").get_by_label("Search").press("Enter")
+    page.locator("main").get_by_role("searchbox").press("Enter")
     page.wait_for_url("**/book/faq.html#what-is-a-token")
