@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,9 +17,10 @@ from nbclient.exceptions import CellExecutionError
 
 from book.pace import CELL, patience
 from gpt2_course.bertviz_views import libraries
+from gpt2_course.exercises.registry import EXERCISES
 from gpt2_course.files import replacing
 from gpt2_course.labs import Playground
-from gpt2_course.wall import wall
+from gpt2_course.wall import PARTS, wall
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -26,8 +28,11 @@ NOTEBOOKS = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "book/labs.ipy
 
 
 def front_wall() -> str:
-    """The HTML of the wall on the front page."""
-    return f'<div class="hero" tabindex="0">{wall().svg}</div>\n'
+    """The HTML of the wall on the front page: each brick leads to its chapter and has a stud for each exercise."""
+    pages = {int(file[:2]): f"../chapters/{file}.html" for _, files in PARTS.values() for file in files}
+    exercises = Counter(int(number.split(".")[0]) for number in EXERCISES)
+    studs = {chapter: [True] * exercises[chapter] for chapter in pages}
+    return f'<div class="hero" tabindex="0">{wall(studs=studs, links=pages).svg}</div>\n'
 
 
 def front_page() -> dict[str, str]:

@@ -61,6 +61,43 @@ def test_the_built_book_links_to_its_own_pages_at_any_address(pages: dict[Path, 
     assert attention.select("a.internal[href='../book/glossary.html#query']")
 
 
+def test_the_first_use_of_a_term_in_each_section_is_linked(pages: dict[Path, BeautifulSoup]) -> None:
+    block = next(page for path, page in pages.items() if path.name == "06_transformer_block.html")
+    parts = block.select("article > section > section")
+    linked = [[str(link["href"]) for link in part.select("a.term")] for part in parts]
+    assert sum(map(len, linked)) > 20
+    assert all(len(links) == len(set(links)) for links in linked)
+    assert not block.select("h1 a.term, h2 a.term, h3 a.term, pre a.term, a a.term, strong a.term")
+    shown = {str(link["href"]).rpartition("#")[2]: link.get_text() for link in block.select("a.term")}
+    assert shown["layer-norm"].lower() == "layer norm"
+    assert shown["block"] in ("block", "blocks")
+    first = next(page for path, page in pages.items() if path.name == "01_language_models.html")
+    assert not first.select("a.term[href$='#key']")  # the term is introduced only later
+
+
+def test_the_glossary_leads_to_where_terms_are_taught(pages: dict[Path, BeautifulSoup]) -> None:
+    glossary = next(page for path, page in pages.items() if path.name == "glossary.html")
+    assert len(glossary.select("article section > section")) == len(glossary.select(".taught")) > 70
+    assert not re.search(r"\(\d+(, \d+)*\)", glossary.find("article").get_text())  # type: ignore[union-attr]
+    assert glossary.select("#key-value-cache .taught a[href^='../chapters/09_writing.html#']")
+
+
+def test_the_quizzes_can_be_imported_into_anki(site: Path) -> None:
+    header, cards = [], []
+    for line in (site / "_static/quiz_anki.txt").read_text(encoding="utf-8").splitlines():
+        (header if line.startswith("#") else cards).append(line)
+    assert {"#separator:tab", "#html:true", "#guid column:1"} <= set(header)
+    fields = [card.split("\t") for card in cards]
+    assert len(fields) > 50
+    assert {len(each) for each in fields} == {4}
+    assert len({identifier for identifier, *_ in fields}) == len(fields)
+    for _, front, back, tag in fields:
+        assert BeautifulSoup(front, "html.parser").li
+        assert BeautifulSoup(back, "html.parser").b
+        assert not any('"' in text for text in (front, back))  # Anki would read a field that begins with one as quoted
+        assert re.fullmatch(r"gpt2-course::chapter-\d\d", tag)
+
+
 def test_the_site_includes_bertvizs_libraries(site: Path) -> None:
     for library in ("d3", "jquery"):
         assert (site / f"_static/bertviz/{library}.min.js").stat().st_size > 80_000
@@ -82,10 +119,6 @@ def test_every_picture_has_alt_text(pages: dict[Path, BeautifulSoup]) -> None:
             if not labelled:
                 silent.append((path.name, str(tag)[:80]))
     assert silent == []
-
-
-def test_the_site_can_be_searched(site: Path) -> None:
-    assert "perplex" in (site / "searchindex.js").read_text(encoding="utf-8")
 
 
 def test_pages_load_nothing_from_other_hosts(pages: dict[Path, BeautifulSoup]) -> None:

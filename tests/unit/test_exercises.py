@@ -1421,6 +1421,33 @@ def test_a_broken_file_is_replaced_when_an_exercise_is_solved(file: Path, conten
     assert "1.2" in progress().solved
 
 
+def test_a_progress_file_carries_solved_exercises_to_the_book_and_back(file: Path, tmp_path: Path) -> None:
+    check("1.2", ANSWERS["1.2"][0])
+    saved = progress().save(tmp_path / "solved.json")
+    assert saved.read_text(encoding="utf-8") == '["1.2"]\n'
+    file.unlink()
+    assert progress().solved == ()
+    saved.write_text('["2.1", "1.2"]')
+    assert progress(saved).solved == progress().solved == ("1.2", "2.1")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", r"solved\.json is not a progress file: it should contain a list such as"),
+        ('{"solved": []}', r"solved\.json is not a progress file"),
+        ('["1.1", "<b>9.99</b>"]', r"names an exercise '<b>9\.99</b>', which does not exist"),
+    ],
+)
+def test_a_file_that_is_not_a_progress_file_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "solved.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        progress(tmp_path / "solved.json")
+    with pytest.raises(FileNotFoundError, match=r"missing\.json"):
+        progress(tmp_path / "missing.json")
+    assert progress().solved == ()
+
+
 @pytest.mark.linux
 def test_a_read_only_disk_does_not_stop_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "_file", lambda: Path("/proc/nowhere/solved.json"))
