@@ -4,6 +4,7 @@
  *
  * @import { Model, Trait, Traits } from "../types.d.ts"
  */
+import { PARTS } from "./machine_parts.mjs";
 import { button, h } from "./ui.mjs";
 
 const LONGEST = 8000; // characters; some programs cut longer links
@@ -44,6 +45,7 @@ const CHECKS = {
   token: integer(-1, LARGEST),
   without: list(isPair),
   step: integer(0, LARGEST),
+  part: (value) => value === "" || (string(value) && Object.hasOwn(PARTS, value)),
   report: integer(-1, LARGEST),
 };
 
