@@ -22,7 +22,7 @@ WANTED = {
     "GPU": "book/faq",
     "cuda out of memory": "book/faq#cuda-out-of-memory-what-now",
     "ModuleNotFoundError": "book/setup#if-something-goes-wrong",
-    "colab": "book/faq#can-i-use-colab-kaggle-or-no-computer-of-my-own",
+    "colab": "book/faq#can-i-use-colab-or-no-computer-at-all",
     "hallucination": "book/faq#why-does-the-model-make-things-up-hallucination",
     "why does it lie?": "book/faq#why-does-the-model-make-things-up-hallucination",
     "backpropagation": "book/faq#what-is-backpropagation",
