@@ -1,0 +1,110 @@
+"""A Sphinx extension for what surrounds a page's text: few files to load, and what search engines and links show.
+
+The theme's own styles and scripts (Bootstrap, FontAwesome, MathJax, thebe, 2 MB in all) are left out. `book/_templates`
+has the HTML instead, and the style sheets of `html_css_files` are joined into one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from gpt2_course.wall import PARTS
+
+STYLES = "book.css"  # all style sheets in one
+DESCRIPTION = 160  # characters; search engines cut what is longer
+
+
+def joined_styles(app: Sphinx) -> str:
+    """All style sheets of the settings, in their order."""
+    folders = [Path(app.confdir, folder) for folder in app.config.html_static_path]
+    paths = [folder / name for name, _ in app.config.html_css_files for folder in folders]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())
+
+
+def minified(css: str) -> str:
+    """A style sheet without comments and indentation."""
+    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)).strip()
+
+
+def join_styles(app: Sphinx) -> None:
+    if app.builder.format != "html":
+        return
+    css = minified(joined_styles(app))
+    folder = Path(app.outdir, "_static")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STYLES).write_text(css, encoding="utf-8")
+    app.config.html_context["stylesheet"] = f"_static/{STYLES}?v={hashlib.sha256(css.encode()).hexdigest()[:8]}"
+
+
+def description(doctree: nodes.document) -> str:
+    """What a page is about, in at most `DESCRIPTION` characters: what it builds, or else how it begins."""
+    built = [row for row in doctree.findall(nodes.row) if row.astext().startswith("You will build")]
+    if built:
+        text = f"Build {built[0].children[1].astext()}."
+    else:
+        text = " ".join(
+            paragraph.astext()
+            for paragraph in doctree.findall(nodes.paragraph)
+            if isinstance(paragraph.parent, nodes.section)
+        )
+    text = " ".join(text.split())
+    if len(text) <= DESCRIPTION:
+        return text
+    return text[: DESCRIPTION - 1].rsplit(" ", 1)[0].rstrip(",;:. ") + "…"
+
+
+def contents(app: Sphinx, page: str, context: dict[str, Any]) -> str:
+    """The book's table of contents; below the current page, that page's sections."""
+    toc = app.env.tocs.get(page)
+    title = next(iter(toc.findall(nodes.list_item)), None) if toc else None
+    inner = [part for part in title.children if isinstance(part, nodes.bullet_list)] if title else []
+    links = [link for part in inner for item in part.children for link in list(item.findall(nodes.reference))[:1]]
+    sections = "".join(
+        f'<li class="toctree-l2"><a href="{link["anchorname"]}">{escape(link.astext())}</a></li>'
+        for link in links
+        if link.get("anchorname")
+    )
+    tree = context["toctree"](collapse=True, maxdepth=1, includehidden=True)
+    return re.sub(r'(<a class="current reference internal" href="#">.*?</a>)', rf"\1<ul>{sections}</ul>", tree, count=1)
+
+
+def mark_chapter_facts(_app: Sphinx, doctree: nodes.document) -> None:
+    """Tables without headings say what a chapter builds, needs, and takes: wide screens show them in the margin."""
+    for table in doctree.findall(nodes.table):
+        heads = list(table.findall(nodes.thead))
+        if heads and not heads[0].astext().strip():
+            table["classes"].append("chapter-facts")
+
+
+def complete(app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Give the page's template what it needs besides what Sphinx does."""
+    ours = {f"_static/{name}" for name, _ in app.config.html_js_files}
+    context["scripts"] = [script for script in context["script_files"] if script.filename in ours]
+    context["description"] = description(doctree) if doctree else ""
+    context["contents"] = contents(app, page, context)
+    context["brick"] = next((color for color, files in PARTS.values() if page.removeprefix("chapters/") in files), "")
+
+
+def remove_unused(app: Sphinx, exception: Exception | None) -> None:
+    """Delete what the theme and other extensions copied into _static, and no page refers to."""
+    if exception or app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    for unused in ("scripts", "styles", "vendor", "locales", "mathjax", "images"):
+        shutil.rmtree(static / unused, ignore_errors=True)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("doctree-read", mark_chapter_facts)
+    app.connect("builder-inited", join_styles, priority=900)
+    app.connect("html-page-context", complete, priority=900)
+    app.connect("build-finished", remove_unused, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
