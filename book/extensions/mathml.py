@@ -16,12 +16,14 @@ FUNCTION = "<mi>(?:ln|log|exp|max|min)</mi>"
 CORRECTIONS = [  # of what latex2mathml gets wrong in the book's formulas
     # TeX sets a thin space between a function's name and its argument
     (rf"({FUNCTION}|<msub>{FUNCTION}<m[in]>\w+</m[in]></msub>)(?=<m[in]>)", r'\1<mspace width="0.167em" />'),
+    # a minus sign after an operator belongs to the number after it
+    (r"(<mo>[^<]*</mo>)<mo>(?=&#x02212;)", r'\1<mo form="prefix">'),
     # a comma in braces, as in 1{,}000, has no space after it
     (r"<mrow>(<mo)(>&#x0002C;</mo>)</mrow>", r'\1 lspace="0" rspace="0"\2'),
     # infinity is a value, not an operator with space around it
     (r"<mo>(&#x0221E;)</mo>", r"<mi>\1</mi>"),
-    # MathML Core has no named widths
-    (r'width="negativethinmathspace"', 'width="-0.167em"'),
+    # \\! removes the space that TeX, but not MathML, sets before \\left
+    (r'<mspace width="negativethinmathspace" />', ""),
 ]
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from docutils import nodes
+from previews import preview
 from sphinx.application import Sphinx
 
-from gpt2_course.wall import PARTS
+from gpt2_course.wall import BRICKS, Brick
 
 STYLES = "book.css"  # all style sheets in one
+SEARCH = {"documentation_options.js", "doctools.js", "sphinx_highlight.js", "searchtools.js", "language_data.js"}
 DESCRIPTION = 160  # characters; search engines cut what is longer
 
 
@@ -73,7 +76,12 @@ def contents(app: Sphinx, page: str, context: dict[str, Any]) -> str:
         if link.get("anchorname")
     )
     tree = context["toctree"](collapse=True, maxdepth=1, includehidden=True)
-    return re.sub(r'(<a class="current reference internal" href="#">.*?</a>)', rf"\1<ul>{sections}</ul>", tree, count=1)
+    return re.sub(
+        r'(<a class="current reference internal" href="#">.*?</a>)',
+        rf'\1<ul class="bd-sidebar-secondary">{sections}</ul>',
+        tree,
+        count=1,
+    )
 
 
 def mark_chapter_facts(_app: Sphinx, doctree: nodes.document) -> None:
@@ -84,13 +92,53 @@ def mark_chapter_facts(_app: Sphinx, doctree: nodes.document) -> None:
             table["classes"].append("chapter-facts")
 
 
+def save_preview(app: Sphinx, page: str, title: str, brick: Brick | None) -> str:
+    """Draw a page's preview; returns its path within the site."""
+    path = Path("_static/previews", f"{page.replace('/', '-')}.png")
+    target = Path(app.outdir, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    preview(title, brick, app.config.html_title).save(target, optimize=True)
+    return path.as_posix()
+
+
 def complete(app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     """Give the page's template what it needs besides what Sphinx does."""
     ours = {f"_static/{name}" for name, _ in app.config.html_js_files}
     context["scripts"] = [script for script in context["script_files"] if script.filename in ours]
-    context["description"] = description(doctree) if doctree else ""
     context["contents"] = contents(app, page, context)
-    context["brick"] = next((color for color, files in PARTS.values() if page.removeprefix("chapters/") in files), "")
+    number = re.match(r"chapters/(\d+)", page)
+    brick = BRICKS[int(number[1]) - 1] if number else None
+    context["brick"] = brick.color if brick else ""
+    context["home_path"] = urlsplit(app.config.html_baseurl).path
+    if doctree:
+        title = re.sub(r"^\d+\. ", "", unescape(re.sub("<[^>]+>", "", context["title"])))
+        context["description"] = (
+            description(doctree) or f"{title} of {app.config.html_title}, a course with a live model."
+        )
+        context["preview"] = f"{app.config.html_baseurl}{save_preview(app, page, title, brick)}"
+        context["preview_alt"] = f"{title}, above a wall of bricks"
+
+
+def write_for_robots(app: Sphinx, exception: Exception | None) -> None:
+    """Write what search engines read: a sitemap, robots.txt, and an index.html that leads to the front page."""
+    if exception or app.builder.format != "html":
+        return
+    base, site = app.config.html_baseurl, Path(app.outdir)
+    pages = "".join(f"<url><loc>{base}{page}.html</loc></url>\n" for page in sorted(app.env.found_docs))
+    namespace = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    sitemap = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="{namespace}">\n{pages}</urlset>\n'
+    (site / "sitemap.xml").write_text(sitemap, encoding="utf-8")
+    (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {base}sitemap.xml\n", encoding="utf-8")
+    root = app.config.root_doc
+    front = (site / f"{root}.html").read_text(encoding="utf-8")
+    head = "\n".join(re.findall(r"<title>.*?</title>|<meta .*?>|<link rel=\"canonical\".*?>", front))
+    redirect = (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n<meta http-equiv="refresh" content="0; url={root}.html">'
+    )
+    (site / "index.html").write_text(
+        f'{redirect}\n</head>\n<body><a href="{root}.html">{escape(app.config.html_title)}</a></body>\n</html>\n',
+        encoding="utf-8",
+    )
 
 
 def remove_unused(app: Sphinx, exception: Exception | None) -> None:
@@ -98,13 +146,19 @@ def remove_unused(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
-    for unused in ("scripts", "styles", "vendor", "locales", "mathjax", "images"):
-        shutil.rmtree(static / unused, ignore_errors=True)
+    for folder in ("scripts", "styles", "vendor", "locales", "images"):
+        shutil.rmtree(static / folder, ignore_errors=True)
+    folders = [Path(app.confdir, folder) for folder in app.config.html_static_path if not Path(folder).is_absolute()]
+    ours = {path.name for folder in folders for path in folder.iterdir() if path.suffix != ".css"}
+    for path in static.iterdir():
+        if path.suffix in (".css", ".html", ".js", ".png", ".svg") and path.name not in ours | SEARCH | {STYLES}:
+            path.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", mark_chapter_facts)
     app.connect("builder-inited", join_styles, priority=900)
     app.connect("html-page-context", complete, priority=900)
+    app.connect("build-finished", write_for_robots)
     app.connect("build-finished", remove_unused, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
