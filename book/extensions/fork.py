@@ -17,7 +17,7 @@ from book.repository import address, book_address, published
 
 
 def moves(environment: Mapping[str, str]) -> dict[str, str]:
-    """Each address in the files and the one to publish instead; empty unless GitHub Actions builds another repository."""
+    """Each address in the files and the one to publish instead: none unless Actions builds another repository."""
     name = environment.get("GITHUB_REPOSITORY")
     if not name or environment.get("GITHUB_ACTIONS") != "true":
         return {}

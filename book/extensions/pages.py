@@ -48,16 +48,12 @@ def join_styles(app: Sphinx) -> None:
 
 
 def description(doctree: nodes.document) -> str:
-    """What a page is about, in at most `DESCRIPTION` characters: what it builds, or else how it begins."""
-    built = [row for row in doctree.findall(nodes.row) if row.astext().startswith("You will build")]
-    if built:
-        text = f"Build {built[0].children[1].astext()}."
-    else:
-        text = " ".join(
-            paragraph.astext()
-            for paragraph in doctree.findall(nodes.paragraph)
-            if isinstance(paragraph.parent, nodes.section)
-        )
+    """What a page is about, in at most `DESCRIPTION` characters: what it builds, and how it begins."""
+    built = [
+        row.children[1].astext() for row in doctree.findall(nodes.row) if row.astext().startswith("You will build")
+    ]
+    prose = [text.astext() for text in doctree.findall(nodes.paragraph) if isinstance(text.parent, nodes.section)]
+    text = " ".join([*(f"Build {what}." for what in built), *prose])
     text = " ".join(text.split())
     if len(text) <= DESCRIPTION:
         return text
