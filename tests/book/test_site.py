@@ -145,10 +145,11 @@ def test_search_engines_find_every_page_and_nothing_else(site: Path, pages: dict
 
 def test_actions_publish_a_fork_under_its_own_addresses() -> None:
     actions = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com"}
-    fork = moves({**actions, "GITHUB_REPOSITORY": "Ada/my-gpt2"})
+    own = (address(), book_address())
+    fork = moves({**actions, "GITHUB_REPOSITORY": "Ada/my-gpt2"}, *own)
     assert fork == {address(): "https://github.com/Ada/my-gpt2", book_address(): "https://ada.github.io/my-gpt2/"}
-    assert moves({**actions, "GITHUB_REPOSITORY": address().removeprefix("https://github.com/")}) == {}
-    assert moves({"GITHUB_REPOSITORY": "Ada/my-gpt2"}) == {}  # not in Actions
+    assert moves({**actions, "GITHUB_REPOSITORY": address().removeprefix("https://github.com/")}, *own) == {}
+    assert moves({"GITHUB_REPOSITORY": "Ada/my-gpt2"}, *own) == {}  # not in Actions
     owner = address().split("/")[-2]
     for path in [*NOTEBOOKS, *Path(__file__).parents[2].glob("book/*.md")]:
         text = moved(path.read_text(encoding="utf-8"), fork)
