@@ -31,7 +31,7 @@ SITE = ROOT / "_build/html"
 WIDTHS = (360, 820, 1440)  # pixels; a phone, a tablet, a laptop
 THEMES = ("light", "dark")
 SHEET, GAP = 2400, 24  # pixels; the size of a contact sheet and the gap between its pictures
-COVERING = ".bd-header-article, .skip-link, #pst-back-to-top"  # what covers a lab while the page is scrolled
+COVERING = ".bar, .skip-link"  # what covers a lab while the page is scrolled
 COLUMN = 2600  # pixels; a longer page is cut into columns of this height
 
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from book.extensions.fork import published
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -28,14 +30,6 @@ def _configured(key: str, part: str) -> str:
     if not found:
         sys.exit(f"_config.yml has no address for `{key}`: add a line `  {key}: https://…` under `{part}`.")
     return found[1]
-
-
-def published(repository: str) -> str:
-    """The address where GitHub publishes a repository's pages: https://github.com/you/it → https://you.github.io/it/."""
-    host, owner, name = repository.removeprefix("https://").split("/")
-    if host != "github.com":
-        sys.exit(f"The book's address is not known for repositories on {host}: give it with BOOK=https://….")
-    return f"https://{owner.lower()}.github.io/{name}/"
 
 
 def main() -> None:

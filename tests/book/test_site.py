@@ -9,9 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 
+from book.extensions.fork import moved, moves
+from book.look import pages_of
 from book.refresh import NOTEBOOKS
-from book.repository import book_address
+from book.repository import address, book_address
 from gpt2_course.tiny_world.tables import tables
 
 
@@ -126,3 +129,69 @@ def test_pages_load_nothing_from_other_hosts(pages: dict[Path, BeautifulSoup]) -
         for tag in page.find_all(["script", "link", "img"]):
             address = str(tag.get("src") or (tag.get("href") if "stylesheet" in tag.get("rel", []) else "") or "")
             assert not address.startswith(("http:", "https:", "//")), (path.name, address)
+
+
+def test_formulas_are_drawn_by_the_browser(pages: dict[Path, BeautifulSoup]) -> None:
+    assert sum(len(page.find_all("math")) for page in pages.values()) > 50
+    for path, page in pages.items():
+        article = page.find("article") or page
+        assert not re.search(r"\\[(\[]|\\(frac|sqrt|text|ln)\b", article.get_text()), path.name
+        assert not article.find("merror"), path.name
+    chapter = next(page for path, page in pages.items() if path.name == "01_language_models.html")
+    logarithm = next(formula for formula in chapter.find_all("math") if "ln" in formula.get_text())
+    assert logarithm.find("mspace"), "ln and its argument need a space between them"
+
+
+def test_every_page_says_in_its_head_what_it_is(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
+    titles = set()
+    for path, page in pages.items():
+        assert page.html is not None
+        assert page.html["lang"] == "en"
+        assert len(page.select("meta[name=viewport]")) == 1, path.name
+        assert page.title is not None
+        titles.add(page.title.get_text())
+    assert len(titles) == len(pages) - 1  # index.html only leads to the front page
+    content = [name for name in pages_of(site) if name.startswith(("book/", "chapters/"))]
+    assert len(content) > 20
+    descriptions = set()
+    for name in content:
+        head = pages[site / name]
+
+        def attribute(selector: str, key: str = "content", head: BeautifulSoup = head) -> str:
+            (tag,) = head.select(selector)
+            return str(tag[key])
+
+        descriptions.add(attribute("meta[name=description]"))
+        assert 30 <= len(attribute("meta[name=description]")) <= 160, name
+        assert attribute("link[rel=canonical]", "href") == attribute("meta[property='og:url']") == book_address() + name
+        picture = site / attribute("meta[property='og:image']").removeprefix(book_address())
+        with Image.open(picture) as preview:
+            assert preview.size == (1200, 630)
+        assert picture.stat().st_size < 40_000
+        assert attribute("meta[property='og:title']") in head.find("h1").get_text()  # type: ignore[union-attr]
+    assert len(descriptions) == len(content)
+    assert pages[site / "index.html"].select("meta[http-equiv=refresh][content$='book/intro.html']")
+
+
+def test_search_engines_find_every_page_and_nothing_else(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
+    listed = re.findall("<loc>(.*?)</loc>", (site / "sitemap.xml").read_text(encoding="utf-8"))
+    content = [name for name in pages_of(site) if name.startswith(("book/", "chapters/"))]
+    assert listed == [book_address() + name for name in content]
+    assert f"Sitemap: {book_address()}sitemap.xml" in (site / "robots.txt").read_text(encoding="utf-8")
+    for name in ("404.html", "search.html"):
+        assert pages[site / name].select("meta[name=robots][content=noindex]")
+
+
+def test_actions_publish_a_fork_under_its_own_addresses() -> None:
+    actions = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com"}
+    own = (address(), book_address())
+    fork = moves({**actions, "GITHUB_REPOSITORY": "Ada/my-gpt2"}, *own)
+    assert fork == {address(): "https://github.com/Ada/my-gpt2", book_address(): "https://ada.github.io/my-gpt2/"}
+    assert moves({**actions, "GITHUB_REPOSITORY": address().removeprefix("https://github.com/")}, *own) == {}
+    assert moves({"GITHUB_REPOSITORY": "Ada/my-gpt2"}, *own) == {}  # not in Actions
+    owner = address().split("/")[-2]
+    for path in [*NOTEBOOKS, *Path(__file__).parents[2].glob("book/*.md")]:
+        text = moved(path.read_text(encoding="utf-8"), fork)
+        assert owner not in text, path.name
+        if path.suffix == ".ipynb":
+            json.loads(text)

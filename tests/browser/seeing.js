@@ -118,7 +118,7 @@ function textsIn(part) {
     const element = node.parentElement;
     if (
       !node.data.trim() ||
-      element.closest("script, style, title, desc, mjx-assistive-mml, .visually-hidden, .sr-only") ||
+      element.closest("script, style, title, desc, .visually-hidden, .sr-only") ||
       !isSeen(element)
     )
       continue;
@@ -247,7 +247,8 @@ function stateOfPage() {
     .filter((e) => e.scrollTop || e.scrollLeft)
     .map((e) => [e.scrollTop, e.scrollLeft]);
   const pictures = [...document.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL());
-  return JSON.stringify([copy.outerHTML, fields, scrolled, pictures, document.fullscreenElement !== null]);
+  const menus = document.querySelectorAll(":popover-open").length;
+  return JSON.stringify([copy.outerHTML, fields, scrolled, pictures, menus, document.fullscreenElement !== null]);
 }
 
 async function pressAll(part) {

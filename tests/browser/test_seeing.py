@@ -196,7 +196,7 @@ def is_in_view(part: Locator) -> bool:
 
 
 def eventually(page: Page, part: Locator, wanted: bool) -> None:
-    """Wait until a sidebar has slid in or out."""
+    """Wait until the contents have opened or closed."""
     for _ in range(200):
         if is_in_view(part) == wanted:
             return
@@ -205,14 +205,10 @@ def eventually(page: Page, part: Locator, wanted: bool) -> None:
 
 
 def test_the_menu_button_shows_and_hides_the_contents_of_the_book(chapter: Page) -> None:
-    menu = chapter.get_by_role("button", name="Toggle primary sidebar")
-    link = chapter.locator("nav.bd-links a[href$='05_many_heads.html']")
-    if chapter.viewport_size["width"] > 992:  # type: ignore[index]
-        eventually(chapter, link, True)  # on a wide screen, it is open at first
-        menu.click()
-        eventually(chapter, link, False)
-        menu.focus()
-        chapter.keyboard.press("Enter")
+    menu = chapter.locator(".menu-button")
+    link = chapter.locator("nav.contents a[href$='05_many_heads.html']")
+    if chapter.viewport_size["width"] > 1100:  # type: ignore[index]
+        expect(menu).to_be_hidden()  # the contents are always there
         eventually(chapter, link, True)
         return
     eventually(chapter, link, False)
@@ -231,36 +227,52 @@ def test_the_menu_button_shows_and_hides_the_contents_of_the_book(chapter: Page)
     expect(chapter).to_have_url(re.compile("05_many_heads.html"))
 
 
-def test_the_contents_button_shows_and_hides_the_contents_of_the_page(chapter: Page) -> None:
-    button = chapter.get_by_role("button", name="Toggle secondary sidebar")
-    link = chapter.locator("nav.page-toc a").nth(2)
-    if chapter.viewport_size["width"] > 1200:  # type: ignore[index]
-        expect(button).to_be_hidden()  # the contents are always there
-        eventually(chapter, link, True)
-        return
-    eventually(chapter, link, False)
-    button.click()
-    eventually(chapter, link, True)
-    chapter.keyboard.press("Escape")
-    eventually(chapter, link, False)
-    expect(button).to_be_focused()
-    button.click()
-    link.click()
-    expect(chapter).to_have_url(re.compile("#"))
-    eventually(chapter, link, False)
+def test_the_contents_lead_to_the_sections_of_the_page(chapter: Page) -> None:
+    section = chapter.locator("nav.contents .toctree-l2 a").nth(2)
+    is_narrow = chapter.viewport_size["width"] < 1100  # type: ignore[index]
+    if is_narrow:
+        chapter.locator(".menu-button").click()
+    eventually(chapter, section, True)
+    section.click()
+    expect(chapter).to_have_url(re.compile("#second-idea-let-each-token-choose"))
+    eventually(chapter, section, not is_narrow)
+    expect(section).to_have_attribute("aria-current", "location")
 
 
 def test_every_button_in_the_header_does_something(chapter: Page) -> None:
-    # Scripts may not print or go full screen, so these mark the page instead.
-    chapter.evaluate(
-        """() => {
-          window.print = () => { document.body.dataset.printed = ""; };
-          window.toggleFullScreen = () => { document.body.dataset.full = ""; };
-        }"""
-    )
-    bar = chapter.locator(".bd-header-article")
-    assert bar.locator("button:visible").count() >= 6
+    bar = chapter.locator(".bar")
+    assert bar.locator("button:visible").count() >= 3
     assert buttons_that_change_nothing(bar) == []
+
+
+def test_the_run_menu_prints_the_page(chapter: Page) -> None:
+    chapter.evaluate("window.print = () => { document.body.dataset.printed = ''; }")
+    chapter.get_by_role("button", name="Run").click()
+    chapter.get_by_role("button", name="Print this page").click()
+    expect(chapter.locator("body[data-printed]")).to_have_count(1)
+
+
+def test_the_search_opens_by_keyboard(chapter: Page) -> None:
+    chapter.keyboard.press("Control+k")
+    field = chapter.get_by_role("searchbox")
+    expect(field).to_be_focused()
+    chapter.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_the_color_mode_is_the_systems_until_the_reader_chooses_another(page: Page, served: str, system: Any) -> None:
+    page.emulate_media(color_scheme=system)
+    page.goto(f"{served}/book/glossary.html")
+    html = page.locator("html")
+    expect(html).to_have_attribute("data-theme", system)
+    for theme in ("light", "dark"):
+        page.get_by_role("button", name="Color mode").click()
+        expect(html).to_have_attribute("data-theme", theme)
+        page.reload()
+        expect(html).to_have_attribute("data-theme", theme)
+    page.get_by_role("button", name="Color mode").click()
+    expect(html).to_have_attribute("data-theme", system)
 
 
 def test_copy_buttons_are_visible_without_a_mouse(browser: Browser, served: str) -> None:
@@ -274,15 +286,6 @@ def test_copy_buttons_are_visible_without_a_mouse(browser: Browser, served: str)
     expect(button).to_have_class(re.compile("success"))
     assert page.evaluate("navigator.clipboard.readText()")
     context.close()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_back_to_top_button_is_legible(page: Page, served: str, theme: str) -> None:
-    page.goto(f"{served}/chapters/04_attention.html")
-    set_theme(page, theme)
-    top = page.locator("#pst-back-to-top")
-    top.evaluate("(button) => { button.style.display = 'block'; }")  # as the theme does when you scroll up
-    assert look_at(top) == []
 
 
 @pytest.mark.parametrize("path", ["chapters/02_tokenizer.html", "chapters/14_bigger.html", "book/intro.html"])
