@@ -221,11 +221,11 @@ class Kernel:
         the start of the prompt that did not fit into the context.
         """
         began = perf_counter()
+        if cancelled():  # while it waited for others, as when a reader drags a slider
+            return {"tokens": 0, "seconds": 0.0, "cut": {"tokens": 0, "text": ""}}
         ids = self.ids_of(prompt)
         unseen = ids[: max(0, len(ids) - self.model.n_positions)]
         cut = {"tokens": len(unseen), "text": self.tokenizer.decode_bytes(unseen).decode(errors="replace")}
-        if cancelled():  # while it waited for others
-            return {"tokens": 0, "seconds": 0.0, "cut": cut}
         read = codecs.getincrementaldecoder("utf-8")(errors="replace")
         likelihood = 0.0  # probability of the newest token
         written = 0

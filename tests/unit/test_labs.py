@@ -104,9 +104,9 @@ def test_the_drawn_labs_show_what_the_live_ones_show() -> None:
 
 def test_a_call_that_is_canceled_while_it_waits_writes_nothing(kernel: Kernel) -> None:
     parts: list[Any] = []
-    done = kernel.generate("x" * 400, PLAIN, 1, 300, parts.append, lambda: True)
+    done: Any = kernel.generate("x" * 400, PLAIN, 1, 300, parts.append, lambda: True)
     assert parts == []
-    assert (done["tokens"], done["cut"]["text"]) == (0, "x" * done["cut"]["tokens"])  # type: ignore[call-overload,index]
+    assert done["tokens"] == 0
 
 
 def test_a_canceled_call_ends_early_with_a_partial_result() -> None:

@@ -173,10 +173,11 @@ const calls = {
   async generate({ prompt, settings, seed, length }, part, cancelled) {
     const { tokenizer, model } = await load();
     const began = performance.now();
+    await breathe(); // a call is often canceled at once, as when a reader drags a slider
+    if (cancelled()) return { tokens: 0, seconds: 0, cut: { tokens: 0, text: "" } };
     const ids = idsOf(tokenizer, prompt);
     const unseen = ids.slice(0, Math.max(0, ids.length - model.config.n_positions));
     const cut = { tokens: unseen.length, text: tokenizer.decode(unseen) };
-    if (cancelled()) return { tokens: 0, seconds: 0, cut };
     const writer = model.continuing(ids);
     const read = tokenizer.stream();
     let logits = writer.next().value;
