@@ -97,8 +97,15 @@ def drop(page: Page, place: str, *paths: Path) -> None:
 def drop_at(page: Page, x: float, y: float, *paths: Path) -> None:
     session = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
+
+    def send(kind: str) -> None:
         session.send("Input.dispatchDragEvent", {"type": kind, "data": data, "x": x, "y": y})
+
+    send("dragEnter")
+    send("dragOver")
+    page.locator(".lab-dropping").wait_for()  # the browser drops only on what has accepted the files
+    send("dragOver")
+    send("drop")
 
 
 def chip(page: Page, name: str = "playground") -> Any:
