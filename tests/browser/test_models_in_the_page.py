@@ -88,14 +88,24 @@ def start(page: Page, *names: str) -> None:
 def drop(page: Page, place: str, *paths: Path) -> None:
     """Drop files or folders on an element, as a person would with the mouse."""
     target = page.locator(place)
-    target.scroll_into_view_if_needed()
+    target.hover()  # waits until it no longer moves
     box = target.bounding_box()
     assert box is not None
+    drop_at(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, *paths)
+
+
+def drop_at(page: Page, x: float, y: float, *paths: Path) -> None:
     session = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + min(box["height"], 40) / 2}
-        session.send("Input.dispatchDragEvent", {"type": kind, "data": data, **at})
+
+    def send(kind: str) -> None:
+        session.send("Input.dispatchDragEvent", {"type": kind, "data": data, "x": x, "y": y})
+
+    send("dragEnter")
+    send("dragOver")
+    page.locator(".lab-dropping").wait_for()  # the browser drops only on what has accepted the files
+    send("dragOver")
+    send("drop")
 
 
 def chip(page: Page, name: str = "playground") -> Any:
@@ -193,8 +203,9 @@ KEPT = """async () => {
 
 def test_a_broken_folder_is_refused_in_one_sentence_and_the_labs_go_on(page: Page, own: Path, tmp_path: Path) -> None:
     before = written(page)
-    open_panel(page)
+    drop_at(page, 2, 300, own / "config.json")  # beside the labs
     message = page.get_by_role("dialog").locator(".lab-message")
+    expect(message).to_contain_text("The folder has no model.safetensors")
     with page.expect_file_chooser() as chooser:
         press(page, "Choose files")
     chooser.value.set_files([own / "config.json", own / "merges.txt"])

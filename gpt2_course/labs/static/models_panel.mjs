@@ -238,6 +238,7 @@ export function modelsPanel(model) {
     place.addEventListener("dragover", (event) => {
       if (!isFile(event)) return; // dragging a text into a field stays possible
       event.preventDefault();
+      event.stopPropagation();
       place.classList.add("lab-dropping");
     });
     place.addEventListener("dragleave", (event) => {
@@ -246,6 +247,7 @@ export function modelsPanel(model) {
     place.addEventListener("drop", (event) => {
       if (!isFile(event) || !event.dataTransfer) return;
       event.preventDefault();
+      event.stopPropagation();
       place.classList.remove("lab-dropping");
       const files = filesOf(event.dataTransfer);
       show();
@@ -254,6 +256,7 @@ export function modelsPanel(model) {
     });
   }
   takeDrops(dialog);
+  takeDrops(document.documentElement); // else a browser leaves the page and shows a file that just misses a lab
 
   return {
     takeDrops,
