@@ -257,11 +257,11 @@ def refresh(*arguments: str) -> None:
 
 
 def wasm(*arguments: str) -> None:
-    """Assemble linear.wat, the labs' inner loop, after a change; optionally takes the output file."""
+    """Assemble the labs' .wat files after a change; optionally takes the folder for the .wasm files."""
     refuse_more_than(1, "wasm", arguments)
-    source = Path("gpt2_course/labs/static/linear.wat")
-    target = arguments[0] if arguments else source.with_suffix(".wasm")
-    run("npm", "exec", "--yes", f"--package={WABT}", "--", "wat2wasm", source, "-o", target)
+    for source in sorted((ROOT / "gpt2_course/labs/static").glob("*.wat")):
+        target = (Path(arguments[0]) if arguments else source.parent) / source.with_suffix(".wasm").name
+        run("npm", "exec", "--yes", f"--package={WABT}", "--", "wat2wasm", source, "-o", target)
 
 
 def repository(*arguments: str) -> None:

@@ -36,6 +36,136 @@ export interface InnerLoop {
   keep(values: Float32Array): Float32Array;
 }
 
+/** A matrix within the kernels' memory: neighbors in a column are `down` numbers apart, in a row `right` numbers. */
+export interface Matrix {
+  at: number;
+  rows: number;
+  columns: number;
+  down: number;
+  right: number;
+}
+
+/** The loops of training, on numbers given by their index in `numbers`. */
+export interface Kernels {
+  numbers: Float32Array;
+  /** c (M, N) = a (M, K) times b (K, N), or added to c. Rows of c are contiguous. */
+  multiply(c: Matrix, a: Matrix, b: Matrix, accumulate?: boolean): void;
+  /** y (n) = GELU(x), with n a multiple of 4. */
+  gelu(y: number, x: number, n: number): void;
+  /** d (n), the gradient for GELU(x), becomes the gradient for x. */
+  geluBackward(d: number, x: number, n: number): void;
+  /**
+   * Each row of x becomes `gain` times softmax(`scale` times the row), over its first t + 1 numbers if `causal`; `down`
+   * is a multiple of 4, and what is after the row becomes 0. Each row leaves the largest of `scale` times its numbers,
+   * and the sum of the exponentials relative to it, in `about` (rows, 2).
+   */
+  softmax(x: Matrix, how: { causal: boolean; scale: number; gain: number }, about: number): void;
+  /** d, laid out like p, is the gradient for p = softmax(`scale` · x) and becomes the gradient for x. */
+  softmaxBackward(d: number, p: Matrix, scale: number): void;
+}
+
+/** A parameter in training: its shape as in PyTorch, its index in the kernels' memory, and what is there. */
+export interface Parameter {
+  shape: number[];
+  at: number;
+  values: Float32Array;
+  gradient: Float32Array;
+}
+
+/** The indices of a linear layer's parameters and of their gradients: weight (nOut, nIn), bias (nOut). */
+export interface Linear {
+  weight: number;
+  bias: number;
+  dWeight: number;
+  dBias: number;
+  nIn: number;
+  nOut: number;
+}
+
+/** The indices of a layer norm's parameters and of their gradients, (C) each. */
+export interface Norm {
+  weight: number;
+  bias: number;
+  dWeight: number;
+  dBias: number;
+  C: number;
+  epsilon: number;
+}
+
+/** A row of training: tokens, and for each the token to predict after it; a negative target does not count. */
+export interface Row {
+  tokens: Int32Array;
+  targets: Int32Array;
+}
+
+/** How a model is trained; the names and meanings are those of `gpt2_course.TrainConfig`. All may change between steps,
+ * except `optimizer`, `context`, and `separator`. */
+export interface TrainingSettings {
+  optimizer: "muon" | "adamw";
+  /** AdamW's peak rate. */
+  learning_rate: number;
+  /** Muon's peak rate. */
+  muon_learning_rate: number;
+  weight_decay: number;
+  /** The steps over which the rates rise. */
+  warmup_steps: number;
+  /** The steps after which they have fallen to `final_lr_fraction` of their peaks. */
+  steps: number;
+  final_lr_fraction: number;
+  /** The largest norm of the gradient. */
+  clip: number;
+  /** The most tokens in a row. */
+  context: number;
+  /** The token at which documents begin, each of which is read by itself; null if a row is read as one text. */
+  separator: number | null;
+}
+
+/** The shape of a model to train, and how it begins. */
+export interface TrainingConfig extends Config {
+  /** The standard deviation of the first weights. */
+  initializer_range: number;
+  /** Whether attention begins by copying what it finds. */
+  copying_start: boolean;
+}
+
+/** AdamW's two averages of each parameter's gradients, or Muon's one, by name. */
+export type OptimizerState = Map<string, Float32Array[]>;
+
+/** Everything that training needs to go on: it can be stored in IndexedDB as it is. */
+export interface TrainingState {
+  /** Steps done. */
+  step: number;
+  weights: Tensors;
+  averages: OptimizerState;
+}
+
+/** How a model begins: random, from a file's weights, or where another training stopped. */
+export type Start = { seed: number } | { tensors: Tensors } | { state: TrainingState };
+
+/** What the coordinator can ask a training worker to do. */
+export interface TrainingCalls {
+  create: {
+    asked: {
+      config: TrainingConfig;
+      settings: TrainingSettings;
+      start: Start;
+      rank: number;
+      workers: number;
+      /** To the other workers, by rank; null for itself. */
+      ports: (MessagePort | null)[];
+    };
+    done: null;
+  };
+  step: {
+    asked: { rows: Row[]; count: number; step: number; settings: TrainingSettings };
+    /** This worker's part of the loss, and the norm of the whole gradient. */
+    done: { loss: number; norm: number };
+  };
+  losses: { asked: { rows: Row[] }; done: Float32Array };
+  weights: { asked: object; done: Tensors };
+  averages: { asked: object; done: OptimizerState };
+}
+
 /** Sampling settings. Temperature 0 is greedy; null means no limit. */
 export interface Settings {
   temperature: number;

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from book.look import launch, serving
 from book.pace import patience
+from gpt2_course.labs.lab import STATIC
 
 TIMEOUT = patience(120) * 1000  # milliseconds, for everything that tests wait for
 expect.set_options(timeout=TIMEOUT)
@@ -67,3 +71,31 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def is_foreign(url: str) -> bool:
     return urlsplit(url).scheme.startswith("http") and urlsplit(url).hostname not in OWN_HOSTS
+
+
+# What a script in Node.js can use: the labs' modules, the arguments of the test, and a way to answer.
+NODE = """
+import { readFileSync, writeFileSync } from "node:fs";
+const load = (name) => import(`STATIC/${name}.mjs`);
+const given = JSON.parse(readFileSync("given.json", "utf8"));
+const say = (answer) => writeFileSync("answer.json", JSON.stringify(answer));
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Callable[..., Any]:
+    """Runs a script in Node.js, in the test's temporary folder; returns what it says."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("needs Node.js")
+
+    def run(script: str, **given: Any) -> Any:
+        (tmp_path / "given.json").write_text(json.dumps(given), encoding="utf-8")
+        (tmp_path / "script.mjs").write_text(NODE.replace("STATIC", STATIC.as_uri()) + script, encoding="utf-8")
+        done = subprocess.run(
+            [program, "script.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=patience(300)
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
+
+    return run

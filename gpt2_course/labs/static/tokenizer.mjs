@@ -5,6 +5,8 @@
  * @import { Token } from "../types.d.ts"
  */
 
+export const END_OF_TEXT = "<|endoftext|>";
+
 // The same pattern as in gpt2_course/pieces.py. It avoids \s, which in JavaScript differs from Unicode's White_Space.
 const PIECES = new RegExp(
   [
@@ -26,9 +28,8 @@ const isVisible = (byte) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && b
 const ALL = [...Array(256).keys()];
 const BYTE_OF_ID = [...ALL.filter(isVisible), ...ALL.filter((byte) => !isVisible(byte))];
 const ID_OF_BYTE = Uint8Array.from(ALL, (byte) => BYTE_OF_ID.indexOf(byte));
-const ID_OF_SPELLING = new Map(
-  BYTE_OF_ID.map((byte, id) => [String.fromCharCode(isVisible(byte) ? byte : 0x100 + id - 188), id]),
-);
+/** How files write each byte, in the order of their ids. */
+export const SPELLINGS = BYTE_OF_ID.map((byte, id) => String.fromCharCode(isVisible(byte) ? byte : 0x100 + id - 188));
 
 const NONE = Infinity; // the rank of a pair that does not merge
 /** @type {(left: number, right: number) => number} */
@@ -40,7 +41,7 @@ export class Tokenizer {
     this.bytes = BYTE_OF_ID.map((byte) => [byte]); // of each token, by id
     /** @type {Map<number, number>} */
     this.ranks = new Map(); // pairOf(two ids) → the rank of their merge
-    const ids = new Map(ID_OF_SPELLING);
+    const ids = new Map(SPELLINGS.map((spelling, id) => [spelling, id]));
     const lines = merges.replace(/^\ufeff/, "").split(/\r?\n/); // without the byte order mark
     for (const [number, line] of lines.entries()) {
       if ((number === 0 && line.startsWith("#version")) || !line) continue;
@@ -54,7 +55,7 @@ export class Tokenizer {
       this.bytes.push([...this.bytes[a], ...this.bytes[b]]);
     }
     this.endOfText = this.bytes.length;
-    this.bytes.push([...new TextEncoder().encode("<|endoftext|>")]);
+    this.bytes.push([...new TextEncoder().encode(END_OF_TEXT)]);
   }
 
   /**
