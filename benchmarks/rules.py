@@ -88,7 +88,7 @@ def afresh(names: str, entities: str, paths: str) -> Change:
 
 def find_anything_anywhere(node: Node) -> Node:
     if isinstance(node, Slot) and node.of_memory:
-        return replace(node, source=lambda memory: LISTS["finds"], of_memory=False)
+        return replace(node, source=lambda memory: LISTS["finds"], origin="finds")
     return afresh("p", "place", "all")(node)
 
 

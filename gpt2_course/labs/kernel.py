@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
@@ -19,8 +20,11 @@ from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
 from gpt2_course.pieces import SPLIT_PATTERN
 from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
+from gpt2_course.tiny_world import judge
 from gpt2_course.tokenizer import Tokenizer
 
+# what the page's judge says of a text; positions count characters, as in Python
+VERDICT = ("accepted", "kind", "mistake", "log_prob", "at", "expected")
 MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
 Answer = dict[str, Any]
 
@@ -202,6 +206,11 @@ class Kernel:
         ]
         return {"reports": reports}
 
+    def judge(self, text: str) -> Answer:
+        """The verdict of Tiny World's judge on a text."""
+        verdict = asdict(judge(text))
+        return {name: verdict[name] for name in VERDICT}
+
     def _vocabulary(self, name: str) -> Tokenizer:
         if name == "gpt2":
             self.gpt2 = self.gpt2 or Tokenizer.gpt2()
@@ -236,4 +245,4 @@ class Kernel:
         return [{**self._token(int(i)), "p": float(p[i])} for i in order]
 
 
-CALLS = ("describe", "tokenize", "merge_steps", "next", "attention", "activation", "generate", "history")
+CALLS = ("describe", "tokenize", "merge_steps", "next", "attention", "activation", "generate", "history", "judge")

@@ -1,4 +1,5 @@
 /** Types shared by the modules in static/. Only the type checker reads this file; see tsconfig.json. */
+import { Draft, Reading } from "./static/reading.mjs";
 
 // ---- the model ---------------------------------------------------------------------------------------------------
 
@@ -252,6 +253,7 @@ export interface Calls {
     done: { tokens: number; seconds: number };
   };
   history: { asked: object; part: never; done: { reports: Report[] } };
+  judge: { asked: { text: string }; part: never; done: Verdict };
 }
 
 export type Call = keyof Calls;
@@ -264,6 +266,121 @@ export type Engine = {
     cancelled: () => boolean,
   ) => Promise<Calls[C]["done"]>;
 };
+
+// ---- Tiny World --------------------------------------------------------------------------------------------------
+
+/** A person or thing in the world: its name, and the other forms it takes in a sentence. */
+export interface Entity {
+  name: string;
+  forms: Record<string, string | Entity | Entity[]>;
+}
+
+/** What a name stands for in a text. */
+export type Value = Entity | string;
+
+/** What a text has established so far, by name: a list that starts at the newest entry. */
+export type Memory = { name: string; value: Value; before: Memory } | null;
+
+/** A node on the way to a text, and the state when it was reached: a list that starts at the last one. */
+export interface Step {
+  before: Step | null;
+  node: GrammarNode;
+  at: number;
+  memory: Memory;
+}
+
+/** The nodes still to be read, in order. */
+export type Rest = { node: GrammarNode; next: Rest } | null;
+
+/** A partial derivation: where it ends, what it has established, and the log-probability of its choices. */
+export interface Way {
+  at: number;
+  memory: Memory;
+  logProb: number;
+  /** The last of its words, slots, and choices. */
+  step: Step | null;
+  rest: Rest;
+}
+
+/** Words that a grammar expected in a text: a value's name, "sentence", or "end"; and where the words begin. */
+export interface Expected {
+  what: string;
+  words: string;
+  start: number;
+}
+
+/** A part of a grammar. */
+export interface GrammarNode {
+  /** Draws one of the node's texts and records its choices in the draft. */
+  write(draft: Draft): string;
+  /** Every way to continue a derivation with what this node can say of the text; `rest` comes after it. */
+  read(reading: Reading, way: Way, rest: Rest): Iterator<Way>;
+}
+
+/** A row of the table of nodes; numbers are other rows. See gpt2_course/tiny_world/tables.py. */
+export type NodeRow =
+  | string
+  | number[]
+  | { options: number[]; weights: number[] }
+  | { pool: string; options: number[] }
+  | { keep: string; piece: number }
+  | { slot: string; path?: string[]; from?: string; capital?: boolean; article?: boolean };
+
+export type Kind = "story" | "reading" | "song" | "facts" | "musing";
+
+/** tiny_world.json, which gpt2_course/tiny_world/tables.py writes. */
+export interface Tables {
+  entities: [name: string, forms: Record<string, string | number | number[]>][];
+  lists: Record<string, number[]>;
+  /** The words that take "an". */
+  an: string[];
+  nodes: NodeRow[];
+  corners: Record<string, Partial<Record<Kind, [weight: number, node: number]>>>;
+  rhymes: string[][];
+  pronouns: string[];
+  rules: string[];
+  /** The rule of a name that is said again, by its list. */
+  carried: Record<string, string>;
+  rhyme_pool: string;
+}
+
+/** The grammar of one kind of document, and its share of a corner's documents: its weight, and ln of the fraction. */
+export interface KindOfDocument {
+  kind: Kind;
+  weight: number;
+  logProb: number;
+  node: GrammarNode;
+}
+
+/** A document, with ln p of exactly this text in nats, and what it establishes, such as hero and place. */
+export interface WorldDocument {
+  text: string;
+  kind: Kind;
+  logProb: number;
+  facts: Record<string, string>;
+}
+
+export type Mistake = "name" | "pronoun" | "fact" | "rhyme" | "chorus" | "sentence" | "end";
+
+/** The judge's decision on a text. */
+export interface Verdict {
+  accepted: boolean;
+  /** For a rejected text, the kind whose grammar it follows furthest. */
+  kind: Kind;
+  mistake: Mistake | null;
+  /** ln p of exactly this text, in nats; null if rejected. */
+  log_prob: number | null;
+  /** The position of the first character that no document has there; null if accepted. */
+  at: number | null;
+  /** What Tiny World could say from there on, what explains most first. Empty words mean the end. */
+  expected: string[];
+}
+
+/** A token's rule, and its -ln p under the grammar, in nats: 0 if the text before it leaves no choice. */
+export interface RuledToken {
+  rule: string;
+  nats: number;
+}
 
 // ---- messages between a lab and its engine -----------------------------------------------------------------------
 

@@ -24,6 +24,17 @@ VAL_SHARE = 8  # one document in 8 is for validation
 
 # How many of every 16 documents are of each kind, on average. A "reading" is a story followed by questions about it.
 WEIGHTS: dict[Kind, int] = {"story": 4, "reading": 3, "song": 3, "facts": 3, "musing": 3}
+# The parts of the world that can be a world of their own; so can each plot, by its name in `PLOTS`.
+EVERYTHING = "everything"
+CORNERS: dict[str, tuple[Kind, ...]] = {
+    EVERYTHING: tuple(WEIGHTS),
+    "stories": ("story",),
+    "readings": ("reading",),
+    "songs": ("song",),
+    "questions": ("facts",),
+    "musings": ("musing",),
+    **dict.fromkeys(PLOTS, ("story",)),
+}
 RHYME_POOL = "drawn rhyme "  # followed by the rhyme: the pool of its lines
 READING = "Listen well."  # the first words of a reading
 
@@ -76,9 +87,9 @@ def _fact(i: int, language: Language) -> Node:
     return _questions("drawn questions", lines, 1, language)[0]
 
 
-def _grammar(language: Language) -> dict[Kind, Node]:
+def _grammar(language: Language, plots: Sequence[str]) -> dict[Kind, Node]:
     stories, readings = [], []
-    for story, questions in PLOTS.values():
+    for story, questions in map(PLOTS.__getitem__, plots):
         plot = language.parse(story)
         stories.append(plot)
         asked = _questions("drawn questions", questions.strip().splitlines(), 2, language)
@@ -107,6 +118,12 @@ class World:
     """The lists that templates draw from, by name."""
     additions: Additions = field(default_factory=Additions)
     """What the lists contain in addition to Tiny World's own tables."""
+    corner: str = EVERYTHING
+    """The part of the world that documents come from: one of `CORNERS`."""
+
+    def __post_init__(self) -> None:
+        if self.corner not in CORNERS:
+            raise ValueError(f"Tiny World has no corner {self.corner!r}: choose one of {', '.join(CORNERS)}.")
 
     @cached_property
     def list_of(self) -> dict[Entity, str]:
@@ -120,8 +137,14 @@ class World:
 
     @cached_property
     def grammar(self) -> dict[Kind, Node]:
-        """The grammar of each kind of document."""
-        return _grammar(self._language)
+        """The grammar of each kind of document in this corner."""
+        every = _grammar(self._language, [self.corner] if self.corner in PLOTS else list(PLOTS))
+        return {kind: every[kind] for kind in CORNERS[self.corner]}
+
+    @cached_property
+    def urn(self) -> list[Kind]:
+        """The kinds of documents in this corner, each as often as its weight says."""
+        return [kind for kind in CORNERS[self.corner] for _ in range(WEIGHTS[kind])]
 
     @cached_property
     def fact(self) -> Node:
@@ -131,15 +154,14 @@ class World:
 
 DEFAULT_WORLD = World(LISTS)
 GRAMMAR = DEFAULT_WORLD.grammar
-_URN: list[Kind] = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
 
 
 def sample_document(random: Random, world: World = DEFAULT_WORLD) -> Document:
     """Draw a document of any kind, with its log-probability."""
     draft = Draft(random)
-    kind = _URN[int(random.random() * len(_URN))]
+    kind = world.urn[int(random.random() * len(world.urn))]
     text = world.grammar[kind].sample(draft)
-    return Document(text, kind, log_prob_of_kind(kind) + draft.log_prob, settled_facts(draft.memory))
+    return Document(text, kind, log_prob_of_kind(kind, world) + draft.log_prob, settled_facts(draft.memory))
 
 
 def settled_facts(memory: Memory) -> dict[str, str]:
@@ -147,9 +169,9 @@ def settled_facts(memory: Memory) -> dict[str, str]:
     return {name: str(value) for name, value in memory.items() if not name.startswith("drawn ")}
 
 
-def log_prob_of_kind(kind: Kind) -> float:
+def log_prob_of_kind(kind: Kind, world: World = DEFAULT_WORLD) -> float:
     """ln of the fraction of documents that are of this kind."""
-    return math.log(WEIGHTS[kind] / len(_URN))
+    return math.log(WEIGHTS[kind] / len(world.urn))
 
 
 def documents(seed: int, split: Split, world: World = DEFAULT_WORLD) -> Iterator[Document]:

@@ -75,13 +75,26 @@ class Draft:
         return int(self.random.random() * n)
 
 
+class Expected(NamedTuple):
+    """Words that the grammar expected in a text."""
+
+    what: str  # a value's name, "sentence", or "end"
+    words: str
+    start: int  # where they begin
+
+    @property
+    def explains(self) -> tuple[bool, bool]:
+        """How much they explain: a contradicted fact more than a name, and a name more than another sentence."""
+        return "." in self.what, self.what != "sentence"
+
+
 class Reading:
     """A text being parsed: what the grammar expected where parsing got furthest, and where each derivation failed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.furthest = 0
-        self.expected: list[tuple[str, str]] = []  # (a value's name or "sentence", the words)
+        self.expected: list[Expected] = []
         self.failed = [0.0] * (len(text) + 1)  # the probability of all derivations that match exactly this much of it
 
     def says(self, words: str, way: Way, what: str, log_prob: float = 0.0) -> bool:
@@ -98,7 +111,7 @@ class Reading:
         if reached > self.furthest:
             self.furthest, self.expected = reached, []
         if reached == self.furthest:
-            self.expected.append((what, words))
+            self.expected.append(Expected(what, words, at))
         return False
 
     def prefix_probabilities(self) -> list[float]:
@@ -239,7 +252,12 @@ class Slot(Node):
     source: Callable[[Memory], Sequence[Entity]] | None = None
     capital: bool = False
     article: bool = False
-    of_memory: bool = False  # whether the list belongs to a value drawn earlier
+    origin: str = ""  # the name of the list, or "p.finds" for the list that a value drawn earlier has as a form
+
+    @property
+    def of_memory(self) -> bool:
+        """Whether the list belongs to a value drawn earlier."""
+        return "." in self.origin
 
     def say(self, value: Entity | str) -> str:
         """The words for this value here."""
@@ -438,7 +456,7 @@ class Language:
             return Slot(first, tuple(path), None, capital), end + 1
         if first in self.lists:
             entities = self.lists[first]
-            return Slot(name, tuple(path), lambda memory: entities, capital), end + 1
+            return Slot(name, tuple(path), lambda memory: entities, capital, origin=first), end + 1
 
         def part_of(memory: Memory) -> Sequence[Entity]:  # {x:place.finds} draws from what is found in this place
             value = memory[first]
@@ -449,4 +467,4 @@ class Language:
 
         if not path:
             raise ValueError(f"There is no list {first!r}, named in {text!r}: add it, or correct its name.")
-        return Slot(name, tuple(path[1:]), part_of, capital, of_memory=True), end + 1
+        return Slot(name, tuple(path[1:]), part_of, capital, origin=f"{first}.{path[0]}"), end + 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gpt2_course.tiny_world.documents import DEFAULT_WORLD, Kind, World, log_prob_of_kind, settled_facts
-from gpt2_course.tiny_world.grammar import Reading, Way
+from gpt2_course.tiny_world.grammar import Expected, Reading, Way
 from gpt2_course.tiny_world.songs import COUPLETS
 
 Mistake = Literal["name", "pronoun", "fact", "rhyme", "chorus", "sentence", "end"]
@@ -24,6 +24,8 @@ class Verdict:
     reason: str = ""  # what is wrong, in one sentence
     log_prob: float | None = None  # ln p of this exact text under the grammar, in nats; None if rejected
     facts: dict[str, str] = field(default_factory=dict)  # what the text establishes: hero, thing, place …
+    at: int | None = None  # the position of the first character that no document has there; None if accepted
+    expected: tuple[str, ...] = ()  # what Tiny World could say from there on; empty words mean the end
 
 
 def judge(text: str, world: World = DEFAULT_WORLD) -> Verdict:
@@ -37,21 +39,23 @@ def judge(text: str, world: World = DEFAULT_WORLD) -> Verdict:
     best = Reading(text)
     for kind, grammar in world.grammar.items():
         reading = Reading(text)
-        for end, memory, log_prob, _ in grammar.read(reading, Way(log_prob=log_prob_of_kind(kind))):
+        for end, memory, log_prob, _ in grammar.read(reading, Way(log_prob=log_prob_of_kind(kind, world))):
             if end == len(text):
                 return Verdict(True, kind, None, "", log_prob, settled_facts(memory))
             if end > reading.furthest:
-                reading.furthest, reading.expected = end, [("end", "")]
+                reading.furthest, reading.expected = end, [Expected("end", "", end)]
         if reading.furthest > best.furthest:
             best, kind_of_best = reading, kind
-    return Verdict(False, kind_of_best, *_mistake(best, kind_of_best))
+    expected = sorted(best.expected, key=lambda each: each.explains, reverse=True) or [Expected("sentence", "", 0)]
+    at = best.furthest
+    mistake, reason = _mistake(text, kind_of_best, at, expected[0])
+    options = tuple(dict.fromkeys(each.words[at - each.start :] for each in expected))
+    return Verdict(False, kind_of_best, mistake, reason, at=at, expected=options)
 
 
-def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
-    """The kind of mistake that stopped the parse, and a sentence that describes it."""
-    text, at = reading.text, reading.furthest
-    # Prefer a contradicted fact: it explains more than the sentences that could have followed instead.
-    what, words = max(reading.expected, key=lambda e: ("." in e[0], e[0] != "sentence"), default=("sentence", ""))
+def _mistake(text: str, kind: Kind, at: int, expected: Expected) -> tuple[Mistake, str]:
+    """The kind of mistake at a position, given what was expected there, and a sentence that describes it."""
+    what, words, start = expected
     path = what.partition(".")[2]
     if at == len(text):
         return "end", f"The text ends too early, after “{text[-40:]}”."
@@ -65,13 +69,11 @@ def _mistake(reading: Reading, kind: Kind) -> tuple[Mistake, str]:
     line = text[text.rfind("\n", 0, at) + 1 :].split("\n")[0]
     if kind == "song" and mistake == "sentence" and any(line.rstrip(",.").split(" ")[-1] in rhyme for rhyme in RHYMES):
         mistake = "rhyme"
-    start = max(0, at - 40)
-    found = text[at : at + 20].split("\n")[0]
+    before = text[max(0, at - 40) : start]
     if mistake == "end":
-        return mistake, f"The text should end after “{text[start:at]}”, but continues with “{found}”."
-    # Quote from the start of the expected words, not from the first difference.
-    begin = next((at - n for n in range(min(at, len(words)), -1, -1) if text[at - n : at] == words[:n]), at)
-    return mistake, f"After “{text[start:begin]}” comes “{text[begin : at + 20]}”, but Tiny World says “{words}”."
+        found = text[at : at + 20].split("\n")[0]
+        return mistake, f"The text should end after “{before}”, but continues with “{found}”."
+    return mistake, f"After “{before}” comes “{text[start : at + 20]}”, but Tiny World says “{words}”."
 
 
 def answers_right(text: str, world: World = DEFAULT_WORLD) -> bool:

@@ -67,7 +67,7 @@ def token_rules(text: str, ends: Sequence[int], world: World = DEFAULT_WORLD) ->
     """
     reading, leaves = Reading(text), None
     for kind, grammar in world.grammar.items():
-        for way in grammar.read(reading, Way(log_prob=log_prob_of_kind(kind))):
+        for way in grammar.read(reading, Way(log_prob=log_prob_of_kind(kind, world))):
             reading.failed[way.at] += math.exp(way.log_prob)
             if way.at == len(text):
                 leaves, log_prob = list(_leaves(way.step)), way.log_prob

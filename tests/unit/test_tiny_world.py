@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import math
 import re
 from collections import Counter
@@ -12,11 +14,13 @@ from random import Random
 
 import pytest
 
-from gpt2_course.tiny_world import Document, documents, judge
-from gpt2_course.tiny_world.documents import GRAMMAR, log_prob_of_kind
+from gpt2_course.tiny_world import Document, World, documents, judge
+from gpt2_course.tiny_world.documents import CORNERS, DEFAULT_WORLD, GRAMMAR, WEIGHTS, log_prob_of_kind
 from gpt2_course.tiny_world.grammar import Draft, Language, Reading, Way
 from gpt2_course.tiny_world.judge import answers_right, rhymes
+from gpt2_course.tiny_world.rules import token_rules
 from gpt2_course.tiny_world.stories import PASSAGES, PLOTS
+from gpt2_course.tiny_world.tables import tables
 from gpt2_course.tiny_world.world import CAST, LISTS, PLACES
 
 WORLD = Language(LISTS, PASSAGES)
@@ -291,6 +295,74 @@ def test_the_judge_says_what_is_wrong() -> None:
     assert judge(story.text + " The end.").mistake == "end"
     assert not judge("").accepted
     assert not judge("To be, or not to be").accepted
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "expected"),
+    [
+        ("Once upon a time, an owl named Olive lost a bed", 45, {"lue", "rown", "lack"}),
+        ("Once upon a time, an owl named Pip", 31, {"Olive"}),
+        ("Question: Who lives in a teapot?\nAnswer: Mona", 42, {"ina the mouse"}),
+        ("To be, or not", 1, {"he future of AI is ", "he secret to happiness is ", "ime is "}),
+        ("?", 0, {""}),
+        ("Once upon", 9, {" a time,"}),
+        ("", 0, {""}),
+    ],
+)
+def test_the_judge_says_where_and_what_is_wrong(text: str, at: int, expected: set[str]) -> None:
+    verdict = judge(text)
+    assert verdict.at == at
+    assert set(verdict.expected) == expected
+    assert len(verdict.expected) == len(expected)
+
+
+def test_only_what_could_follow_is_expected() -> None:
+    """The beginning of a rejected text, and what is expected there, begin a document."""
+    random = Random(3)
+    for document in islice(documents(9, "val"), 60):
+        text = swapped_words(random, document)
+        verdict = judge(text or "")
+        for words in verdict.expected[:3]:
+            mended = f"{(text or '')[: verdict.at]}{words}"
+            again = judge(mended)
+            assert again.accepted or again.at == len(mended), mended
+
+
+# ---- corners, and the tables for the page --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_a_corner_is_a_part_of_the_world_with_its_own_floor(corner: str) -> None:
+    world, kinds = World(LISTS, corner=corner), CORNERS[corner]
+    share = sum(WEIGHTS[kind] for kind in kinds) / sum(WEIGHTS.values()) / (len(PLOTS) if corner in PLOTS else 1)
+    for document in islice(documents(0, "train", world), 10):
+        of_all = judge(document.text)
+        assert of_all.kind == document.kind in kinds
+        assert of_all.log_prob == pytest.approx(document.log_prob + math.log(share), abs=1e-9)
+        assert judge(document.text, world).log_prob == pytest.approx(document.log_prob, abs=1e-9)
+        cost = math.fsum(token.nats for token in token_rules(document.text, [len(document.text)], world))
+        assert cost == pytest.approx(-document.log_prob, abs=1e-9)
+
+
+def test_a_document_of_another_corner_is_rejected(some: list[Document]) -> None:
+    songs = World(LISTS, corner="songs")
+    assert {judge(d.text, songs).accepted for d in some[:200] if d.kind != "song"} == {False}
+    with pytest.raises(ValueError, match="Tiny World has no corner 'poems': choose one of everything, stories,"):
+        World(LISTS, corner="poems")
+
+
+def test_the_tables_are_small_and_complete() -> None:
+    written = tables()
+    text = json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
+    assert json.loads(text) == json.loads(json.dumps(written))
+    assert len(gzip.compress(text)) < 50_000
+    assert list(written["corners"]) == list(CORNERS)
+    assert len(written["entities"]) == len(DEFAULT_WORLD.list_of)
+    rows = written["nodes"]
+    assert len({json.dumps(row, sort_keys=True) for row in rows}) == len(rows)  # each different node once
+    for number, row in enumerate(rows):  # after its parts
+        parts = row if isinstance(row, list) else [] if isinstance(row, str) else row.get("options", [])
+        assert all(part < number for part in parts)
 
 
 def test_right_and_wrong_answers() -> None:

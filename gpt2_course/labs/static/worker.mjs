@@ -9,6 +9,7 @@ import { readConfig, readSafetensors } from "./checkpoint.mjs";
 import { GPT2 } from "./engine.mjs";
 import { draw, mostLikelyFirst, probabilities, softmax, uniform } from "./sampling.mjs";
 import { simd } from "./simd.mjs";
+import { World } from "./tiny_world.mjs";
 import { Tokenizer } from "./tokenizer.mjs";
 
 const HOME = new URL("./", import.meta.url);
@@ -79,6 +80,7 @@ const modelOf = once(async (name) => {
   return new GPT2(config, readSafetensors(file.buffer), await simd(wasm, config), bytes.length);
 });
 const cached = once((path) => read(path)); // for files that several calls need
+const worldOf = once(async (path) => new World(JSON.parse(text(await read(path)))));
 const load = async () => ({ tokenizer: await tokenizerOf(MODEL), model: await modelOf(MODEL) });
 
 /**
@@ -243,6 +245,11 @@ const calls = {
         rules,
       })),
     };
+  },
+
+  /** The verdict of Tiny World's judge on a text. */
+  async judge({ text }) {
+    return (await worldOf("tiny_world.json")).judge(text);
   },
 };
 
