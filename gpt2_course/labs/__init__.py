@@ -14,8 +14,18 @@ import traitlets
 from gpt2_course.generation import NEW_TOKENS
 from gpt2_course.labs import drawn
 from gpt2_course.labs.lab import Lab
+from gpt2_course.tiny_world.documents import CORNERS
 
-__all__ = ["AttentionLab", "Chat", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
+__all__ = [
+    "AttentionLab",
+    "Chat",
+    "NextTokenLab",
+    "Playground",
+    "TokenizerLab",
+    "TrainingLab",
+    "TrainingReplay",
+    "WalkThroughLab",
+]
 
 ALL_TOKENS = {"temperature": 1.0, "top_k": None, "top_p": None}
 
@@ -134,3 +144,22 @@ class TrainingReplay(Lab):
 
     def drawn(self) -> str:
         return drawn.training(self.kernel.history()["reports"])
+
+
+class TrainingLab(Lab):
+    """Train a GPT-2 on `corner`, a part of Tiny World such as "songs" or "everything", or else on your own `text`.
+
+    An empty `corner` stands for the text. `size` is "small", "medium", or "laptop"; `rate` is the peak learning rate,
+    which may change during the training.
+    """
+
+    corner = traitlets.Enum(["", *CORNERS], "lost and found").tag(sync=True)
+    text = traitlets.Unicode("").tag(sync=True)
+    size = traitlets.Enum(["small", "medium", "laptop"], "medium").tag(sync=True)
+    rate = traitlets.Float(0.015, min=0.001, max=0.1).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:  # no `model`: the lab makes one
+        super().__init__(**traits)
+
+    def drawn(self) -> str:
+        return drawn.training_lab(self.kernel.history()["reports"])

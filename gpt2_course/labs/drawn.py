@@ -146,3 +146,20 @@ def training(reports: Any) -> str:
         f"<p>After {last['step']:,} steps, the model wrote:</p>"
         f'<blockquote class="lab-text">{escape(last["sample"])}</blockquote>'
     )
+
+
+def training_lab(reports: Any) -> str:
+    """What the lab shows of a training, at the end of the shipped model's: the loss, and what is left of each rule."""
+    first, last = reports[0]["rules"], reports[-1]["rules"]
+    shares = {rule: min(1, max(0, last[rule] / cost)) for rule, cost in first.items()}
+    bars = "".join(
+        f'<li><span class="lab-bar"><span class="lab-name">{escape(rule)}</span>'
+        f'<span class="lab-fill" style="--share:{share:.2f}"></span>'
+        f'<span class="lab-value">{100 * share:.0f}%</span></span></li>'
+        for rule, share in shares.items()
+    )
+    return (
+        "<p>In the book, this lab trains a GPT-2 in your browser. Here is how the course’s own model learned all of Tiny "
+        f"World.</p>{training(reports)}<p>Still to learn of each rule:</p>"
+        f'<ol class="lab-bars lab-rules">{bars}</ol>'
+    )

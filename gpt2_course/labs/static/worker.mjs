@@ -11,6 +11,7 @@ import { draw, mostLikelyFirst, probabilities, softmax, uniform } from "./sampli
 import { simd } from "./simd.mjs";
 import { World } from "./tiny_world.mjs";
 import { Tokenizer } from "./tokenizer.mjs";
+import { trainingCalls } from "./training_session.mjs";
 
 const HOME = new URL("./", import.meta.url);
 const MODEL = "tiny-world";
@@ -251,6 +252,8 @@ const calls = {
   async judge({ text }) {
     return (await worldOf("tiny_world.json")).judge(text);
   },
+
+  ...trainingCalls(() => worldOf("tiny_world.json")),
 };
 
 /** @type {Map<number, boolean>} */
