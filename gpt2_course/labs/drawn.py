@@ -159,7 +159,7 @@ def training_lab(reports: Any) -> str:
         for rule, share in shares.items()
     )
     return (
-        "<p>In the book, this lab trains a GPT-2 in your browser. Here is how the course’s own model learned all of Tiny "
-        f"World.</p>{training(reports)}<p>Still to learn of each rule:</p>"
+        "<p>In the book, this lab trains a GPT-2 in your browser. Here is how the course’s own model learned all of "
+        f"Tiny World.</p>{training(reports)}<p>Still to learn of each rule:</p>"
         f'<ol class="lab-bars lab-rules">{bars}</ol>'
     )

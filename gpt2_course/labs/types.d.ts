@@ -345,7 +345,8 @@ export interface TrainingLabCalls {
   trained_model: {
     asked: { packed: boolean };
     part: never;
-    done: { files: { path: string; bytes: Uint8Array<ArrayBuffer> }[] };
+    /** In a notebook, there are no files, but the name of a new folder with the model. */
+    done: { files: { path: string; bytes: Uint8Array<ArrayBuffer> }[]; folder?: string };
   };
 }
 

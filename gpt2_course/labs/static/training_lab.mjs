@@ -50,6 +50,12 @@ async function render({ model, el }) {
 
   // ---- controls ------------------------------------------------------------------------------------------------
 
+  const intro = h(
+    "p",
+    {},
+    "Train a GPT-2 from nothing. A small world is learned in minutes: its texts never end, the least possible loss is " +
+      "known, and a judge checks what the model writes. Nothing leaves your computer.",
+  );
   const select = h("select", {}, ...[...corners, OWN].map((corner) => h("option", {}, corner)));
   const own = textField(model, "text", "Your text", () => {});
   const saveCorner = bind(
@@ -92,7 +98,7 @@ async function render({ model, el }) {
 
   const main = button("Train", () => (running ? running.cancel() : train()), { class: "lab-main" });
   const again = button("Start over", () => confirmed(again, "Press again to discard this model", startOver));
-  const save = button("Download the model", () => download().catch(tell));
+  const save = button(model.inPage ? "Download the model" : "Save the model", () => download().catch(tell));
   const use = button("Use it in the other labs", () => handOver().catch(tell));
 
   // ---- training ------------------------------------------------------------------------------------------------
@@ -114,7 +120,7 @@ async function render({ model, el }) {
       const { isKept } = await call;
       if (progress) {
         const end = progress.step < progress.steps ? `Paused after step ${whole(progress.step)}.` : "Finished.";
-        say(`${end} ${isKept ? KEPT : NOT_KEPT}`);
+        say(model.inPage ? `${end} ${isKept ? KEPT : NOT_KEPT}` : end);
       }
     } catch (error) {
       say("");
@@ -160,7 +166,13 @@ async function render({ model, el }) {
   }
 
   async function download() {
-    const { files } = await ask("trained_model", { packed: true });
+    const { files, folder } = await ask("trained_model", { packed: true });
+    if (folder) {
+      say(
+        `Saved in the folder ${folder}: GPT2.from_pretrained("${folder}") opens it. In this notebook, it is lab.trained.`,
+      );
+      return;
+    }
     const [{ path, bytes }] = files;
     const address = URL.createObjectURL(new Blob([bytes], { type: "application/zip" }));
     h("a", { href: address, download: path }).click();
@@ -179,6 +191,7 @@ async function render({ model, el }) {
 
   const status = h("p", { role: "status", class: "lab-small" }); // what screen readers announce
   const words = h("p", {});
+  const facts = h("p", { class: "lab-small" });
   const say = (/** @type {string} */ text) => {
     status.textContent = text;
   };
@@ -201,48 +214,59 @@ async function render({ model, el }) {
     what.disabled = progress !== null || running !== null;
     main.textContent = running ? "Pause" : progress ? `Continue from step ${whole(progress.step)}` : "Train";
     main.hidden = !running && progress !== null && progress.step >= progress.steps;
-    for (const one of [again, save, use]) {
-      one.hidden = !progress;
-      enable(one, !running);
-    }
+    for (const one of [again, save, use]) one.hidden = !progress;
     use.hidden ||= !model.inPage;
-    words.textContent = progress ? inWords(progress) : "";
+    intro.hidden = progress !== null;
+    enable(again, !running);
+    words.textContent = progress ? headline(progress) : "";
+    facts.textContent = progress ? details(progress) : "";
     drawnReports = progress?.reports.length ?? -1;
     if (progress) view.show(progress);
   }
 
   /** @param {TrainingProgress} progress */
-  function inWords({ step, steps, parameters, floor, reports, tokens }) {
+  function headline({ step, steps, floor, reports }) {
     const report = reports[reports.length - 1];
-    const share = report && floor ? `, ${(report.loss / floor).toFixed(2)} times the floor of ${floor.toFixed(3)}` : "";
-    const loss = report ? ` Loss on held-out text: ${report.loss.toFixed(3)}${share}.` : "";
-    const unknown = report && floor === null ? " Nobody knows the floor of your text." : "";
-    const base = `Step ${whole(step)} of ${whole(steps)}, ${whole(parameters)} parameters.${loss}${unknown}`;
+    const start = `Step ${whole(step)} of ${whole(steps)}`;
+    if (!report) return `${start}.`;
+    const loss = `${start}: loss ${report.loss.toFixed(3)} on held-out text`;
+    if (floor === null) return `${loss}. Nobody knows the floor of your text.`;
+    return `${loss}, ${(report.loss / floor).toFixed(2)} times the floor of ${floor.toFixed(3)}.`;
+  }
+
+  /** @param {TrainingProgress} progress */
+  function details({ step, steps, parameters, tokens }) {
+    const facts = [`${whole(parameters)} parameters`, `${whole(tokens)} tokens read`];
     const [first, last] = [times[0], times[times.length - 1]];
     const seconds = last ? last.seconds - first.seconds : 0;
-    if (!running || !seconds) return `${base} ${whole(tokens)} tokens read.`;
-    const speed = (last.step - first.step) / seconds;
-    const pace = speed < 10 ? speed.toFixed(1) : whole(speed);
-    const left = step < steps ? ` About ${duration((steps - step) / speed)} left.` : "";
-    const perSecond = whole((last.tokens - first.tokens) / seconds);
-    return `${base} ${whole(tokens)} tokens read, ${perSecond} per second; ${pace} steps per second.${left}`;
+    if (running && seconds) {
+      const speed = (last.step - first.step) / seconds;
+      facts.push(`${whole((last.tokens - first.tokens) / seconds)} tokens per second`);
+      facts.push(`${speed < 10 ? speed.toFixed(1) : whole(speed)} steps per second`);
+      if (step < steps) facts.push(`about ${duration((steps - step) / speed)} left`);
+    }
+    return facts.join(" · ");
   }
 
   el.className = "lab";
   el.append(
+    intro,
     what,
     field("Learning rate", slide, value),
     h("div", { class: "lab-row" }, main, again),
     line,
     status,
     words,
+    facts,
     view.all,
     h("div", { class: "lab-row" }, save, use),
   );
   const resized = new ResizeObserver(() => drawSoon());
   resized.observe(el);
-  if (progress && !isRunning) say(`Here is your last training. ${KEPT}`);
   draw();
+  if (isRunning)
+    train(); // in a notebook, training goes on while the page is reloaded
+  else if (progress) say(`Here is your last training. ${model.inPage ? KEPT : ""}`);
   return () => {
     running?.cancel();
     resized.disconnect();

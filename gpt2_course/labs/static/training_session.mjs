@@ -176,13 +176,16 @@ class Session {
 
 /** @type {Session | null} */
 let session = null;
-let isBusy = false;
+let latestCall = 0; // of `train`; it takes over from the one before
+/** @type {Promise<unknown>} */
+let ending = Promise.resolve(); // of the latest call
+let running = 0; // calls
 
 /**
  * The session, or the one that was kept.
  * @param {World} world
  */
-async function current(world) {
+async function ongoing(world) {
   if (session) return session;
   const [progress, state] = [await keptProgress(), await keptState()];
   if (!progress || !state) throw new Error("There is no training in this browser to go on with: start a new one.");
@@ -209,14 +212,18 @@ export const trainingCalls = (worldOf) => ({
       name: /** @type {TrainingSize} */ (name),
       steps,
     }));
-    return { corners, sizes, progress: kept, isRunning: isBusy };
+    return { corners, sizes, progress: kept, isRunning: running > 0 };
   },
 
-  /** Train until the end or until the call is canceled, which pauses it. */
+  /** Train until the end, or until the call is canceled, which pauses the training, or another call takes over. */
   async train({ wanted }, part, cancelled) {
-    if (isBusy) throw new Error("A model is being trained on this page already: pause it first.");
-    isBusy = true;
+    const call = ++latestCall;
+    const before = ending;
+    let end = () => {};
+    ending = new Promise((resolve) => (end = () => resolve(null)));
+    running++;
     try {
+      await before;
       const world = await worldOf();
       if (wanted) {
         checkRate(wanted.rate);
@@ -225,21 +232,22 @@ export const trainingCalls = (worldOf) => ({
         session = null;
         session = await Session.start(world, wanted, null);
       }
-      const running = await current(world);
-      const { progress } = running;
+      const current = await ongoing(world);
+      const { progress } = current;
       part({ progress });
       while (true) {
-        if (running.isDue) part({ report: await running.report(), verdicts: progress.verdicts });
-        if (running.isFinished || cancelled()) break;
-        await running.step();
+        if (current.isDue) part({ report: await current.report(), verdicts: progress.verdicts });
+        if (current.isFinished || cancelled() || call !== latestCall) break;
+        await current.step();
         const { step, tokens, seconds, losses } = progress;
         part({ step, tokens, seconds, loss: losses[step - 1] });
-        if (performance.now() - running.kept > KEEP_AFTER) await running.keep();
+        if (performance.now() - current.kept > KEEP_AFTER) await current.keep();
       }
-      await running.keep();
+      await current.keep();
       return { isKept: Boolean(progress.isKept) };
     } finally {
-      isBusy = false;
+      running--;
+      end();
     }
   },
 
@@ -263,7 +271,7 @@ export const trainingCalls = (worldOf) => ({
 
   /** The model's folder as files, or in one zip file. */
   async trained_model({ packed }) {
-    const folder = await (await current(await worldOf())).folder();
+    const folder = await (await ongoing(await worldOf())).folder();
     const files = [...folder].map(([name, bytes]) => ({ path: `${FOLDER}/${name}`, bytes }));
     if (!packed) return { files };
     const bytes = zip(new Map(files.map(({ path, bytes }) => [path, bytes])));

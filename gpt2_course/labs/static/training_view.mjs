@@ -160,6 +160,7 @@ function inWords({ sample, verdict }) {
   if (at === null || at >= sample.length)
     return "✗ The judge: the text is not finished. Up to here, it has no mistake.";
   const [words = ""] = expected;
+  if (at === 0) return "✗ The judge: no text of this corner begins like this.";
   const instead = words.trim() ? `Tiny World could say ${quoted(words.trim().slice(0, 40))}` : "the text should end";
   return `✗ The judge finds the first mistake at the mark: there, ${instead}.`;
 }

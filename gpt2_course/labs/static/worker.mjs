@@ -3,7 +3,7 @@
  * with any number of {id, part}, then {id, done} or {id, error}. {cancel: id} ends a call early; its answer is the work
  * done so far. In Jupyter, `gpt2_course/labs/kernel.py` answers the same calls.
  *
- * @import { Calls, Candidate, Engine, Message, Request, Settings } from "../types.d.ts"
+ * @import { Calls, Candidate, Engine, Message, Request, Settings, TrainingLabCalls } from "../types.d.ts"
  */
 import { readConfig, readSafetensors } from "./checkpoint.mjs";
 import { GPT2 } from "./engine.mjs";
@@ -124,7 +124,7 @@ function bars(tokenizer, logits, settings, count) {
   return { p, bars };
 }
 
-/** @type {Engine} */
+/** @type {Omit<Engine, keyof TrainingLabCalls>} */
 const calls = {
   /** The model's name and shape, and whether it was trained on dialogues. */
   async describe() {
@@ -252,9 +252,10 @@ const calls = {
   async judge({ text }) {
     return (await worldOf("tiny_world.json")).judge(text);
   },
-
-  ...trainingCalls(() => worldOf("tiny_world.json")),
 };
+
+// in Jupyter, gpt2_course/labs/training.py answers these
+const all = { ...calls, ...trainingCalls(() => worldOf("tiny_world.json")) };
 
 /** @type {Map<number, boolean>} */
 const cancelled = new Map(); // the calls in progress
@@ -268,11 +269,11 @@ onmessage = async ({ data }) => {
   const { id, call, ...asked } = data;
   cancelled.set(id, false);
   try {
-    if (!Object.hasOwn(calls, call)) {
+    if (!Object.hasOwn(all, call)) {
       throw new Error(`There is no call '${call}'. Choose from ${Object.keys(calls).join(", ")}.`);
     }
     // A message's arguments always fit its call, but TypeScript cannot tell.
-    const answer = /** @type {(...given: unknown[]) => Promise<unknown>} */ (calls[call]);
+    const answer = /** @type {(...given: unknown[]) => Promise<unknown>} */ (all[call]);
     const part = (/** @type {unknown} */ part) => send({ id, part });
     send({ id, done: await answer(asked, part, () => cancelled.get(id)) });
   } catch (error) {
