@@ -30,8 +30,8 @@ from gpt2_course.training.schedule import learning_rate_factor
 
 # The same numbers as in static/training_session.mjs and static/training_data.mjs, which explain them.
 SIZES: dict[str, dict[str, int]] = {
-    "small": {"n_embd": 48, "n_layer": 2, "n_head": 3, "vocabulary": 512, "tokens": 1024, "steps": 600},
-    "medium": {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocabulary": 512, "tokens": 2048, "steps": 1000},
+    "small": {"n_embd": 48, "n_layer": 2, "n_head": 3, "vocabulary": 768, "tokens": 1024, "steps": 1200},
+    "medium": {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocabulary": 1024, "tokens": 1024, "steps": 2000},
     "laptop": {"n_embd": 128, "n_layer": 2, "n_head": 4, "vocabulary": 3072, "tokens": 2016, "steps": 2800},
 }
 TO_LEARN, HELD_OUT = 400, 48
@@ -198,11 +198,12 @@ class Session:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        if not math.isfinite(float(loss)):
+        cost = loss.item()
+        if not math.isfinite(cost):
             at = progress["step"] + 1
             raise ValueError(f"The loss became infinite or NaN at step {at}: start over with a lower learning rate.")
         progress["step"] += 1
-        progress["losses"].append(float(loss))
+        progress["losses"].append(cost)
         progress["tokens"] += int((targets != IGNORED).sum())
         progress["seconds"] += perf_counter() - began
 

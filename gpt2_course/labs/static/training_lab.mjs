@@ -2,25 +2,15 @@
  * Training lab: train a GPT-2 here and now, on a corner of Tiny World or on a text of your own. It can be paused, gone
  * on with after a reload, downloaded, and used in the page's other labs.
  *
- * @import { Answer, Lab, TrainingLabCalls, TrainingPart, TrainingProgress, TrainingSize } from "../types.d.ts"
+ * @import { Answer, Lab, TrainingLabCalls, TrainingPart, TrainingSize } from "../types.d.ts"
  */
-import { trainingView } from "./training_view.mjs";
+import { details, headline, trainingView, whole } from "./training_view.mjs";
 import { bind, button, choice, connect, enable, field, h, messageLine, textField } from "./ui.mjs";
 
 const OWN = "my own text";
 /** @type {Record<TrainingSize, string>} */
 const NAMES = { small: "small, for phones", medium: "medium", laptop: "the laptop’s, slow" };
 const SECONDS = 5; // over which the speed is measured
-
-/** @param {number} n */
-const whole = (n) => Math.round(n).toLocaleString("en");
-
-/** @param {number} seconds */
-function duration(seconds) {
-  if (seconds < 55) return `${Math.max(5, 5 * Math.round(seconds / 5))} seconds`;
-  const minutes = Math.round(seconds / 60);
-  return minutes === 1 ? "1 minute" : `${minutes} minutes`;
-}
 
 /** Whether this device should get the smallest model unless its owner asks for more. */
 function isSmall() {
@@ -219,33 +209,9 @@ async function render({ model, el }) {
     intro.hidden = progress !== null;
     enable(again, !running);
     words.textContent = progress ? headline(progress) : "";
-    facts.textContent = progress ? details(progress) : "";
+    facts.textContent = progress ? details(progress, running ? times : []) : "";
     drawnReports = progress?.reports.length ?? -1;
     if (progress) view.show(progress);
-  }
-
-  /** @param {TrainingProgress} progress */
-  function headline({ step, steps, floor, reports }) {
-    const report = reports[reports.length - 1];
-    const start = `Step ${whole(step)} of ${whole(steps)}`;
-    if (!report) return `${start}.`;
-    const loss = `${start}: loss ${report.loss.toFixed(3)} on held-out text`;
-    if (floor === null) return `${loss}. Nobody knows the floor of your text.`;
-    return `${loss}, ${(report.loss / floor).toFixed(2)} times the floor of ${floor.toFixed(3)}.`;
-  }
-
-  /** @param {TrainingProgress} progress */
-  function details({ step, steps, parameters, tokens }) {
-    const facts = [`${whole(parameters)} parameters`, `${whole(tokens)} tokens read`];
-    const [first, last] = [times[0], times[times.length - 1]];
-    const seconds = last ? last.seconds - first.seconds : 0;
-    if (running && seconds) {
-      const speed = (last.step - first.step) / seconds;
-      facts.push(`${whole((last.tokens - first.tokens) / seconds)} tokens per second`);
-      facts.push(`${speed < 10 ? speed.toFixed(1) : whole(speed)} steps per second`);
-      if (step < steps) facts.push(`about ${duration((steps - step) / speed)} left`);
-    }
-    return facts.join(" · ");
   }
 
   el.className = "lab";

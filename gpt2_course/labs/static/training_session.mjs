@@ -21,8 +21,8 @@ import { forget, keep, keptProgress, keptState } from "./training_store.mjs";
  *   steps: number }>}
  */
 export const SIZES = {
-  small: { n_embd: 48, n_layer: 2, n_head: 3, vocabulary: 512, tokens: 1024, steps: 600 },
-  medium: { n_embd: 64, n_layer: 2, n_head: 4, vocabulary: 512, tokens: 2048, steps: 1000 },
+  small: { n_embd: 48, n_layer: 2, n_head: 3, vocabulary: 768, tokens: 1024, steps: 1200 },
+  medium: { n_embd: 64, n_layer: 2, n_head: 4, vocabulary: 1024, tokens: 1024, steps: 2000 },
   laptop: { n_embd: 128, n_layer: 2, n_head: 4, vocabulary: 3072, tokens: 2016, steps: 2800 },
 };
 const REPORTS = 40; // per training, besides a few early ones

@@ -164,3 +164,48 @@ function inWords({ sample, verdict }) {
   const instead = words.trim() ? `Tiny World could say ${quoted(words.trim().slice(0, 40))}` : "the text should end";
   return `✗ The judge finds the first mistake at the mark: there, ${instead}.`;
 }
+
+/** @param {number} n */
+export const whole = (n) => Math.round(n).toLocaleString("en");
+
+/** @param {number} seconds */
+function duration(seconds) {
+  if (seconds < 55) return `${Math.max(5, 5 * Math.round(seconds / 5))} seconds`;
+  const minutes = Math.round(seconds / 60);
+  return minutes === 1 ? "1 minute" : `${minutes} minutes`;
+}
+
+/** A step, and what had been done after it.
+ * @typedef {{ step: number, tokens: number, seconds: number }} Moment
+ */
+
+/**
+ * How far a training has come, in a sentence.
+ * @param {TrainingProgress} progress
+ */
+export function headline({ step, steps, floor, reports }) {
+  const report = reports[reports.length - 1];
+  const start = `Step ${whole(step)} of ${whole(steps)}`;
+  if (!report) return `${start}.`;
+  const loss = `${start}: loss ${report.loss.toFixed(3)} on held-out text`;
+  if (floor === null) return `${loss}. Nobody knows the floor of your text.`;
+  return `${loss}, ${(report.loss / floor).toFixed(2)} times the floor of ${floor.toFixed(3)}.`;
+}
+
+/**
+ * The size and the speed of a training.
+ * @param {TrainingProgress} progress
+ * @param {Moment[]} times  the latest steps; none if the training pauses
+ */
+export function details({ step, steps, parameters, tokens }, times) {
+  const facts = [`${whole(parameters)} parameters`, `${whole(tokens)} tokens read`];
+  const [first, last] = [times[0], times[times.length - 1]];
+  const seconds = last ? last.seconds - first.seconds : 0;
+  if (seconds) {
+    const speed = (last.step - first.step) / seconds;
+    facts.push(`${whole((last.tokens - first.tokens) / seconds)} tokens per second`);
+    facts.push(`${speed < 10 ? speed.toFixed(1) : whole(speed)} steps per second`);
+    if (step < steps) facts.push(`about ${duration((steps - step) / speed)} left`);
+  }
+  return facts.join(" · ");
+}
