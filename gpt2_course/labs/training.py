@@ -145,7 +145,9 @@ class Session:
             vocab_size=len(self.lesson.tokenizer),
             n_positions=self.lesson.context,
             **{name: size[name] for name in ("n_embd", "n_layer", "n_head")},
-            **dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), 0.0),
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            resid_pdrop=0.0,
             initializer_range=0.05,
         )
         rates = {"learning_rate": wanted["rate"], "muon_learning_rate": wanted["rate"]}
