@@ -273,6 +273,40 @@ def _training_replay(lab: Locator) -> Iterator[str]:
         yield slider.get_attribute("aria-valuetext") or ""
 
 
+def _training_lab(lab: Locator) -> Iterator[str]:
+    def wait_for(text: str) -> None:
+        expect(lab).to_contain_text(text, timeout=patience(120) * 1000)
+
+    learns = lab.get_by_label("What it learns")
+    expect(learns).to_be_visible()
+    yield "before the training"
+    learns.select_option("my own text")
+    press(lab, "Train")
+    wait_for("There is no text to learn from")
+    yield "no text"
+    learns.select_option("songs")
+    lab.get_by_label("small, for phones").check()
+    press(lab, "Train")
+    wait_for("times the floor")
+    yield "training"
+    press(lab, "Pause")
+    wait_for("Paused after step")
+    yield "paused"
+    press(lab, "Start over")
+    yield "about to start over"
+    press(lab, "Press again to discard")
+    expect(lab.get_by_role("button", name="Train", exact=True)).to_be_visible()
+    learns.select_option("my own text")
+    lab.get_by_label("Your text").fill("All work and no play makes Jack a dull boy. " * 100)
+    press(lab, "Train")
+    wait_for("Nobody knows the floor")
+    yield "training on an own text"
+    press(lab, "Pause")
+    wait_for("Paused after step")
+    press(lab, "Start over")
+    press(lab, "Press again to discard")
+
+
 # By lab name: a walk that puts the lab, on a fresh page, into each of its states and yields the state's name.
 LABS: dict[str, Callable[[Locator], Iterator[str]]] = {
     "playground": _playground,
@@ -282,6 +316,7 @@ LABS: dict[str, Callable[[Locator], Iterator[str]]] = {
     "attention_lab": _attention_lab,
     "walk_through_lab": _walk_through_lab,
     "training_replay": _training_replay,
+    "training_lab": _training_lab,
 }
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import traitlets
@@ -14,8 +15,20 @@ import traitlets
 from gpt2_course.generation import NEW_TOKENS
 from gpt2_course.labs import drawn
 from gpt2_course.labs.lab import Lab
+from gpt2_course.labs.training import TrainingKernel
+from gpt2_course.model import GPT2
+from gpt2_course.tiny_world.documents import CORNERS
 
-__all__ = ["AttentionLab", "Chat", "NextTokenLab", "Playground", "TokenizerLab", "TrainingReplay", "WalkThroughLab"]
+__all__ = [
+    "AttentionLab",
+    "Chat",
+    "NextTokenLab",
+    "Playground",
+    "TokenizerLab",
+    "TrainingLab",
+    "TrainingReplay",
+    "WalkThroughLab",
+]
 
 NO_SENTENCE = "Type a sentence to see which of its tokens look at which."  # also in static/attention_lab.mjs
 # What the walk-through can zoom to; "" follows the tour.
@@ -151,3 +164,36 @@ class TrainingReplay(Lab):
 
     def drawn(self) -> str:
         return drawn.training(self.kernel.history())
+
+
+class TrainingLab(Lab):
+    """Train a GPT-2 on `corner`, a part of Tiny World such as "songs" or "everything", or else on your own `text`.
+
+    An empty `corner` stands for the text. `size` is "small", "medium", or "laptop"; `rate` is the peak learning rate,
+    which may change during the training. `trained` is the model: `Playground(lab.trained)` shows what it writes.
+    """
+
+    corner = traitlets.Enum(["", *CORNERS], "lost and found").tag(sync=True)
+    text = traitlets.Unicode("").tag(sync=True)
+    size = traitlets.Enum(["small", "medium", "laptop"], "medium").tag(sync=True)
+    rate = traitlets.Float(0.015, min=0.001, max=0.1).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:  # no `model`: the lab makes one
+        super().__init__(**traits)
+        self.kernel: TrainingKernel = TrainingKernel(self.kernel.model, self.kernel.name)
+
+    @property
+    def trained(self) -> GPT2 | None:
+        """The model in training, for other labs and your own code; None before the first training."""
+        return self.kernel.session.model if self.kernel.session else None
+
+    def _hear(self, widget: Any, message: dict[str, Any], buffers: Any) -> None:
+        if message.get("call") != "train":
+            super()._hear(widget, message, buffers)
+            return
+        self._wanted.add(message["id"])
+        # in a thread of its own, so that calls such as a new learning rate are answered meanwhile
+        threading.Thread(target=self._answer, kwargs=message, daemon=True).start()
+
+    def drawn(self) -> str:
+        return drawn.training_lab(self.kernel.history())

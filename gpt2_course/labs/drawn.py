@@ -190,3 +190,21 @@ def training(history: Any) -> str:
         f"<p>After {last['step']:,} steps, the model continued the prompt (in bold) like this:</p>"
         f'<blockquote class="lab-text"><b>{escape(history["prompt"])}</b>{escape(last["sample"])}</blockquote>'
     )
+
+
+def training_lab(history: Any) -> str:
+    """What the lab shows of a training, at the end of the shipped model's: the loss, and what is left of each rule."""
+    reports = history["reports"]
+    first, last = reports[0]["rules"], reports[-1]["rules"]
+    shares = {rule: min(1, max(0, last[rule] / cost)) for rule, cost in first.items()}
+    bars = "".join(
+        f'<li><span class="lab-bar"><span class="lab-name">{escape(rule)}</span>'
+        f'<span class="lab-fill" style="--share:{share:.2f}"></span>'
+        f'<span class="lab-value">{100 * share:.0f}%</span></span></li>'
+        for rule, share in shares.items()
+    )
+    return (
+        "<p>In the book, this lab trains a GPT-2 in your browser. Here is how the course’s own model learned all of "
+        f"Tiny World.</p>{training(history)}<p>Still to learn of each rule:</p>"
+        f'<ol class="lab-bars lab-rules">{bars}</ol>'
+    )

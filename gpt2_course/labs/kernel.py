@@ -20,7 +20,7 @@ from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2, Block
 from gpt2_course.pieces import SPLIT_PATTERN
 from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
-from gpt2_course.tiny_world import judge
+from gpt2_course.tiny_world import Verdict, judge
 from gpt2_course.tokenizer import Tokenizer
 
 MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
@@ -33,6 +33,18 @@ LAYERS = {  # the layers of a block, by the activation that each computes
     "mlp_expand": "mlp.expand",
     "mlp_out": "mlp.projection",
 }
+
+
+def as_answer(verdict: Verdict) -> Answer:
+    """A verdict as labs receive it."""
+    return {
+        "accepted": verdict.accepted,
+        "kind": verdict.kind,
+        "mistake": verdict.mistake,
+        "log_prob": verdict.log_prob,
+        "at": verdict.at,
+        "expected": list(verdict.expected),
+    }
 
 
 def uniform(seed: int, place: int) -> float:
@@ -266,15 +278,7 @@ class Kernel:
 
     def judge(self, text: str) -> Answer:
         """The verdict of Tiny World's judge on a text; see `gpt2_course.tiny_world.Verdict`."""
-        verdict = judge(text)
-        return {
-            "accepted": verdict.accepted,
-            "kind": verdict.kind,
-            "mistake": verdict.mistake,
-            "log_prob": verdict.log_prob,
-            "at": verdict.at,
-            "expected": list(verdict.expected),
-        }
+        return as_answer(judge(text))
 
     def _vocabulary(self, name: str) -> Tokenizer:
         if name == "gpt2":

@@ -224,6 +224,22 @@ export interface TrainingCalls {
   averages: { asked: object; done: OptimizerState };
 }
 
+/** What a model of the training lab learns from. */
+export interface Lesson {
+  /** The text of a `merges.txt`. */
+  merges: string;
+  tokenizer: import("./static/tokenizer.mjs").Tokenizer;
+  /** The most tokens in a row. */
+  context: number;
+  /** What samples begin with. */
+  prompt: string;
+  heldOut: Row[];
+  /** The rule and the true cost of each held-out token; null if nobody knows. */
+  costs: RuledToken[][] | null;
+  /** The batch of a step, of about `size` tokens; the same for the same step. */
+  batch(step: number, size: number): Row[];
+}
+
 /** Sampling settings. Temperature 0 is greedy; null means no limit. */
 export interface Settings {
   temperature: number;
@@ -295,7 +311,7 @@ export type NextAnswer = {
 export type Written = { text: string; p: number };
 
 /** The engine's calls: the arguments, partial answers, and final answer of each. */
-export interface Calls {
+export interface Calls extends TrainingLabCalls {
   describe: { asked: object; part: never; done: Description };
   tokenize: { asked: { text: string; vocabulary: Vocabulary }; part: never; done: TokenizeAnswer };
   merge_steps: { asked: { piece: string; vocabulary: Vocabulary }; part: never; done: MergeStep[] };
@@ -411,6 +427,83 @@ export interface Folders {
   /** Write a file from a position on, in order. */
   write(folder: string, name: string, from?: number): Promise<Writer>;
   remove(folder: string): Promise<void>;
+}
+
+
+// ---- the training lab --------------------------------------------------------------------------------------------
+
+export type TrainingSize = "small" | "medium" | "laptop";
+
+/** What the reader chose; an empty corner stands for the reader's own text. */
+export interface TrainingWanted {
+  corner: string;
+  text: string;
+  size: TrainingSize;
+  rate: number;
+}
+
+/** An evaluation on held-out text before step `step + 1`, and a text that the model wrote. */
+export interface TrainingReport {
+  step: number;
+  /** In nats per token. */
+  loss: number;
+  /** What each rule costs of the loss above the floor; empty for the reader's own text. */
+  rules: Record<string, number>;
+  sample: string;
+  /** The judge's; null for the reader's own text. */
+  verdict: Verdict | null;
+}
+
+/** A training so far. */
+export interface TrainingProgress {
+  wanted: TrainingWanted;
+  parameters: number;
+  /** Steps in all. */
+  steps: number;
+  /** Steps done. */
+  step: number;
+  /** The lowest possible loss; null if nobody knows. */
+  floor: number | null;
+  /** The loss of each step's batch. */
+  losses: number[];
+  reports: TrainingReport[];
+  /** Of the latest texts, which keep all rules. */
+  verdicts: boolean[];
+  /** Trained on so far. */
+  tokens: number;
+  /** Spent on steps so far. */
+  seconds: number;
+  /** Whether the browser keeps the training; undefined before it was tried. */
+  isKept?: boolean;
+}
+
+/** News of a training: all of it, a step, or a report. */
+export type TrainingPart =
+  | { progress: TrainingProgress }
+  | { step: number; loss: number; tokens: number; seconds: number }
+  | { report: TrainingReport; verdicts: boolean[] };
+
+export interface TrainingLabCalls {
+  training: {
+    asked: object;
+    part: never;
+    done: {
+      corners: string[];
+      sizes: { name: TrainingSize; steps: number }[];
+      progress: TrainingProgress | null;
+      isRunning: boolean;
+    };
+  };
+  /** Null for `wanted` goes on with the training in progress. Canceling pauses it. */
+  train: { asked: { wanted: TrainingWanted | null }; part: TrainingPart; done: { isKept: boolean } };
+  set_rate: { asked: { rate: number }; part: never; done: null };
+  forget_training: { asked: object; part: never; done: null };
+  trained_model: {
+    asked: { packed: boolean };
+    part: never;
+    /** In a notebook, there are no files, but the name of a new folder with the model. */
+    done: { files: { path: string; bytes: Uint8Array<ArrayBuffer> }[]; folder?: string };
+  };
 }
 
 /** Functions, one per call. */
@@ -688,6 +781,9 @@ export interface Traits {
   step: number;
   part: string;
   report: number;
+  corner: string;
+  size: TrainingSize;
+  rate: number;
 }
 
 export type Trait = keyof Traits;

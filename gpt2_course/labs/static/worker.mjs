@@ -3,19 +3,21 @@
  * with any number of {id, part}, then {id, done} or {id, error}. {cancel: id} ends a call early; its answer is the work
  * done so far. In Jupyter, `gpt2_course/labs/kernel.py` answers the same calls.
  *
- * @import { Calls, Candidate, Engine, Message, Request, Settings } from "../types.d.ts"
+ * @import { Calls, Candidate, Engine, Message, Request, Settings, TrainingLabCalls } from "../types.d.ts"
  */
 import { cached, load, modelCalls, SHIPPED, tokenizerOf } from "./models.mjs";
 import { draw, mostLikelyFirst, probabilities, softmax, uniform } from "./sampling.mjs";
 import { World } from "./tiny_world.mjs";
 import { Tokenizer } from "./tokenizer.mjs";
+import { trainingCalls } from "./training_session.mjs";
 
 const MOST_LISTED = 2000; // tokens in an answer; longer texts are counted but not listed in full
 const MOST_MERGED = 256; // bytes of a word whose merges are listed; each merge lists all its tokens
 
-/** @type {World | null} */
-let world = null; // read once it is needed
 const textOf = async (/** @type {string} */ path) => new TextDecoder().decode(await cached(path));
+/** @type {World | null} */
+let world = null;
+const loadWorld = async () => (world ??= new World(JSON.parse(await textOf("tiny_world.json"))));
 
 /** @type {(message: Message) => void} */
 const send = (message) => postMessage(message);
@@ -60,7 +62,7 @@ function bars(tokenizer, logits, settings, count) {
   return { p, bars };
 }
 
-/** @type {Engine} */
+/** @type {Omit<Engine, keyof TrainingLabCalls>} */
 const calls = {
   /** The model's name and shape, and whether it was trained on dialogues. */
   async describe() {
@@ -213,10 +215,12 @@ const calls = {
 
   /** The verdict of Tiny World's judge on a text. */
   async judge({ text }) {
-    world ??= new World(JSON.parse(await textOf("tiny_world.json")));
-    return world.judge(text);
+    return (await loadWorld()).judge(text);
   },
 };
+
+// in Jupyter, gpt2_course/labs/training.py answers these
+const all = { ...calls, ...trainingCalls(loadWorld) };
 
 /** @type {Map<number, boolean>} */
 const cancelled = new Map(); // the calls in progress
@@ -230,7 +234,7 @@ onmessage = async ({ data }) => {
   const { id, call, ...asked } = data;
   cancelled.set(id, false);
   try {
-    const known = Object.hasOwn(modelCalls, call) ? modelCalls : calls;
+    const known = Object.hasOwn(modelCalls, call) ? modelCalls : all;
     if (!Object.hasOwn(known, call)) {
       throw new Error(`There is no call '${call}'. Choose from ${Object.keys(calls).join(", ")}.`);
     }
