@@ -110,8 +110,8 @@ async function mount(place) {
         model.close();
       };
     };
-    // The history is the shipped model's, whichever model is in use.
-    const isTied = lab.needs[0] === "history";
+    // The history is the shipped model's, and a training has a model of its own, whichever model is in use.
+    const isTied = ["history", "training"].includes(lab.needs[0]);
     /** @type {HTMLElement[]} */
     const line = isTied ? [] : [panel.chip()];
     const before = inUse;
