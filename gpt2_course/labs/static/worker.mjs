@@ -5,6 +5,7 @@
  *
  * @import { Calls, Candidate, Engine, Message, Request, Settings } from "../types.d.ts"
  */
+import { behind } from "./behind.mjs";
 import { readConfig, readSafetensors } from "./checkpoint.mjs";
 import { GPT2 } from "./engine.mjs";
 import { draw, mostLikelyFirst, probabilities, softmax, uniform } from "./sampling.mjs";
@@ -217,7 +218,7 @@ const calls = {
   /** The weights and biases that columns of an activation are computed with. */
   async weights({ name, layer, columns }) {
     const { model } = await load();
-    const found = columns.map((column) => model.behind(name, layer, column));
+    const found = columns.map((column) => behind(model, name, layer, column));
     return { weights: found.map(({ weights }) => [...weights]), biases: found.map(({ bias }) => bias) };
   },
 
