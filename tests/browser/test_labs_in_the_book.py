@@ -227,7 +227,7 @@ def test_the_tour_leads_from_text_to_the_next_token_by_keyboard(page: Page, serv
     for stop in range(2, stops + 1):
         page.keyboard.press("ArrowRight")
         expect(progress).to_have_text(f"{stop} of {stops}")
-        expect(lab.locator(".lab-sheet svg")).to_have_count(1)
+        expect(lab.locator(".lab-machine")).to_have_count(1)
         told.append(" ".join(spoken.all_text_contents()))
         assert re.search(r"\d", told[-1]), title.text_content()  # each stop says a number in words
         if stop == 2:

@@ -104,34 +104,6 @@ export class GPT2 {
     this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V, this.tokenScale); // the output head is the token embedding
   }
 
-  /**
-   * The weights that column `o` of an activation is computed with, and the bias. For a norm, it is one weight; for the
-   * logits, they are the row of the token embedding.
-   * @param {string} name
-   * @param {number | null} layer
-   * @param {number} o
-   */
-  behind(name, layer, o) {
-    const { n_embd: C } = this.config;
-    if (name === "logits" && layer === null)
-      return { weights: rowOf(this.tokenEmbedding, o, C, this.tokenScale), bias: 0 };
-    if (name === "final_norm" && layer === null) return this.finalNorm.behind(o);
-    const block = this.blocks[layer ?? -1];
-    const at = ["q", "k", "v"].indexOf(name);
-    if (block && at >= 0) return block.qkv.behind(at * C + o);
-    /** @type {Record<string, Layer | undefined>} */
-    const layers = {
-      norm_1: block?.norm1,
-      attention_out: block?.projection,
-      norm_2: block?.norm2,
-      mlp_expand: block?.expand,
-      mlp_out: block?.shrink,
-    };
-    const found = layers[name];
-    if (!found) throw new Error(`No weights make the activation ${name} in layer ${layer}.`);
-    return found.behind(o);
-  }
-
   get parameters() {
     const { vocab_size: V, n_positions, n_embd: C, n_layer } = this.config;
     return (V + n_positions) * C + n_layer * (12 * C * C + 13 * C) + 2 * C;

@@ -34,7 +34,8 @@ export function makeMap(go) {
       text,
       name: target === "block" ? `Block ${l}` : text,
       isChosen: target === within && (target !== "block" || l === layer),
-      onPress: () => go(target === "block" && isInBlock(part) ? part : target, l), // the same operation in another block
+      // in a block, go to the same operation of another block
+      onPress: () => go(target === "block" && isInBlock(part) ? part : target, l),
     });
     fill(el, [
       brick("Whole", "whole"),

@@ -63,8 +63,8 @@ export function pressable(name, look, onPress, ...children) {
 }
 
 /**
- * A function that makes a picture of a matrix. The square root of each number is shown, because next to a few large numbers, all others would
- * look white.
+ * A function that makes a picture of a matrix. The square root of each number is shown, because next to a few large
+ * numbers, all others would look white.
  * @param {Box} box
  * @param {number} rows
  * @param {number} columns

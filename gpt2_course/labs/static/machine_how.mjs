@@ -61,7 +61,8 @@ function bars(numbers, what, chosen = -1) {
       .map((x, i) => {
         if (!keep(x, i)) return "";
         const size = (x / most) * (height / 2 - 2);
-        return `M${(i * step).toFixed(2)},${height / 2}v${(-size).toFixed(2)}h${(step * 0.86).toFixed(2)}v${size.toFixed(2)}z`;
+        const [left, wide] = [i * step, step * 0.86].map((v) => v.toFixed(2));
+        return `M${left},${height / 2}v${(-size).toFixed(2)}h${wide}v${size.toFixed(2)}z`;
       })
       .join("");
   return svg(

@@ -77,7 +77,7 @@ export function operation(part, machine, layer, head, temperature) {
       value: number(t, i),
     }),
   });
-  /** @type {(x: Input["number"], from: Place, name: string, layer: number | null, rows?: Operation["rows"]) => Operation} */
+  /** @type {(x: Input["number"], from: Place, name: string, layer: Place[1], rows?: Machine["tokens"]) => Operation} */
   const normed = (x, from, name, layer, rows = tokens) => ({
     rows,
     columns: C,

@@ -44,8 +44,8 @@ export const PARTS = {
     7,
     "",
     "Your sentence is split into tokens. Each token gets a lane of {C} numbers, the residual stream. In every block, " +
-      "attention moves information between lanes, and an MLP (a dot) processes each lane on its own. The last lane predicts the " +
-      "next token. Press a part to zoom in.",
+      "attention moves information between lanes, and an MLP (a dot) processes each lane on its own. The last lane " +
+      "predicts the next token. Press a part to zoom in.",
   ),
   embeddings: part(
     "From tokens to numbers",
@@ -54,8 +54,8 @@ export const PARTS = {
     "(T, C)",
     3,
     "whole",
-    "Each token is a number, its ID. The ID picks a row from one table, the position picks a row from another, and the " +
-      "two rows are added.",
+    "Each token is a number, its ID. The ID picks a row from one table, the position picks a row from another, and " +
+      "the two rows are added.",
   ),
   token_embedding: part(
     "Token embeddings",
@@ -91,8 +91,8 @@ export const PARTS = {
     "(T, C)",
     6,
     "whole",
-    "The residual stream runs down on the left. Attention reads it, lets the tokens exchange information, and adds its " +
-      "result. Then the MLP does the same for each token on its own. Press a card to see its numbers.",
+    "The residual stream runs down on the left. Attention reads it, lets the tokens exchange information, and adds " +
+      "its result. Then the MLP does the same for each token on its own. Press a card to see its numbers.",
   ),
   norm_1: part(
     "Layer norm",
@@ -101,7 +101,8 @@ export const PARTS = {
     "(T, C)",
     6,
     "block",
-    "Each row is shifted to mean 0 and scaled to standard deviation 1. Then each column gets a learned weight and bias.",
+    "Each row is shifted to mean 0 and scaled to standard deviation 1. Then each column gets a learned " +
+      "weight and bias.",
   ),
   q: part(
     "Queries",
@@ -147,8 +148,8 @@ export const PARTS = {
     "(T, T)",
     4,
     "block",
-    "Softmax turns each row of scores into weights that add up to 100%: how much the token looks at itself and at each " +
-      "token before it.",
+    "Softmax turns each row of scores into weights that add up to 100%: how much the token looks at itself and at " +
+      "each token before it.",
   ),
   heads: part(
     "Mixed values",
@@ -230,8 +231,8 @@ export const PARTS = {
     "(V,)",
     9,
     "whole",
-    "The last row of the stream is normalized and compared with the embedding of every token. The scores, called logits, " +
-      "become probabilities.",
+    "The last row of the stream is normalized and compared with the embedding of every token. The scores, called " +
+      "logits, become probabilities.",
   ),
   final_norm: part(
     "Final norm",
@@ -259,8 +260,8 @@ export const PARTS = {
     "(V,)",
     9,
     "output",
-    "Logits are divided by the temperature, then softmax makes them probabilities. Move the temperature: low makes the " +
-      "model sure, high makes it daring.",
+    "Logits are divided by the temperature, then softmax makes them probabilities. Move the temperature: low makes " +
+      "the model sure, high makes it daring.",
   ),
 };
 

@@ -5,7 +5,6 @@
  */
 import { h, svg } from "./ui.mjs";
 
-/** @returns {{ el: HTMLElement, width(): number, show(key: string, drawing: Drawing, name: string, keeps?: boolean): void }} */
 export function makeStage() {
   const el = h("div", { class: "lab-stage" });
   let shown = ""; // the part on the stage and its layer

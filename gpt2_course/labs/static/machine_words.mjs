@@ -27,7 +27,8 @@ export function inWords(part, machine, layer, head, row, temperature) {
       return heads.reduce((sum, h) => sum + weights[(h * T + row) * T + s], 0) / heads.length;
     });
     const most = mean.indexOf(Math.max(...mean));
-    return `${inQuotes(text)} looks most at ${most === row ? "itself" : inQuotes(tokens[most].text)} (${percent(mean[most])})`;
+    const where = most === row ? "itself" : inQuotes(tokens[most].text);
+    return `${inQuotes(text)} looks most at ${where} (${percent(mean[most])})`;
   };
   const best = () => {
     const p = nextProbabilities(machine.get("logits"), temperature)[next[0].id];

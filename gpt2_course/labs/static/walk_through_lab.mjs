@@ -1,6 +1,6 @@
 /**
- * Walk-through: GPT-2 as one drawing with the real numbers of a sentence, from the whole machine to a single number, and
- * a guided tour through it.
+ * Walk-through: GPT-2 as one drawing with the real numbers of a sentence, from the whole machine to a single number,
+ * and a guided tour through it.
  *
  * @import { Drawing, Lab, Machine, Operation, Scene, Token, WeightsAnswer } from "../types.d.ts"
  */

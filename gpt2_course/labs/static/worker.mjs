@@ -5,6 +5,7 @@
  *
  * @import { Calls, Candidate, Engine, Message, Request, Settings, TrainingLabCalls } from "../types.d.ts"
  */
+import { behind } from "./behind.mjs";
 import { cached, load, modelCalls, SHIPPED, tokenizerOf } from "./models.mjs";
 import { draw, mostLikelyFirst, probabilities, softmax, uniform } from "./sampling.mjs";
 import { World } from "./tiny_world.mjs";
@@ -164,7 +165,7 @@ const calls = {
   /** The weights and biases that columns of an activation are computed with. */
   async weights({ name, layer, columns }) {
     const { model } = await load();
-    const found = columns.map((column) => model.behind(name, layer, column));
+    const found = columns.map((column) => behind(model, name, layer, column));
     return { weights: found.map(({ weights }) => [...weights]), biases: found.map(({ bias }) => bias) };
   },
 
