@@ -112,9 +112,9 @@ def page(hub: Hub, names: Sequence[str] = tuple(STATES)) -> str:
     )
     meta = f'<meta name="gpt2-source" content="{escape(json.dumps(hub.source))}">' if hub.files else ""
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Labs</title>'
-        f'<meta name="viewport" content="width=device-width">{meta}'
-        '<link rel="stylesheet" href="/_static/labs.css"></head>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Labs</title>'
+        f'<meta name="viewport" content="width=device-width">'
+        f'{meta}<link rel="stylesheet" href="/_static/labs.css"></head>'
         f'<body><main>{labs}</main><script type="module" src="/_static/hydrate.mjs"></script></body></html>'
     )
 

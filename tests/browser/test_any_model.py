@@ -241,6 +241,10 @@ def cut(name: str, end: int) -> Callable[[dict[str, bytes]], None]:
     return lambda files: files.update({name: files[name][:end]})
 
 
+def keep_lines(name: str, count: int) -> Callable[[dict[str, bytes]], None]:
+    return lambda files: files.update({name: b"\n".join(files[name].splitlines()[:count]) + b"\n"})
+
+
 def header(change: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, bytes]], None]:
     def apply(files: dict[str, bytes]) -> None:
         whole = files[WEIGHTS]
@@ -296,7 +300,7 @@ BROKEN: list[tuple[Callable[[dict[str, bytes]], Any], str]] = [
         "no b.safetensors",
     ),
     (put("merges.txt", None), "no tokenizer: add tokenizer.json, or vocab.json and merges.txt"),
-    (cut("merges.txt", 60), "which no merge makes and no file lists as special"),
+    (keep_lines("merges.txt", 9), "which no merge makes and no file lists as special"),
     (put("merges.txt", b"#version: 0.2\nq zz\n"), "Line 2 of merges.txt must be two known tokens"),
     (put("merges.txt", b"t h\nt h\n"), "Line 2 of merges.txt must be two known tokens that make a new one"),
     (put("vocab.json", b"{}"), "gives"),

@@ -100,8 +100,8 @@ export class GPT2 {
     }));
     this.finalNorm = normOf("ln_f");
     const noBias = keep(new Float32Array(V));
-    /** @param {Float32Array} x */
-    this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V, this.tokenScale); // the output head is the token embedding
+    /** The output head is the token embedding. @param {Float32Array} x */
+    this.head = (x) => linear(x, this.tokenEmbedding, noBias, C, V, this.tokenScale);
   }
 
   get parameters() {

@@ -73,7 +73,7 @@ export function openFolder(files) {
     const pickle = [...files.keys()].find((name) => PICKLE.test(name));
     throw new Error(
       pickle
-        ? `The folder has no ${name}, only ${pickle}, a pickle, which can run code when opened: convert it to safetensors.`
+        ? `The folder has no ${name}, only ${pickle}, a pickle, which can run code: convert it to safetensors.`
         : `The folder has no ${name}: drop the whole folder, or copy the model again.`,
     );
   });

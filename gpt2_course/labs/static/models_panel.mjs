@@ -187,9 +187,9 @@ export function modelsPanel(model) {
         "gpt2",
         "OpenAI’s GPT-2",
         isHere
-          ? "The smallest of the four, with 124 million parameters, in 8 bits. This browser keeps it, so it needs no network."
-          : `The smallest of the four, with 124 million parameters, trained on web pages. Getting it downloads ` +
-              `${megabytes(size)} from ${new URL(base).host}, once. The browser then keeps ${megabytes(size / 4.1)} of it, in 8 bits.`,
+          ? "The smallest of four, with 124 million parameters, in 8 bits. This browser keeps it: no network is needed."
+          : `The smallest of four, with 124 million parameters, trained on web pages. Getting it downloads ` +
+              `${megabytes(size)} from ${new URL(base).host}, once. The browser then keeps ${megabytes(size / 4.1)}.`,
         downloading
           ? [bar, amount, button("Cancel", () => downloading?.cancel())]
           : isHere
