@@ -31,7 +31,7 @@ from gpt2_course.training.schedule import learning_rate_factor
 # The same numbers as in static/training_session.mjs and static/training_data.mjs, which explain them.
 SIZES: dict[str, dict[str, int]] = {
     "small": {"n_embd": 48, "n_layer": 2, "n_head": 3, "vocabulary": 768, "tokens": 1024, "steps": 1200},
-    "medium": {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocabulary": 1024, "tokens": 1024, "steps": 2000},
+    "medium": {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocabulary": 1024, "tokens": 1024, "steps": 1500},
     "laptop": {"n_embd": 128, "n_layer": 2, "n_head": 4, "vocabulary": 3072, "tokens": 2016, "steps": 2800},
 }
 TO_LEARN, HELD_OUT = 400, 48
