@@ -21,6 +21,7 @@ import torch
 from playwright.sync_api import sync_playwright
 from torch import Tensor, nn
 
+from benchmarks import page_training
 from benchmarks.measure import Row
 from book.look import launch
 from gpt2_course import GPT2
@@ -181,4 +182,4 @@ def rows() -> Iterator[Row]:
             yield Row(f"in the page: download, {what}", "onnxruntime-web", ours, theirs, "MB", ours / theirs, "≤ 0.1")
 
 
-BENCHMARKS: list[Callable[[], Iterator[Row]]] = [rows]
+BENCHMARKS: list[Callable[[], Iterator[Row]]] = [rows, page_training.rows]

@@ -49,8 +49,14 @@ export interface Matrix {
 /** The loops of training, on numbers given by their index in `numbers`. */
 export interface Kernels {
   numbers: Float32Array;
-  /** c (M, N) = a (M, K) times b (K, N), or added to c. Rows of c are contiguous. */
-  multiply(c: Matrix, a: Matrix, b: Matrix, accumulate?: boolean): void;
+  /** c (M, N) = a (M, K) times b (K, N), or added to c. Rows of c are contiguous. `half` is one of `HALF`. */
+  multiply(c: Matrix, a: Matrix, b: Matrix, how?: { accumulate?: boolean; half?: number }): void;
+  /** to (C) += the sum of the rows of x (rows, C). */
+  addRows(to: number, x: number, rows: number, C: number): void;
+  /** y (N, C) = n · weight + bias, where n is a row of x (N, C), shifted to mean 0 and scaled to variance 1. */
+  layerNorm(norm: Norm, given: { N: number; x: number; y: number }): void;
+  /** Adds to dx what comes through a layer norm; adds up the gradients for weight and bias. */
+  layerNormBackward(norm: Norm, given: { N: number; x: number; dx: number; dy: number }): void;
   /** y (n) = GELU(x), with n a multiple of 4. */
   gelu(y: number, x: number, n: number): void;
   /** d (n), the gradient for GELU(x), becomes the gradient for x. */

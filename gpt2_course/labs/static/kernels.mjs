@@ -1,12 +1,13 @@
 /**
  * The loops in which training spends its time: products of matrices, GELU, softmax. They exist twice, in WebAssembly
- * with vector instructions (kernels.wat) and here in plain JavaScript, for browsers that have none.
+ * with vector instructions (kernels.wat) and in plain JavaScript (plain_kernels.mjs), for browsers that have none.
  *
  * All numbers of a model are in one Float32Array, made once. So a step leaves no garbage, and both versions address a
  * number by its index.
  *
  * @import { Kernels, Matrix } from "../types.d.ts"
  */
+import { plainKernels } from "./plain_kernels.mjs";
 
 /**
  * A matrix of `rows` × `columns` that begins at an index. One row lies `down` numbers after the other.
@@ -33,6 +34,12 @@ export const transposed = ({ at, rows, columns, down, right }) => ({
 /** @param {number} n */
 export const roundUp4 = (n) => (n + 3) & ~3;
 
+/**
+ * Which half of a product to leave out, where no token sees a later one: half of the result, or of the first factor,
+ * which is 0 after or before the diagonal.
+ */
+export const HALF = { none: 0, result: 1, noLater: 2, noEarlier: 3 };
+
 const TILE = 32;
 const BLOCK = 256; // rows of a, and numbers per row, that kernels.wat copies at once
 
@@ -44,27 +51,44 @@ const BLOCK = 256; // rows of a, and numbers per row, that kernels.wat copies at
  * @returns {Kernels}
  */
 export function kernelsFor(wasm, length, widest) {
-  if (!wasm) return plainKernels(new Float32Array(length));
+  const without = () => plainKernels(new Float32Array(length));
+  if (!wasm) return without();
   const scratch = roundUp4(length);
   const bytes = 4 * (scratch + TILE + BLOCK * BLOCK + BLOCK * (widest + 8));
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
-  /** @type {Record<"multiply" | "gelu" | "geluBackward" | "softmax" | "softmaxBackward", (...n: number[]) => void>} */
+  /** @type {Record<Exclude<keyof Kernels, "numbers">, (...given: number[]) => void>} */
   let loops;
   try {
     // The module is so small that compiling it at once blocks nothing.
     loops = /** @type {any} */ (new WebAssembly.Instance(new WebAssembly.Module(wasm), { js: { memory } }).exports);
   } catch {
-    return plainKernels(new Float32Array(length));
+    return without();
   }
+  const numbers = new Float32Array(memory.buffer, 0, length);
+  const plain = plainKernels(numbers);
   return {
-    numbers: new Float32Array(memory.buffer, 0, length),
-    multiply(c, a, b, accumulate = false) {
+    numbers,
+    multiply(c, a, b, { accumulate = false, half = HALF.none } = {}) {
       loops.multiply(
         ...[4 * c.at, 4 * c.down],
         ...[4 * a.at, 4 * a.down, 4 * a.right],
         ...[4 * b.at, 4 * b.down, 4 * b.right],
-        ...[a.rows, b.columns, a.columns, Number(accumulate), 4 * scratch],
+        ...[a.rows, b.columns, a.columns, Number(accumulate), half, 4 * scratch],
       );
+    },
+    addRows(to, x, rows, C) {
+      if (C % 4) plain.addRows(to, x, rows, C);
+      else loops.addRows(4 * to, 4 * x, rows, C);
+    },
+    layerNorm(norm, { N, x, y }) {
+      const { weight, bias, C, epsilon } = norm;
+      if (C % 4) plain.layerNorm(norm, { N, x, y });
+      else loops.layerNorm(4 * weight, 4 * bias, 4 * x, 4 * y, N, C, epsilon);
+    },
+    layerNormBackward(norm, { N, x, dx, dy }) {
+      const { weight, dWeight, dBias, C, epsilon } = norm;
+      if (C % 4) plain.layerNormBackward(norm, { N, x, dx, dy });
+      else loops.layerNormBackward(4 * weight, 4 * dWeight, 4 * dBias, 4 * x, 4 * dx, 4 * dy, N, C, epsilon);
     },
     gelu: (y, x, n) => loops.gelu(4 * y, 4 * x, n),
     geluBackward: (d, x, n) => loops.geluBackward(4 * d, 4 * x, n),
@@ -73,72 +97,3 @@ export function kernelsFor(wasm, length, widest) {
     softmaxBackward: (d, p, scale) => loops.softmaxBackward(4 * d, 4 * p.at, p.rows, 4 * p.down, scale),
   };
 }
-
-/**
- * The kernels without vector instructions.
- * @param {Float32Array} numbers
- * @returns {Kernels}
- */
-function plainKernels(numbers) {
-  return {
-    numbers,
-
-    multiply(c, a, b, accumulate = false) {
-      for (let m = 0; m < a.rows; m++) {
-        for (let n = 0; n < b.columns; n++) {
-          const to = c.at + m * c.down + n;
-          let sum = accumulate ? numbers[to] : 0;
-          let left = a.at + m * a.down;
-          let right = b.at + n * b.right;
-          for (let k = 0; k < a.columns; k++, left += a.right, right += b.down) sum += numbers[left] * numbers[right];
-          numbers[to] = sum;
-        }
-      }
-    },
-
-    gelu(y, x, n) {
-      for (let i = 0; i < n; i++) numbers[y + i] = numbers[x + i] * gate(numbers[x + i]);
-    },
-
-    geluBackward(d, x, n) {
-      for (let i = 0; i < n; i++) {
-        const v = numbers[x + i];
-        const open = gate(v);
-        numbers[d + i] *= open + v * open * (1 - open) * 2 * SLOPE * (1 + 3 * CUBE * v * v);
-      }
-    },
-
-    softmax(x, { causal, scale, gain }, about) {
-      for (let row = 0; row < x.rows; row++) {
-        const start = x.at + row * x.down;
-        const end = start + (causal ? row + 1 : x.columns);
-        let largest = -Infinity;
-        for (let i = start; i < end; i++) largest = Math.max(largest, numbers[i]);
-        let sum = 0;
-        for (let i = start; i < end; i++) sum += numbers[i] = Math.exp(scale * (numbers[i] - largest));
-        for (let i = start; i < end; i++) numbers[i] *= gain / sum;
-        numbers.fill(0, end, start + x.down);
-        numbers[about + 2 * row] = scale * largest;
-        numbers[about + 2 * row + 1] = sum;
-      }
-    },
-
-    softmaxBackward(d, p, scale) {
-      for (let start = 0; start < p.rows * p.down; start += p.down) {
-        let mean = 0;
-        for (let i = start; i < start + p.down; i++) mean += numbers[p.at + i] * numbers[d + i];
-        for (let i = start; i < start + p.down; i++)
-          numbers[d + i] = numbers[p.at + i] * scale * (numbers[d + i] - mean);
-      }
-    },
-  };
-}
-
-const SLOPE = Math.sqrt(2 / Math.PI);
-const CUBE = 0.044715;
-
-/**
- * The factor of x in GELU(x) = x · ½(1 + tanh(√(2/π)(x + 0.044715 x³))), without the loss of digits in 1 + tanh.
- * @param {number} x
- */
-const gate = (x) => 1 / (1 + Math.exp(-2 * SLOPE * (x + CUBE * x * x * x)));

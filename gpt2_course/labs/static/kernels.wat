@@ -147,11 +147,16 @@
     (v128.store (local.get $c3) (local.get $s30))
     (v128.store offset=16 (local.get $c3) (local.get $s31)))
 
-  ;; A tile at the edge of c, with fewer than four rows or eight columns: compute all of it elsewhere, copy what exists.
-  (func $edge
+  ;; A tile, or at the edge of c the part of it that exists: fewer than four rows or eight columns.
+  (func $any
     (param $a i32) (param $b i32) (param $K i32) (param $c i32) (param $down i32) (param $accumulate i32)
     (param $rows i32) (param $columns i32) (param $aside i32)
     (local $row i32) (local $column i32) (local $to i32) (local $sum f32)
+    (if (i32.eq (i32.add (local.get $rows) (local.get $columns)) (i32.const 12))
+      (then
+        (call $tile (local.get $a) (local.get $b) (local.get $K) (local.get $c) (local.get $down)
+          (local.get $accumulate))
+        (return)))
     (call $tile (local.get $a) (local.get $b) (local.get $K) (local.get $aside) (i32.const 32) (i32.const 0))
     (loop $rows
       (local.set $column (i32.const 0))
@@ -167,17 +172,21 @@
       (local.set $c (i32.add (local.get $c) (local.get $down)))
       (br_if $rows (i32.lt_s (local.tee $row (i32.add (local.get $row) (i32.const 1))) (local.get $rows)))))
 
+  (func $max (param $a i32) (param $b i32) (result i32)
+    (select (local.get $a) (local.get $b) (i32.gt_s (local.get $a) (local.get $b))))
   (func $min (param $a i32) (param $b i32) (result i32)
     (select (local.get $a) (local.get $b) (i32.lt_s (local.get $a) (local.get $b))))
 
-  ;; c = a b, or c += a b. `$scratch` has room for one tile, 256 rows of a, and all columns of b, each 256 long: so a
-  ;; panel of b stays in the fastest cache, and the rows of a in the next one.
+  ;; c = a b, or c += a b. In attention, a token sees no later ones, so half of the work can be left out: `$half` is 1
+  ;; if only the numbers of c up to the diagonal matter, 2 if those of a after it are 0, 3 if those before it are 0.
+  ;; `$scratch` has room for one tile, 256 rows of a, and all columns of b, each 256 long: so a panel of
+  ;; b stays in the fastest cache, and the rows of a in the next one.
   (func (export "multiply")
     (param $c i32) (param $cDown i32) (param $a i32) (param $aDown i32) (param $aRight i32)
     (param $b i32) (param $bDown i32) (param $bRight i32) (param $M i32) (param $N i32) (param $K i32)
-    (param $accumulate i32) (param $scratch i32)
-    (local $as i32) (local $bs i32) (local $k i32) (local $length i32) (local $m i32) (local $block i32) (local $n i32)
-    (local $r i32) (local $rows i32) (local $columns i32) (local $panelA i32) (local $panelB i32) (local $to i32)
+    (param $accumulate i32) (param $half i32) (param $scratch i32)
+    (local $first i32) (local $few i32) (local $as i32) (local $bs i32) (local $k i32) (local $length i32) (local $m i32) (local $block i32) (local $n i32)
+    (local $r i32) (local $row i32) (local $rows i32) (local $columns i32) (local $panelA i32) (local $panelB i32) (local $to i32)
     (local.set $as (i32.add (local.get $scratch) (i32.const 128)))
     (local.set $bs (i32.add (local.get $as) (i32.const 262144)))
     (loop $depths
@@ -201,12 +210,24 @@
           (local.set $r (i32.const 0))
           (loop $tiles
             (local.set $rows (call $min (i32.const 4) (i32.sub (local.get $block) (local.get $r))))
-            (if (i32.eq (i32.add (local.get $rows) (local.get $columns)) (i32.const 12))
-              (then (call $tile (local.get $panelA) (local.get $panelB) (local.get $length) (local.get $to)
-                (local.get $cDown) (local.get $accumulate)))
-              (else (call $edge (local.get $panelA) (local.get $panelB) (local.get $length) (local.get $to)
-                (local.get $cDown) (local.get $accumulate) (local.get $rows) (local.get $columns)
-                (local.get $scratch))))
+            (local.set $row (i32.add (local.get $m) (local.get $r)))
+            (local.set $first (i32.const 0))
+            (local.set $few (local.get $length))
+            (if (i32.eq (local.get $half) (i32.const 2))  ;; at least one number, which may be a 0
+              (then (local.set $few (call $max (i32.const 1) (call $min (local.get $length)
+                (i32.sub (i32.add (local.get $row) (i32.const 4)) (local.get $k)))))))
+            (if (i32.eq (local.get $half) (i32.const 3))
+              (then
+                (local.set $first (call $max (i32.const 0) (call $min (i32.sub (local.get $length) (i32.const 1))
+                  (i32.sub (local.get $row) (local.get $k)))))
+                (local.set $few (i32.sub (local.get $length) (local.get $first)))))
+            (if (i32.eqz (i32.and (i32.eq (local.get $half) (i32.const 1))
+                (i32.gt_s (local.get $n) (i32.add (local.get $row) (i32.const 3)))))
+              (then (call $any
+                (i32.add (local.get $panelA) (i32.shl (local.get $first) (i32.const 4)))
+                (i32.add (local.get $panelB) (i32.shl (local.get $first) (i32.const 5)))
+                (local.get $few) (local.get $to) (local.get $cDown) (local.get $accumulate) (local.get $rows)
+                (local.get $columns) (local.get $scratch))))
             (local.set $panelA (i32.add (local.get $panelA) (i32.shl (local.get $length) (i32.const 4))))
             (local.set $to (i32.add (local.get $to) (i32.shl (local.get $cDown) (i32.const 2))))
             (br_if $tiles (i32.lt_s (local.tee $r (i32.add (local.get $r) (i32.const 4))) (local.get $block))))
@@ -287,6 +308,103 @@
     (f32.max
       (f32.max (f32x4.extract_lane 0 (local.get $v)) (f32x4.extract_lane 1 (local.get $v)))
       (f32.max (f32x4.extract_lane 2 (local.get $v)) (f32x4.extract_lane 3 (local.get $v)))))
+
+  ;; to (C) += the sum of the rows of x (rows, C). C is a multiple of 4, here and below.
+  (func (export "addRows") (param $to i32) (param $x i32) (param $rows i32) (param $C i32)
+    (local $i i32) (local $end i32)
+    (local.set $end (i32.add (local.get $to) (i32.shl (local.get $C) (i32.const 2))))
+    (loop $each
+      (local.set $i (local.get $to))
+      (loop $fours
+        (v128.store (local.get $i) (f32x4.add (v128.load (local.get $i)) (v128.load (local.get $x))))
+        (local.set $x (i32.add (local.get $x) (i32.const 16)))
+        (br_if $fours (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 16))) (local.get $end))))
+      (br_if $each (local.tee $rows (i32.sub (local.get $rows) (i32.const 1))))))
+
+  ;; The mean of a row of x (C), and the factor that scales its variance to 1.
+  (func $moments (param $x i32) (param $C i32) (param $epsilon f32) (result v128 v128)
+    (local $i i32) (local $end i32) (local $sum v128) (local $mean v128) (local $v v128)
+    (local.set $end (i32.add (local.get $x) (i32.shl (local.get $C) (i32.const 2))))
+    (local.set $i (local.get $x))
+    (loop $fours
+      (local.set $sum (f32x4.add (local.get $sum) (v128.load (local.get $i))))
+      (br_if $fours (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 16))) (local.get $end))))
+    (local.set $mean (f32x4.splat (f32.div (call $sum (local.get $sum)) (f32.convert_i32_s (local.get $C)))))
+    (local.set $sum (v128.const f32x4 0 0 0 0))
+    (local.set $i (local.get $x))
+    (loop $fours
+      (local.set $v (f32x4.sub (v128.load (local.get $i)) (local.get $mean)))
+      (local.set $sum (f32x4.add (local.get $sum) (f32x4.mul (local.get $v) (local.get $v))))
+      (br_if $fours (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 16))) (local.get $end))))
+    (local.get $mean)
+    (f32x4.splat (f32.div (f32.const 1) (f32.sqrt (f32.add (local.get $epsilon)
+      (f32.div (call $sum (local.get $sum)) (f32.convert_i32_s (local.get $C))))))))
+
+  ;; y (rows, C) = n · weight + bias, where n is a row of x at mean 0 and variance 1.
+  (func (export "layerNorm")
+    (param $weight i32) (param $bias i32) (param $x i32) (param $y i32) (param $rows i32) (param $C i32)
+    (param $epsilon f32)
+    (local $i i32) (local $end i32) (local $mean v128) (local $scale v128)
+    (local.set $end (i32.shl (local.get $C) (i32.const 2)))
+    (loop $each
+      (call $moments (local.get $x) (local.get $C) (local.get $epsilon))
+      (local.set $scale)
+      (local.set $mean)
+      (local.set $i (i32.const 0))
+      (loop $fours
+        (v128.store (local.get $y) (f32x4.add
+          (v128.load (i32.add (local.get $bias) (local.get $i)))
+          (f32x4.mul
+            (v128.load (i32.add (local.get $weight) (local.get $i)))
+            (f32x4.mul (local.get $scale) (f32x4.sub (v128.load (local.get $x)) (local.get $mean))))))
+        (local.set $x (i32.add (local.get $x) (i32.const 16)))
+        (local.set $y (i32.add (local.get $y) (i32.const 16)))
+        (br_if $fours (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 16))) (local.get $end))))
+      (br_if $each (local.tee $rows (i32.sub (local.get $rows) (i32.const 1))))))
+
+  ;; dx (rows, C) += scale · (dn − mean(dn) − n · mean(dn · n)), where dn = dy · weight. Adds up the gradients for weight
+  ;; and bias.
+  (func (export "layerNormBackward")
+    (param $weight i32) (param $dWeight i32) (param $dBias i32) (param $x i32) (param $dx i32) (param $dy i32)
+    (param $rows i32) (param $C i32) (param $epsilon f32)
+    (local $i i32) (local $end i32) (local $mean v128) (local $scale v128) (local $at i32)
+    (local $n v128) (local $d v128) (local $sum v128) (local $along v128)
+    (local.set $end (i32.shl (local.get $C) (i32.const 2)))
+    (loop $each
+      (call $moments (local.get $x) (local.get $C) (local.get $epsilon))
+      (local.set $scale)
+      (local.set $mean)
+      (local.set $sum (v128.const f32x4 0 0 0 0))
+      (local.set $along (v128.const f32x4 0 0 0 0))
+      (local.set $i (i32.const 0))
+      (loop $fours
+        (local.set $n (f32x4.mul (local.get $scale)
+          (f32x4.sub (v128.load (i32.add (local.get $x) (local.get $i))) (local.get $mean))))
+        (local.set $d (v128.load (i32.add (local.get $dy) (local.get $i))))
+        (local.set $at (i32.add (local.get $dWeight) (local.get $i)))
+        (v128.store (local.get $at) (f32x4.add (v128.load (local.get $at))
+          (f32x4.mul (local.get $d) (local.get $n))))
+        (local.set $at (i32.add (local.get $dBias) (local.get $i)))
+        (v128.store (local.get $at) (f32x4.add (v128.load (local.get $at)) (local.get $d)))
+        (local.set $d (f32x4.mul (local.get $d) (v128.load (i32.add (local.get $weight) (local.get $i)))))
+        (local.set $sum (f32x4.add (local.get $sum) (local.get $d)))
+        (local.set $along (f32x4.add (local.get $along) (f32x4.mul (local.get $d) (local.get $n))))
+        (br_if $fours (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 16))) (local.get $end))))
+      (local.set $sum (f32x4.splat (f32.div (call $sum (local.get $sum)) (f32.convert_i32_s (local.get $C)))))
+      (local.set $along (f32x4.splat (f32.div (call $sum (local.get $along)) (f32.convert_i32_s (local.get $C)))))
+      (local.set $i (i32.const 0))
+      (loop $fours
+        (local.set $n (f32x4.mul (local.get $scale)
+          (f32x4.sub (v128.load (local.get $x)) (local.get $mean))))
+        (local.set $d (f32x4.mul (v128.load (local.get $dy))
+          (v128.load (i32.add (local.get $weight) (local.get $i)))))
+        (v128.store (local.get $dx) (f32x4.add (v128.load (local.get $dx)) (f32x4.mul (local.get $scale)
+          (f32x4.sub (f32x4.sub (local.get $d) (local.get $sum)) (f32x4.mul (local.get $n) (local.get $along))))))
+        (local.set $x (i32.add (local.get $x) (i32.const 16)))
+        (local.set $dx (i32.add (local.get $dx) (i32.const 16)))
+        (local.set $dy (i32.add (local.get $dy) (i32.const 16)))
+        (br_if $fours (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 16))) (local.get $end))))
+      (br_if $each (local.tee $rows (i32.sub (local.get $rows) (i32.const 1))))))
 
   ;; Each row of x (rows, columns) becomes gain · softmax(scale · row). With `$causal`, row t has only t + 1 columns.
   ;; Rows are `$down` apart, a multiple of 16, and zero after their last column. Each row leaves the largest of

@@ -5,9 +5,9 @@
  * A gradient has the name of its number with a d in front. Everything is in `numbers`, the kernels' memory, and given
  * by the index at which it begins. Shapes: N tokens, C channels, H heads of D = C / H channels, S tokens in a document.
  *
- * @import { Kernels, Linear, Norm } from "../types.d.ts"
+ * @import { Kernels, Linear } from "../types.d.ts"
  */
-import { matrix, roundUp4, transposed } from "./kernels.mjs";
+import { HALF, matrix, roundUp4, transposed } from "./kernels.mjs";
 
 /**
  * y (N, nOut) = x (N, nIn) Wᵀ + b, with W (nOut, nIn) and b (nOut).
@@ -17,7 +17,7 @@ import { matrix, roundUp4, transposed } from "./kernels.mjs";
  */
 export function linear({ numbers, multiply }, { weight, bias, nIn, nOut }, { N, x, y }) {
   for (let t = 0; t < N; t++) numbers.copyWithin(y + t * nOut, bias, bias + nOut);
-  multiply(matrix(y, N, nOut), matrix(x, N, nIn), transposed(matrix(weight, nOut, nIn)), true);
+  multiply(matrix(y, N, nOut), matrix(x, N, nIn), transposed(matrix(weight, nOut, nIn)), { accumulate: true });
 }
 
 /**
@@ -26,68 +26,10 @@ export function linear({ numbers, multiply }, { weight, bias, nIn, nOut }, { N, 
  * @param {Linear} layer
  * @param {{ N: number, x: number, dx: number, dy: number }} given
  */
-export function linearBackward({ numbers, multiply }, { weight, dWeight, dBias, nIn, nOut }, { N, x, dx, dy }) {
+export function linearBackward({ multiply, addRows }, { weight, dWeight, dBias, nIn, nOut }, { N, x, dx, dy }) {
   multiply(matrix(dx, N, nIn), matrix(dy, N, nOut), matrix(weight, nOut, nIn));
-  multiply(matrix(dWeight, nOut, nIn), transposed(matrix(dy, N, nOut)), matrix(x, N, nIn), true);
-  for (let t = 0; t < N; t++) add(numbers, dBias, dy + t * nOut, nOut);
-}
-
-/**
- * y (N, C): each row of x shifted to mean 0 and scaled to variance 1, then times the weight, plus the bias.
- * @param {Kernels} kernels
- * @param {Norm} norm
- * @param {{ N: number, x: number, y: number }} given
- */
-export function layerNorm({ numbers }, { weight, bias, C, epsilon }, { N, x, y }) {
-  for (let t = 0; t < N; t++, x += C, y += C) {
-    const { mean, scale } = meanAndScale(numbers, x, C, epsilon);
-    for (let i = 0; i < C; i++) {
-      numbers[y + i] = (numbers[x + i] - mean) * scale * numbers[weight + i] + numbers[bias + i];
-    }
-  }
-}
-
-/**
- * Add to dx what comes through a layer norm. Let n be a row of x at mean 0 and variance 1, and dn = dy · weight. Then
- * a row of dx is scale · (dn − mean(dn) − n · mean(dn · n)): a change of x along the ones or along n changes no n.
- * @param {Kernels} kernels
- * @param {Norm} norm
- * @param {{ N: number, x: number, dx: number, dy: number }} given
- */
-export function layerNormBackward({ numbers }, { weight, dWeight, dBias, C, epsilon }, { N, x, dx, dy }) {
-  for (let t = 0; t < N; t++, x += C, dx += C, dy += C) {
-    const { mean, scale } = meanAndScale(numbers, x, C, epsilon);
-    let sum = 0; // of dn
-    let along = 0; // the sum of dn · n
-    for (let i = 0; i < C; i++) {
-      const n = (numbers[x + i] - mean) * scale;
-      const d = numbers[dy + i];
-      const dn = d * numbers[weight + i];
-      numbers[dWeight + i] += d * n;
-      numbers[dBias + i] += d;
-      sum += dn;
-      along += dn * n;
-    }
-    for (let i = 0; i < C; i++) {
-      const n = (numbers[x + i] - mean) * scale;
-      numbers[dx + i] += scale * (numbers[dy + i] * numbers[weight + i] - sum / C - (n * along) / C);
-    }
-  }
-}
-
-/**
- * @param {Float32Array} numbers
- * @param {number} x
- * @param {number} C
- * @param {number} epsilon
- */
-function meanAndScale(numbers, x, C, epsilon) {
-  let mean = 0;
-  for (let i = 0; i < C; i++) mean += numbers[x + i];
-  mean /= C;
-  let variance = 0;
-  for (let i = 0; i < C; i++) variance += (numbers[x + i] - mean) ** 2;
-  return { mean, scale: 1 / Math.sqrt(variance / C + epsilon) };
+  multiply(matrix(dWeight, nOut, nIn), transposed(matrix(dy, N, nOut)), matrix(x, N, nIn), { accumulate: true });
+  addRows(dBias, dy, N, nOut);
 }
 
 /**
@@ -106,9 +48,9 @@ export function attend({ multiply, softmax }, { C, H, documents, qkv, weights, h
     const k = matrix(from + C, S, D, 3 * C);
     const v = matrix(from + 2 * C, S, D, 3 * C);
     const p = matrix(weights + place, S, S, roundUp4(S));
-    multiply(p, q, transposed(k)); // the scores
+    multiply(p, q, transposed(k), { half: HALF.result }); // the scores
     softmax(p, { causal: true, scale: 1 / Math.sqrt(D), gain: 1 }, about);
-    multiply(matrix(heads + start * C + h * D, S, D, C), p, v);
+    multiply(matrix(heads + start * C + h * D, S, D, C), p, v, { half: HALF.noLater });
   }
 }
 
@@ -132,11 +74,11 @@ export function attendBackward(
     const p = matrix(weights + place, S, S, roundUp4(S));
     const dp = matrix(dWeights, S, S, roundUp4(S));
     const dy = matrix(dHeads + start * C + h * D, S, D, C);
-    multiply(dv, transposed(p), dy);
-    multiply(dp, dy, transposed(v));
+    multiply(dv, transposed(p), dy, { half: HALF.noEarlier });
+    multiply(dp, dy, transposed(v), { half: HALF.result });
     softmaxBackward(dp.at, p, 1 / Math.sqrt(D)); // dp becomes the gradient for the scores
-    multiply(dq, dp, k);
-    multiply(dk, transposed(dp), q);
+    multiply(dq, dp, k, { half: HALF.noLater });
+    multiply(dk, transposed(dp), q, { half: HALF.noEarlier });
   }
 }
 

@@ -10,7 +10,7 @@
  */
 import { batchesOf, checkRows } from "./batches.mjs";
 import { kernelsFor, matrix, roundUp4, transposed } from "./kernels.mjs";
-import { add, attend, attendBackward, layerNorm, layerNormBackward, linear, linearBackward } from "./layers.mjs";
+import { add, attend, attendBackward, linear, linearBackward } from "./layers.mjs";
 import { converted, parameterShapes, sizeOf, storedShape } from "./parameters.mjs";
 
 const LEAST_TOKENS = 512; // per pass: fewer would leave the products of matrices too small to be fast
@@ -204,18 +204,18 @@ export class TrainableGPT2 {
     for (const [l, { x, norm1, qkv, weights, heads, middle, norm2, expanded, hidden }] of this.layers.entries()) {
       const block = this.blocks[l];
       const next = this.layers[l + 1]?.x ?? this.x;
-      layerNorm(kernels, block.norm1, { N, x, y: norm1 });
+      kernels.layerNorm(block.norm1, { N, x, y: norm1 });
       linear(kernels, block.qkv, { N, x: norm1, y: qkv });
       attend(kernels, { C, H, documents, qkv, weights, heads, about: this.about });
       linear(kernels, block.projection, { N, x: heads, y: middle });
       add(numbers, middle, x, N * C);
-      layerNorm(kernels, block.norm2, { N, x: middle, y: norm2 });
+      kernels.layerNorm(block.norm2, { N, x: middle, y: norm2 });
       linear(kernels, block.expand, { N, x: norm2, y: expanded });
       kernels.gelu(hidden, expanded, N * 4 * C);
       linear(kernels, block.shrink, { N, x: hidden, y: next });
       add(numbers, next, middle, N * C);
     }
-    layerNorm(kernels, this.finalNorm, { N, x: this.x, y: this.normed });
+    kernels.layerNorm(this.finalNorm, { N, x: this.x, y: this.normed });
   }
 
   /**
@@ -256,9 +256,9 @@ export class TrainableGPT2 {
     const dLogits = matrix(this.logits, N, V, roundUp4(V));
     kernels.multiply(matrix(this.dNormed, N, C), dLogits, matrix(this.wte.at, V, C));
     const dTable = matrix(this.wte.at + this.gradientsAt, V, C);
-    kernels.multiply(dTable, transposed(dLogits), matrix(this.normed, N, C), true);
+    kernels.multiply(dTable, transposed(dLogits), matrix(this.normed, N, C), { accumulate: true });
     numbers.fill(0, dx, dx + N * C);
-    layerNormBackward(kernels, this.finalNorm, { N, x: this.x, dx, dy: this.dNormed });
+    kernels.layerNormBackward(this.finalNorm, { N, x: this.x, dx, dy: this.dNormed });
   }
 
   /**
@@ -276,11 +276,11 @@ export class TrainableGPT2 {
     linearBackward(kernels, block.shrink, { N, x: hidden, dx: dHidden, dy: dx });
     kernels.geluBackward(dHidden, expanded, N * 4 * C);
     linearBackward(kernels, block.expand, { N, x: norm2, dx: dNormed, dy: dHidden });
-    layerNormBackward(kernels, block.norm2, { N, x: middle, dx, dy: dNormed });
+    kernels.layerNormBackward(block.norm2, { N, x: middle, dx, dy: dNormed });
     linearBackward(kernels, block.projection, { N, x: heads, dx: dHeads, dy: dx });
     attendBackward(kernels, { C, H, documents, qkv, dQkv, weights, dWeights, dHeads });
     linearBackward(kernels, block.qkv, { N, x: norm1, dx: dNormed, dy: dQkv });
-    layerNormBackward(kernels, block.norm1, { N, x, dx, dy: dNormed });
+    kernels.layerNormBackward(block.norm1, { N, x, dx, dy: dNormed });
   }
 
   /** @param {Batch} batch */
