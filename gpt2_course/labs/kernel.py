@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
@@ -23,8 +22,6 @@ from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
 from gpt2_course.tiny_world import judge
 from gpt2_course.tokenizer import Tokenizer
 
-# what the page's judge says of a text; positions count characters, as in Python
-VERDICT = ("accepted", "kind", "mistake", "log_prob", "at", "expected")
 MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
 Answer = dict[str, Any]
 
@@ -207,9 +204,16 @@ class Kernel:
         return {"reports": reports}
 
     def judge(self, text: str) -> Answer:
-        """The verdict of Tiny World's judge on a text."""
-        verdict = asdict(judge(text))
-        return {name: verdict[name] for name in VERDICT}
+        """The verdict of Tiny World's judge on a text; see `gpt2_course.tiny_world.Verdict`."""
+        verdict = judge(text)
+        return {
+            "accepted": verdict.accepted,
+            "kind": verdict.kind,
+            "mistake": verdict.mistake,
+            "log_prob": verdict.log_prob,
+            "at": verdict.at,
+            "expected": list(verdict.expected),
+        }
 
     def _vocabulary(self, name: str) -> Tokenizer:
         if name == "gpt2":

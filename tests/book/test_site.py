@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,7 @@ from bs4 import BeautifulSoup
 
 from book.refresh import NOTEBOOKS
 from book.repository import book_address
+from gpt2_course.tiny_world.tables import tables
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,11 @@ def test_the_site_includes_bertvizs_libraries(site: Path) -> None:
     for library in ("d3", "jquery"):
         assert (site / f"_static/bertviz/{library}.min.js").stat().st_size > 80_000
         assert (site / f"_static/bertviz/{library}.LICENSE.txt").exists()
+
+
+def test_the_site_includes_tiny_worlds_tables(site: Path) -> None:
+    written = json.loads((site / "_static/tiny_world.json").read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(tables()))
 
 
 def test_every_picture_has_alt_text(pages: dict[Path, BeautifulSoup]) -> None:

@@ -98,6 +98,7 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_nothing_but_the_kernel(browser
     playground.get_by_role("button", name="Write").click()
     expect(playground).to_contain_text("tokens in")
     expect(playground.locator(".lab-sample .lab-text")).to_contain_text("A rain song for")
+    expect(playground.locator(".lab-verdict")).to_contain_text("istake")  # the judge in the kernel
     chat = page.locator(".lab", has=page.get_by_role("button", name="Send"))
     chat.get_by_label("Your message").fill("Once")
     page.keyboard.press("Shift+Enter")  # a new line: JupyterLab must not run the cell

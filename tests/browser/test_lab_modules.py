@@ -29,6 +29,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "activation": {"text": TEXT, "name": "mlp_hidden", "layer": 2, "most": 4},
     "generate": {"prompt": TEXT, "settings": SETTINGS, "seed": 3, "length": 20},
     "history": {},
+    "judge": {"text": TEXT + " lost a red spaceship 🚀."},
 }
 
 

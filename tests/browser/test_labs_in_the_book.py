@@ -206,6 +206,7 @@ def test_the_playground_writes_stops_and_repeats_itself(page: Page, served: str,
     lab = open_lab(page, served, "playground")
     wait_for_text(lab)  # the first text is written without a press
     expect(lab.locator(".lab-sample .lab-text")).to_contain_text("Once upon a time")
+    expect(lab.locator(".lab-verdict")).to_contain_text("istake")  # “No mistake”, or what it is
     parts: list[Any] = []
     kernel.generate("The future of AI is", {"temperature": 0.8, "top_k": None, "top_p": None}, 4, 200, parts.append)
     wanted = "The future of AI is" + "".join(part["text"] for part in parts)

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Error, Page
 
 from book.look import serving
 from gpt2_course import GPT2
-from gpt2_course.labs.kernel import VERDICT, uniform
+from gpt2_course.labs.kernel import uniform
 from gpt2_course.labs.lab import STATIC
 from gpt2_course.tiny_world import Document, World, judge, load_world
 from gpt2_course.tiny_world.documents import CORNERS, DEFAULT_WORLD, sample_document
@@ -42,7 +42,7 @@ roof = false
 water = false
 
 [things]
-treasures = ["ödland map", "hour candle", "unicorn horn"]
+treasures = ["ödland map", "hour candle", "unicorn horn", "𐐨𐐪 bell", "𐐨𐐩 gong"]
 dishes = ["älplermagronen"]
 """
 
@@ -154,13 +154,24 @@ def test_the_page_knows_the_corners_and_no_others(page: Page) -> None:
 
 def verdict(text: str, world: World = DEFAULT_WORLD) -> dict[str, Any]:
     """What the page's judge should say."""
-    wanted = vars(judge(text, world))
-    shown = {name: wanted[name] for name in VERDICT}
-    return shown | {"expected": list(shown["expected"]), "log_prob": pytest.approx(shown["log_prob"], abs=1e-9)}
+    wanted = judge(text, world)
+    return {
+        "accepted": wanted.accepted,
+        "kind": wanted.kind,
+        "mistake": wanted.mistake,
+        "log_prob": pytest.approx(wanted.log_prob, abs=1e-9),
+        "at": wanted.at and in_units(text, wanted.at),
+        "expected": list(wanted.expected),
+    }
 
 
-def judged(page: Page, texts: list[str]) -> list[dict[str, Any]]:
-    return page.evaluate("(texts) => texts.map((text) => world.judge(text))", texts)
+def in_units(text: str, at: int) -> int:
+    """A position in a text as JavaScript counts, which is in units of UTF-16."""
+    return len(text[:at].encode("utf-16-le")) // 2
+
+
+def judged(page: Page, texts: list[str], world: str = "world") -> list[dict[str, Any]]:
+    return page.evaluate(f"(texts) => texts.map((text) => {world}.judge(text))", texts)
 
 
 def swapped(random: Random, text: str) -> str:
@@ -229,6 +240,13 @@ def test_verdicts_on_broken_documents_are_the_same(page: Page, some: list[Docume
     assert mistakes.count(None) < 200  # a document may still be one: another name at its first mention, for example
 
 
+def test_verdicts_on_characters_of_two_units_are_the_same(page: Page, own_world: World) -> None:
+    right = [document.text for document in drawn(6, 3000, own_world) if "𐐨" in document.text]
+    texts = [text[::-1].replace("𐐪", "𐐩", 1)[::-1] for text in right if "𐐪" in text] + right[:20]
+    assert judged(page, texts, "ownWorld") == [verdict(text, own_world) for text in texts]
+    assert sum(text[: judge(text, own_world).at].endswith("𐐨") for text in texts) > 3
+
+
 @pytest.mark.parametrize("kind", ["story", "reading", "song", "facts", "musing"])
 def test_the_judge_finds_the_first_wrong_character(page: Page, some: list[Document], kind: str) -> None:
     """Up to the mistake, another document agrees with the text; with one more character, none does."""
@@ -273,7 +291,7 @@ def test_rules_and_costs_of_tokens_are_the_same(page: Page, some: list[Document]
             ends = list(accumulate(map(len, pieces)))
             if number % 3 == 0 or ends[-1] != len(text):  # any tokens, even empty ones
                 ends = [*sorted(random.choices(range(len(text) + 1), k=40)), len(text)]
-            asked.append([text, ends])
+            asked.append([text, [in_units(text, end) for end in ends]])
             rules = token_rules(text, ends, world)
             seen |= {token.rule for token in rules}
             wanted.append([{"rule": token.rule, "nats": pytest.approx(token.nats, abs=1e-9)} for token in rules])

@@ -28,7 +28,7 @@ export function judge(text, kinds, tables) {
     if (reading.furthest > best.furthest) [best, kindOfBest] = [reading, kind];
   }
   // A contradicted fact explains more than a name, and a name more than the sentences that could have followed instead.
-  const explains = (/** @type {Expected} */ { what }) => 2 * Number(what.includes(".")) + Number(what !== "sentence");
+  const explains = (/** @type {Expected} */ { what }) => Number(what.includes(".")) + Number(what !== "sentence");
   const expected = best.expected.sort((a, b) => explains(b) - explains(a));
   const at = best.furthest;
   const mistake = mistakeAt(text, kindOfBest, at, expected[0]?.what ?? "sentence", tables);

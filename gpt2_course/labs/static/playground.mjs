@@ -17,6 +17,7 @@ import {
   slider,
   textField,
 } from "./ui.mjs";
+import { addVerdict } from "./verdict.mjs";
 
 const PROMPTS = [
   "Once upon a time",
@@ -52,9 +53,12 @@ function render({ model, el }) {
     calls = mine;
     const isOutdated = () => mine !== calls; // true once the user has pressed Write again
     try {
+      /** @type {Promise<void>[]} */
+      const verdicts = [];
       const finished = mine.map(async (call, i) => {
         const { tokens } = await call;
         cards[i].finish(tokens);
+        verdicts.push(addVerdict(ask, cards[i].words, prompt));
         return tokens;
       });
       const tokens = (await Promise.all(finished)).reduce((a, b) => a + b, 0);
@@ -67,6 +71,7 @@ function render({ model, el }) {
         cards.map(({ text }) => text()),
       );
       model.save_changes();
+      await Promise.all(verdicts);
     } catch (error) {
       if (!isOutdated()) tell(error);
     }
@@ -99,6 +104,7 @@ function render({ model, el }) {
     });
     return {
       shown: h("article", { class: "lab-sample" }, words, h("div", { class: "lab-row" }, note, copy)),
+      words,
       text,
       /** @param {Written} token */
       add({ text, p }) {
@@ -174,4 +180,4 @@ function render({ model, el }) {
 }
 
 /** @type {Lab} */
-export default { needs: ["describe"], render };
+export default { needs: ["describe"], mayNeed: [["judge", { text: "" }]], render };

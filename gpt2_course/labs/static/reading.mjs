@@ -94,7 +94,7 @@ export class Reading {
     if (text.startsWith(words, way.at)) return true;
     let reached = way.at;
     while (text.charCodeAt(reached) === words.charCodeAt(reached - way.at)) reached++;
-    if (reached > way.at && (isLow(text, reached) || isLow(words, reached - way.at))) reached--; // half of a character
+    if (isLow(words, reached - way.at)) reached--; // in the middle of a character, which does not match as a whole
     this.failed[reached] += Math.exp(way.logProb + logProb);
     if (reached > this.furthest) {
       this.furthest = reached;
@@ -116,7 +116,7 @@ export class Reading {
 }
 
 /**
- * Whether the position is in the middle of a character that takes two of JavaScript's units.
+ * Whether a position is in the middle of a character that takes two of JavaScript's units.
  * @param {string} text
  * @param {number} at
  */
