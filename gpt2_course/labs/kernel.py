@@ -19,7 +19,7 @@ from gpt2_course.introspection import activations
 from gpt2_course.model import GPT2
 from gpt2_course.pieces import SPLIT_PATTERN
 from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
-from gpt2_course.tiny_world import judge
+from gpt2_course.tiny_world import Verdict, judge
 from gpt2_course.tokenizer import Tokenizer
 
 MOST_LISTED = 2000  # the most tokens sent to a lab; all are counted
@@ -47,6 +47,18 @@ def draw(p: Tensor, number: float) -> tuple[int, float]:
     at = int(torch.searchsorted(ends, torch.tensor(number, dtype=torch.float64), right=True))
     at = min(at, int((ordered > 0).sum()) - 1)  # rounding can leave the sum just below 1
     return int(order[at]), float(ends[at] - ordered[at])
+
+
+def in_json(verdict: Verdict) -> Answer:
+    """A verdict as the page's judge gives it."""
+    return {
+        "accepted": verdict.accepted,
+        "kind": verdict.kind,
+        "mistake": verdict.mistake,
+        "log_prob": verdict.log_prob,
+        "at": verdict.at,
+        "expected": list(verdict.expected),
+    }
 
 
 class Kernel:
@@ -205,15 +217,7 @@ class Kernel:
 
     def judge(self, text: str) -> Answer:
         """The verdict of Tiny World's judge on a text; see `gpt2_course.tiny_world.Verdict`."""
-        verdict = judge(text)
-        return {
-            "accepted": verdict.accepted,
-            "kind": verdict.kind,
-            "mistake": verdict.mistake,
-            "log_prob": verdict.log_prob,
-            "at": verdict.at,
-            "expected": list(verdict.expected),
-        }
+        return in_json(judge(text))
 
     def _vocabulary(self, name: str) -> Tokenizer:
         if name == "gpt2":

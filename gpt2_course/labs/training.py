@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from random import Random
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from gpt2_course.evaluation import RuleMeter, document_token_losses
-from gpt2_course.labs.kernel import VERDICT, Answer, Kernel
+from gpt2_course.labs.kernel import Answer, Kernel, in_json
 from gpt2_course.loss import IGNORED
 from gpt2_course.model import GPT2, GPT2Config
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
@@ -213,14 +213,14 @@ class Session:
         """Evaluate the model, and let it write."""
         progress, lesson = self.progress, self.lesson
         losses = document_token_losses(self.model, lesson.held_out)
-        samples, verdict = 1, None
+        samples = 1
+        verdict: Answer | None = None
         if lesson.meter:
             samples = TEXTS_JUDGED if self.is_finished else TEXTS_PER_REPORT
         for number in range(samples):
             sample = self._write(1000 * progress["step"] + number)
             if isinstance(lesson, WorldLesson):
-                found = asdict(judge(sample, lesson.world))
-                verdict = {name: found[name] for name in VERDICT}
+                verdict = in_json(judge(sample, lesson.world))
                 progress["verdicts"].append(verdict["accepted"])
         del progress["verdicts"][:-TEXTS_JUDGED]
         rules = {rule: part.excess for rule, part in lesson.meter.split(losses).items()} if lesson.meter else {}
