@@ -35,18 +35,6 @@ LAYERS = {  # the layers of a block, by the activation that each computes
 }
 
 
-def as_answer(verdict: Verdict) -> Answer:
-    """A verdict as labs receive it."""
-    return {
-        "accepted": verdict.accepted,
-        "kind": verdict.kind,
-        "mistake": verdict.mistake,
-        "log_prob": verdict.log_prob,
-        "at": verdict.at,
-        "expected": list(verdict.expected),
-    }
-
-
 def uniform(seed: int, place: int) -> float:
     """A pseudorandom number in [0, 1) for each seed and place, the same as that of `uniform` in `static/sampling.mjs`.
 
@@ -78,6 +66,18 @@ def _behind(layer: nn.Module, n_in: int, outputs: list[int]) -> list[Tensor]:
     # The layer may have 8-bit weights or an adapter, so ask it: a unit vector picks the weights of one input.
     bias = layer(torch.zeros(1, n_in))[0]  # (n_out,)
     return [(layer(torch.eye(n_in)) - bias).T[outputs], bias[outputs]]
+
+
+def in_json(verdict: Verdict) -> Answer:
+    """A verdict as the page's judge gives it."""
+    return {
+        "accepted": verdict.accepted,
+        "kind": verdict.kind,
+        "mistake": verdict.mistake,
+        "log_prob": verdict.log_prob,
+        "at": verdict.at,
+        "expected": list(verdict.expected),
+    }
 
 
 class Kernel:
@@ -278,7 +278,7 @@ class Kernel:
 
     def judge(self, text: str) -> Answer:
         """The verdict of Tiny World's judge on a text; see `gpt2_course.tiny_world.Verdict`."""
-        return as_answer(judge(text))
+        return in_json(judge(text))
 
     def _vocabulary(self, name: str) -> Tokenizer:
         if name == "gpt2":

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from gpt2_course.evaluation import RuleMeter, document_token_losses
-from gpt2_course.labs.kernel import Answer, Kernel, as_answer
+from gpt2_course.labs.kernel import Answer, Kernel, in_json
 from gpt2_course.loss import IGNORED
 from gpt2_course.model import GPT2, GPT2Config
 from gpt2_course.optimizers import build_optimizers, scale_learning_rates
@@ -31,7 +31,7 @@ from gpt2_course.training.schedule import learning_rate_factor
 # The same numbers as in static/training_session.mjs and static/training_data.mjs, which explain them.
 SIZES: dict[str, dict[str, int]] = {
     "small": {"n_embd": 48, "n_layer": 2, "n_head": 3, "vocabulary": 768, "tokens": 1024, "steps": 1200},
-    "medium": {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocabulary": 1024, "tokens": 1024, "steps": 2000},
+    "medium": {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocabulary": 1024, "tokens": 1024, "steps": 1500},
     "laptop": {"n_embd": 128, "n_layer": 2, "n_head": 4, "vocabulary": 3072, "tokens": 2016, "steps": 2800},
 }
 TO_LEARN, HELD_OUT = 400, 48
@@ -213,13 +213,14 @@ class Session:
         """Evaluate the model, and let it write."""
         progress, lesson = self.progress, self.lesson
         losses = document_token_losses(self.model, lesson.held_out)
-        samples, verdict = 1, None
+        samples = 1
+        verdict: Answer | None = None
         if lesson.meter:
             samples = TEXTS_JUDGED if self.is_finished else TEXTS_PER_REPORT
         for number in range(samples):
             sample = self._write(1000 * progress["step"] + number)
             if isinstance(lesson, WorldLesson):
-                verdict = as_answer(judge(sample, lesson.world))
+                verdict = in_json(judge(sample, lesson.world))
                 progress["verdicts"].append(verdict["accepted"])
         del progress["verdicts"][:-TEXTS_JUDGED]
         rules = {rule: part.excess for rule, part in lesson.meter.split(losses).items()} if lesson.meter else {}

@@ -16,13 +16,14 @@ import { checkText, costsOfRules, floorOf, textLesson, worldLesson } from "./tra
 import { forget, keep, keptProgress, keptState } from "./training_store.mjs";
 
 /**
- * The sizes to choose from. `tokens` is about how many a batch has. The laptop's is that of `gpt2_course`'s preset.
+ * The sizes to choose from. `tokens` is about how many a batch has. The laptop's is that of `gpt2_course`'s preset. The
+ * medium one came within 1.13 times the floor of "lost and found" in 1,000 steps, with 1.1 million tokens.
  * @type {Record<TrainingSize, { n_embd: number, n_layer: number, n_head: number, vocabulary: number, tokens: number,
  *   steps: number }>}
  */
 export const SIZES = {
   small: { n_embd: 48, n_layer: 2, n_head: 3, vocabulary: 768, tokens: 1024, steps: 1200 },
-  medium: { n_embd: 64, n_layer: 2, n_head: 4, vocabulary: 1024, tokens: 1024, steps: 2000 },
+  medium: { n_embd: 64, n_layer: 2, n_head: 4, vocabulary: 1024, tokens: 1024, steps: 1500 },
   laptop: { n_embd: 128, n_layer: 2, n_head: 4, vocabulary: 3072, tokens: 2016, steps: 2800 },
 };
 const REPORTS = 40; // per training, besides a few early ones
