@@ -149,7 +149,7 @@ def test_a_terms_card_opens_by_pointer_and_focus_and_closes_with_escape(page: Pa
 
     page.goto(f"{served}/book/glossary.html")
     page.get_by_label("Filter the terms").fill("scores probabilities")
-    expect(page.get_by_role("status").filter(has_text="terms")).to_have_text("2 of 81 terms")
+    expect(page.get_by_role("status").filter(has_text="terms")).to_have_text(re.compile(r"^2 of \d+ terms$"))
     expect(page.get_by_role("heading", name="softmax")).to_be_visible()
     expect(page.get_by_role("heading", name="AdamW")).to_be_hidden()
 
