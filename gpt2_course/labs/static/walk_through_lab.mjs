@@ -45,6 +45,7 @@ async function render({ model, el }) {
   let unchanged = Infinity;
   let painted = ""; // what the pictures depend on
   let drawn = ""; // the part that is drawn, with its layer and head
+  let drawnText = "";
 
   const isOnTour = () => !Object.hasOwn(PARTS, model.get("part"));
   const stop = () => Math.min(model.get("step"), stops.length - 1);
@@ -57,9 +58,10 @@ async function render({ model, el }) {
 
   const refresh = latest(async () => {
     const [part, layer] = place();
-    const old = machine;
-    machine = await read(model.get("text"), (layers) => placesOf(part, layer, layers));
-    if (old && old.tokens !== machine.tokens) {
+    const [old, oldText, text] = [machine, drawnText, model.get("text")];
+    machine = await read(text, (layers) => placesOf(part, layer, layers));
+    drawnText = text;
+    if (old && oldText !== text) {
       [unchanged, changes.textContent] = compared(old.tokens, machine.tokens);
       row = machine.tokens.length - 1;
     }
