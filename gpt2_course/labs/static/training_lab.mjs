@@ -43,8 +43,8 @@ async function render({ model, el }) {
   const intro = h(
     "p",
     {},
-    "Train a GPT-2 from nothing. A small world is learned in minutes: its texts never end, the least possible loss is " +
-      "known, and a judge checks what the model writes. Nothing leaves your computer.",
+    "Train a GPT-2 from nothing. A small world is learned in minutes: its texts never end, the least possible loss " +
+      "is known, and a judge checks what the model writes. Nothing leaves your computer.",
   );
   const select = h("select", {}, ...[...corners, OWN].map((corner) => h("option", {}, corner)));
   const own = textField(model, "text", "Your text", () => {});
@@ -158,9 +158,7 @@ async function render({ model, el }) {
   async function download() {
     const { files, folder } = await ask("trained_model", { packed: true });
     if (folder) {
-      say(
-        `Saved in the folder ${folder}: GPT2.from_pretrained("${folder}") opens it. In this notebook, it is lab.trained.`,
-      );
+      say(`Saved in the folder ${folder}: GPT2.from_pretrained("${folder}") opens it. Here, it is lab.trained.`);
       return;
     }
     const [{ path, bytes }] = files;
