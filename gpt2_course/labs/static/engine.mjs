@@ -64,8 +64,8 @@ export class GPT2 {
     const read = (/** @type {string} */ name) => /** @type {Tensor} */ (tensors.get(name));
     const take = (/** @type {string} */ name) => /** @type {Float32Array} */ (read(name).values);
     /**
-     * A linear layer, and the weights behind one of its outputs. GPT-2's files store (nIn, nOut); one row per output, as
-     * with 8 bits, is faster to read.
+     * A linear layer, and the weights behind one of its outputs. GPT-2's files store (nIn, nOut); one row per output,
+     * as with 8 bits, is faster to read.
      * @type {(name: string, nIn: number, nOut: number) => Layer}
      */
     const linearOf = (name, nIn, nOut) => {
