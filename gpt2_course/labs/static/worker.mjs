@@ -8,17 +8,18 @@
 import { behind } from "./behind.mjs";
 import { cached, load, modelCalls, SHIPPED, tokenizerOf } from "./models.mjs";
 import { draw, mostLikelyFirst, probabilities, softmax, uniform } from "./sampling.mjs";
-import { World } from "./tiny_world.mjs";
 import { Tokenizer } from "./tokenizer.mjs";
-import { trainingCalls } from "./training_session.mjs";
 
 const MOST_LISTED = 2000; // tokens in an answer; longer texts are counted but not listed in full
 const MOST_MERGED = 256; // bytes of a word whose merges are listed; each merge lists all its tokens
 
 const textOf = async (/** @type {string} */ path) => new TextDecoder().decode(await cached(path));
-/** @type {World | null} */
+/** @type {import("./tiny_world.mjs").World | null} */
 let world = null;
-const loadWorld = async () => (world ??= new World(JSON.parse(await textOf("tiny_world.json"))));
+async function loadWorld() {
+  const [{ World }, tables] = await Promise.all([import("./tiny_world.mjs"), textOf("tiny_world.json")]);
+  return (world ??= new World(JSON.parse(tables)));
+}
 
 /** @type {(message: Message) => void} */
 const send = (message) => postMessage(message);
@@ -220,8 +221,9 @@ const calls = {
   },
 };
 
-// in Jupyter, gpt2_course/labs/training.py answers these
-const all = { ...calls, ...trainingCalls(loadWorld) };
+// The training lab's calls, for which few pages load the modules; in Jupyter, gpt2_course/labs/training.py answers.
+const TRAINING = ["training", "train", "set_rate", "forget_training", "trained_model"];
+const trainingCalls = async () => (await import("./training_session.mjs")).trainingCalls(loadWorld);
 
 /** @type {Map<number, boolean>} */
 const cancelled = new Map(); // the calls in progress
@@ -235,7 +237,8 @@ onmessage = async ({ data }) => {
   const { id, call, ...asked } = data;
   cancelled.set(id, false);
   try {
-    const known = Object.hasOwn(modelCalls, call) ? modelCalls : all;
+    const others = Object.hasOwn(modelCalls, call) ? modelCalls : calls;
+    const known = TRAINING.includes(call) ? await trainingCalls() : others;
     if (!Object.hasOwn(known, call)) {
       throw new Error(`There is no call '${call}'. Choose from ${Object.keys(calls).join(", ")}.`);
     }
