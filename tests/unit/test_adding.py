@@ -200,9 +200,7 @@ def add_module(course: Course) -> None:
 
 
 def list_lab(course: Course) -> None:
-    course.replace(
-        "gpt2_course/labs/__init__.py", '__all__ = ["AttentionLab",', '__all__ = ["AttentionLab", "CounterLab",'
-    )
+    course.replace("gpt2_course/labs/__init__.py", '    "AttentionLab",', '    "AttentionLab",\n    "CounterLab",')
     course.append("book/api.md", "\n```{eval-rst}\n.. autoclass:: gpt2_course.labs.CounterLab\n```\n")
     course.replace(
         "README.md", "from gpt2_course.labs import Playground,", "from gpt2_course.labs import CounterLab, Playground,"
