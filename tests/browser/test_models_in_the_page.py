@@ -109,7 +109,7 @@ def drop_at(page: Page, x: float, y: float, *paths: Path) -> None:
 
 
 def chip(page: Page, name: str = "playground") -> Any:
-    return page.locator(f'[data-lab="{name}"] .lab-chip')
+    return page.locator(f'[data-lab="{name}"] .lab-model-name')
 
 
 def press(page: Page, name: str) -> None:
@@ -153,7 +153,7 @@ def test_a_folder_dropped_on_a_lab_is_used_by_all_labs_and_never_leaves_the_page
     assert written(page) != before
     for name in LABS:
         expect(chip(page, name)).to_have_text(re.compile("^Model: my fox, "))
-    assert page.locator('[data-lab="training_replay"] .lab-chip').count() == 0
+    assert page.locator('[data-lab="training_replay"] .lab-model-name').count() == 0
     kernel = Kernel(model, "")
     expect(page.locator('[data-lab="attention_lab"] .lab-head')).to_have_count(144)
     answer: Any = kernel.attention("The fox and", [], 32)
@@ -326,7 +326,7 @@ def test_the_panel_fits_and_passes_axe(page: Page, hub: Hub, own: Path, width: i
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
         sizes = "all => all.filter((e) => e.offsetParent).map((e) => parseFloat(getComputedStyle(e).fontSize))"
-        assert min(page.locator(".lab-models *, .lab-chip").evaluate_all(sizes)) >= 11
+        assert min(page.locator(".lab-models *, .lab-model-name").evaluate_all(sizes)) >= 11
         found = Axe().run(page, options={"preload": False}).response["violations"]
         assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
 

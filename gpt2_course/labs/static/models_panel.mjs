@@ -262,7 +262,7 @@ export function modelsPanel(model) {
     takeDrops,
     /** A line that names the model in use and opens the panel. */
     chip() {
-      const made = button("", show, { class: "lab-chip", "aria-haspopup": "dialog" });
+      const made = button("", show, { class: "lab-model-name", "aria-haspopup": "dialog" });
       chips.push(made);
       label(made);
       return made;
