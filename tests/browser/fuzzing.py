@@ -24,7 +24,7 @@ CLICK = """(labs, dice) => {
   const controls = labs.flatMap((lab) => [...lab.querySelectorAll("button, input, textarea, [tabindex='0']")]);
   const one = controls[Math.floor(dice * controls.length)];
   one.focus();
-  one.click();
+  one.dispatchEvent(new MouseEvent("click", { bubbles: true })); // drawings have no click()
 }"""
 
 # The tab key may have left the labs, and Enter would follow a link.

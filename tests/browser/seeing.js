@@ -247,7 +247,7 @@ function stateOfPage() {
     .filter((e) => e.scrollTop || e.scrollLeft)
     .map((e) => [e.scrollTop, e.scrollLeft]);
   const pictures = [...document.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL());
-  const menus = document.querySelectorAll(":popover-open").length;
+  const menus = [...document.querySelectorAll(":popover-open")].map((menu) => menu.id);
   return JSON.stringify([copy.outerHTML, fields, scrolled, pictures, menus, document.fullscreenElement !== null]);
 }
 

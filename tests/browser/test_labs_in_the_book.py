@@ -411,9 +411,9 @@ def test_random_clicks_and_keys_break_nothing(page: Page, served: str) -> None:
     for name in LABS:
         wake(page, name)
     dice = random.Random(0)
-    fuzz(page.locator(".lab"), dice, 1000)
+    fuzz(page.locator(".lab"), dice, 300)
     for _ in range(100):  # some labs may still be drawing
-        faults = look_at(page.locator("article"))
+        faults = look_at(page.locator(".bd-article"))
         if not faults:
             break
     assert faults == []
@@ -436,8 +436,13 @@ def test_a_picture_takes_the_colors_of_the_pages_theme(page: Page, served: str) 
 
 
 def test_labs_start_offline_even_if_they_were_never_in_view(page: Page, served: str) -> None:
-    with page.expect_event("requestfinished", lambda request: "history.jsonl" in request.url):  # the last of its files
+    open_requests: set[str] = set()
+    page.on("request", lambda request: open_requests.add(request.url))
+    page.on("requestfinished", lambda request: open_requests.discard(request.url))
+    with page.expect_event("requestfinished", lambda request: "parameters.mjs" in request.url):  # of the last lab
         page.goto(f"{served}/book/labs.html")
+    while open_requests:
+        page.wait_for_timeout(50)
     assert page.locator("[data-lab][data-alive]").count() < len(LABS)
     page.context.set_offline(True)
     for name in LABS:
