@@ -130,7 +130,7 @@ export function drawWhole(scene) {
         const [a, b] = [at + 5, at + links];
         const bend = (a + b) / 2;
         const d = `M${point(a, middle(s))}C${point(bend, middle(s))} ${point(bend, middle(t))} ${point(b, middle(t))}`;
-        const look = t === chosen ? "lab-link lab-chosen" : "lab-link";
+        const look = t === chosen ? "lab-gaze lab-chosen" : "lab-gaze";
         const line = svg("path", { d, class: look, "stroke-width": (0.6 + 5 * mean).toFixed(2) });
         if (t === chosen) lines.push(line);
         else lines.unshift(line);
