@@ -297,7 +297,7 @@ def _training_lab(lab: Locator) -> Iterator[str]:
     press(lab, "Press again to discard")
     expect(lab.get_by_role("button", name="Train", exact=True)).to_be_visible()
     learns.select_option("my own text")
-    lab.get_by_label("Your text").fill("All work and no play makes Jack a dull boy. " * 100)
+    lab.get_by_label("The text to learn").fill("All work and no play makes Jack a dull boy. " * 100)
     press(lab, "Train")
     wait_for("Nobody knows the floor")
     yield "training on an own text"

@@ -142,10 +142,10 @@ def test_a_text_that_cannot_be_learned_is_refused_in_a_sentence(lab: Locator) ->
         ("To be", "Your text has 5 characters, which is too short: paste a text of 2,000 to 3,000,000 characters."),
         ("é" * 3000, "The last tenth of this text is too short to test a model on: paste a longer text."),
     ]:
-        lab.get_by_label("Your text").fill(text)
+        lab.get_by_label("The text to learn").fill(text)
         button(lab, "Train").click()
         expect(lab.locator(".lab-message").filter(has_text=said)).to_be_visible()
-    lab.get_by_label("Your text").fill(" ".join(f"{n} geese fly over the house." for n in range(300)))
+    lab.get_by_label("The text to learn").fill(" ".join(f"{n} geese fly over the house." for n in range(300)))
     button(lab, "Train").click()
     expect(lab.get_by_text("Nobody knows the floor of your text.")).to_be_visible()
     button(lab, "Pause").click()

@@ -47,7 +47,7 @@ async function render({ model, el }) {
       "is known, and a judge checks what the model writes. Nothing leaves your computer.",
   );
   const select = h("select", {}, ...[...corners, OWN].map((corner) => h("option", {}, corner)));
-  const own = textField(model, "text", "Your text", () => {});
+  const own = textField(model, "text", "The text to learn", () => {});
   const saveCorner = bind(
     model,
     "corner",
