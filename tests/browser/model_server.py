@@ -23,7 +23,7 @@ STATES = {
     "tokenizer_lab": {"text": "The fox and the owl", "vocabulary": "model"},
     "next_token_lab": {"prompt": "The fox", "added": [], "temperature": 1.0, "seed": 0},
     "attention_lab": {"text": "The fox and", "layer": 0, "head": 0, "token": -1, "without": []},
-    "walk_through_lab": {"text": "The fox and", "step": 0},
+    "walk_through_lab": {"text": "The fox and", "step": 0, "part": "", "layer": 0, "head": 0, "temperature": 1.0},
     "training_replay": {"report": -1},
 }
 DEFAULTS = {"top_k": 0, "top_p": 1.0, "texts": []}

@@ -47,6 +47,9 @@ const CHECKS = {
   step: integer(0, LARGEST),
   part: (value) => value === "" || (string(value) && Object.hasOwn(PARTS, value)),
   report: integer(-1, LARGEST),
+  corner: (value) => string(value) && value.length < 60,
+  size: (value) => ["small", "medium", "laptop"].includes(value),
+  rate: number(0.001, 0.1),
 };
 
 /** @type {(trait: string) => (value: unknown) => boolean} */
