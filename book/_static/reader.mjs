@@ -92,7 +92,7 @@ function offerToContinue() {
   const hero = document.querySelector(".hero");
   if (!last || !chapter || !hero) return;
   const [, number, name] = /^\s*(?:(\d+)\.)?\s*(.*)$/s.exec(chapter.textContent?.replace("✓", "") ?? "") ?? [];
-  const title = `Continue: chapter ${number}, ${name.trim()}`;
+  const title = `Continue: ${number ? `chapter ${number}, ` : ""}${name.trim()}`;
   const link = element("a", { href: chapter.href + (last.id && `#${last.id}`) }, title);
   if (last.heading) link.append(element("span", {}, last.heading));
   hero.after(element("p", { class: "continue" }, link));
