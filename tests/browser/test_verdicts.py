@@ -67,7 +67,7 @@ def write(
         tokens = re.findall(r"\s?\w{1,4}|\W", texts[asked["seed"]])
         return {
             "parts": [{"text": token, "p": 1 / (n % 9 + 1)} for n, token in enumerate(tokens)],
-            "done": {"tokens": len(tokens), "seconds": 1},
+            "done": {"tokens": len(tokens), "seconds": 1, "cut": {"tokens": 0, "text": ""}},
         }
 
     page.expose_function("kernel", answer)
