@@ -47,6 +47,7 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> tuple[GPT2, dict[str, byte
     model = GPT2(GPT2Config(n_positions=64, n_embd=16, n_layer=2, n_head=2)).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
+    torch.nn.init.constant_(model.final_norm.weight, 8.0)  # few tokens are likely, so rounding decides no draw
     folder = tmp_path_factory.mktemp("hub")
     model.save_pretrained(folder)
     stored = {k.removeprefix("transformer."): v for k, v in load_file(folder / "model.safetensors").items()}
@@ -254,7 +255,7 @@ def test_gpt2_arrives_through_broken_connections_in_8_bits(
     page.reload()
     start(page)
     assert written(page) == in_python(wanted)
-    assert [url for url in asked if re.search(r"/hub/|safetensors|config\.json", url)] == []
+    assert [url for url in asked if re.search(r"/hub/|safetensors|/config\.json", url)] == []
     open_panel(page)
     press(page, "Use Tiny World")
     expect(chip(page)).to_have_text(re.compile("^Model: Tiny World, "))
