@@ -282,7 +282,7 @@ def _training_lab(lab: Locator) -> Iterator[str]:
     yield "before the training"
     learns.select_option("my own text")
     press(lab, "Train")
-    wait_for("There is no text to learn from")
+    wait_for("The text is empty")
     yield "no text"
     learns.select_option("songs")
     lab.get_by_label("small, for phones").check()

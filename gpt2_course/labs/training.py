@@ -119,7 +119,7 @@ def check_text(text: str) -> None:
     n = len(text.strip())
     asked = f"paste a text of {SHORTEST:,} to {LONGEST:,} characters."
     if not n:
-        raise ValueError(f"There is no text to learn from: {asked}")
+        raise ValueError(f"The text is empty: {asked}")
     if not SHORTEST <= n <= LONGEST:
         raise ValueError(f"Your text has {n:,} characters, which is too {'short' if n < SHORTEST else 'long'}: {asked}")
 
@@ -277,7 +277,7 @@ class TrainingKernel(Kernel):
                 self.session = None
                 self.session = Session(wanted)
             if self.session is None:
-                raise ValueError("There is no training to go on with: start a new one.")
+                raise ValueError("No training has been started: start one.")
             session, progress = self.session, self.session.progress
             part({"progress": progress})
             while True:

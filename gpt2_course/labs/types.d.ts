@@ -189,7 +189,7 @@ export interface TrainingConfig extends Config {
 /** AdamW's two averages of each parameter's gradients, or Muon's one, by name. */
 export type OptimizerState = Map<string, Float32Array[]>;
 
-/** Everything that training needs to go on: it can be stored in IndexedDB as it is. */
+/** Everything that training needs to continue: it can be stored in IndexedDB as it is. */
 export interface TrainingState {
   /** Steps done. */
   step: number;
@@ -494,7 +494,7 @@ export interface TrainingLabCalls {
       isRunning: boolean;
     };
   };
-  /** Null for `wanted` goes on with the training in progress. Canceling pauses it. */
+  /** Null for `wanted` continues the training in progress. Canceling pauses it. */
   train: { asked: { wanted: TrainingWanted | null }; part: TrainingPart; done: { isKept: boolean } };
   set_rate: { asked: { rate: number }; part: never; done: null };
   forget_training: { asked: object; part: never; done: null };

@@ -189,7 +189,7 @@ def check_shape(config: TrainConfig, shape: GPT2Config, default: GPT2Config | No
         asked, has = getattr(config.model, name), getattr(shape, name)
         if asked not in (has, getattr(default, name, has)):
             raise ValueError(
-                f"{config.start} has {name}={has}, and training goes on with that shape, so {name} cannot be "
+                f"{config.start} has {name}={has}, and training keeps that shape, so {name} cannot be "
                 f"{asked}: leave --{name.replace('_', '-')} out."
             )
 

@@ -558,7 +558,7 @@ def test_a_playground_writes_at_once_and_again_when_a_control_changes(browser: B
         shown += written(page)
     assert shown == ["Once2", "Once3", "Once4", "Once5", "Once6"]
     page.get_by_label("Your prompt").fill("Twice")
-    assert written(page) == ["Once6"]  # whoever types has not finished
+    assert written(page) == ["Once6"]  # the reader is still typing
     for key in ("Control+Enter", "Meta+Enter"):
         page.get_by_label("Your prompt").press(key)
         shown += written(page)

@@ -277,12 +277,12 @@ def test_a_canceled_download_goes_on_after_a_reload(page: Page, hub: Hub, gpt2: 
     open_panel(page)
     press(page, "Cancel")
     hub.wait.set()
-    expect(section(page, "OpenAI").get_by_role("button", name=re.compile(r"Go on at \d\d%"))).to_be_visible()
+    expect(section(page, "OpenAI").get_by_role("button", name=re.compile(r"Resume at \d\d%"))).to_be_visible()
     page.reload()
     start(page)
     hub.wait, hub.ranges = None, []
     open_panel(page)
-    press(page, "Go on at")
+    press(page, "Resume at")
     expect(section(page, "OpenAI")).to_contain_text("in use")
     (asked,) = hub.ranges
     assert int(asked.removeprefix("bytes=").removesuffix("-")) > len(hub.files["model.safetensors"]) / 5
@@ -300,7 +300,7 @@ def test_a_hub_without_ranges_a_wrong_file_and_a_hub_that_is_down(page: Page, hu
     expect(message).to_have_text(re.compile(r"^127.0.0.1:\d+ cannot be used now, because it answered 503\.$"))
     hub.is_down, hub.break_after = False, [0] * 4
     press(page, "Download GPT-2")
-    expect(message).to_contain_text("broke. What has arrived is kept: go on when you are online again.")
+    expect(message).to_contain_text("broke. What has arrived is kept: resume when you are online again.")
     hub.files["model.safetensors"] = weights[:-1] + bytes([weights[-1] ^ 1])  # not what the page expects
     hub.has_ranges, hub.break_after = False, [len(weights) // 2]
     press(page, "Download GPT-2")

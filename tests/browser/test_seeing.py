@@ -154,7 +154,7 @@ def test_every_state_of_a_lab_looks_right(page: Page, served: str, name: str, wi
     page.goto(f"{served}/book/labs.html")
     lab = wake(page, name)
     views = [(width, theme)]
-    if name == "walk_through_lab":  # its drawing is laid out anew for each width, so look at a tablet's, too
+    if name == "walk_through_lab":  # its layout depends on the width, so also look at a tablet's
         views.append((820, "dark" if theme == "light" else "light"))
     faults = {}
     for state in LABS[name](lab):

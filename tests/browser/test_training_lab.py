@@ -138,7 +138,7 @@ def test_a_model_learns_survives_a_reload_and_opens_in_the_package(page: Page, l
 def test_a_text_that_cannot_be_learned_is_refused_in_a_sentence(lab: Locator) -> None:
     lab.get_by_label("What it learns").select_option("my own text")
     for text, said in [
-        ("", "There is no text to learn from: paste a text of 2,000 to 3,000,000 characters."),
+        ("", "The text is empty: paste a text of 2,000 to 3,000,000 characters."),
         ("To be", "Your text has 5 characters, which is too short: paste a text of 2,000 to 3,000,000 characters."),
         ("é" * 3000, "The last tenth of this text is too short to test a model on: paste a longer text."),
     ]:

@@ -200,7 +200,7 @@ def test_a_loss_without_bounds_is_said_and_leaves_the_parameters(training: Page)
     )
     assert finite
     assert said.startswith("The loss became infinite or NaN at step ")
-    assert said.endswith("Go on with a lower learning rate.")
+    assert said.endswith("Continue with a lower learning rate.")
     assert len(losses) == 2
 
 

@@ -536,7 +536,7 @@ def test_the_benchmark_runs_with_a_tiny_model(capsys: pytest.CaptureFixture[str]
             ["--from", "model", "--tokenizer", "gpt2"],
             "The tokenizer comes with model, so --from does not go",
         ),
-        (["--from", "model", "--n-head", "4"], "model has n_head=2, and training goes on with that shape"),
+        (["--from", "model", "--n-head", "4"], "model has n_head=2, and training keeps that shape"),
         (["--from", "model", "--n-positions", "64"], "n_positions cannot be 64: leave --n-positions out."),
         (["--from", "model", "--lora", "33"], "The rank of an adapter must be from 1 to 32"),
         (["--lora", "8"], "--lora trains a finished model further: say which, for example with --from gpt2."),

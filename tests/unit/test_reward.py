@@ -258,7 +258,7 @@ def test_the_judge_rewards_texts_of_tiny_world() -> None:
         ({"kinds": "facts,poem"}, "There is no kind of text 'poem': choose from story, reading"),
         ({"start": "nowhere"}, "There is no model folder 'nowhere'"),
         ({"lora": 2}, "--reward trains all parameters, so it does not go with --lora"),
-        ({"model": replace(CONFIG.model, n_layer=3)}, "training goes on with that shape, so n_layer cannot be 3"),
+        ({"model": replace(CONFIG.model, n_layer=3)}, "training keeps that shape, so n_layer cannot be 3"),
         ({"batch_size": 1}, "batch_size must be at least 2, but is 1"),
         ({"precision": "bfloat16"}, "precision must be float32 and compile off, but they are bfloat16 and off"),
     ],

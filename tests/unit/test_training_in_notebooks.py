@@ -110,7 +110,7 @@ def test_the_lab_answers_while_it_trains(kernel: TrainingKernel) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"text": " "}, "There is no text to learn from: paste a text of 2,000 to 3,000,000 characters."),
+        ({"text": " "}, "The text is empty: paste a text of 2,000 to 3,000,000 characters."),
         ({"text": "To be"}, "Your text has 5 characters, which is too short: paste a text of 2,000"),
         ({"text": "a " * 2_000_000}, "Your text has 3,999,999 characters, which is too long: paste a text of 2,000"),
         ({"text": "é" * 3000}, "The last tenth of this text is too short to test a model on: paste a longer text."),

@@ -61,7 +61,7 @@ async function* bytesOf(url, from, size, cancelled) {
     failed = at > before ? 0 : failed + 1;
     if (at < size && failed === TRIES) {
       throw new Error(
-        `The connection to ${url.host} broke. What has arrived is kept: go on when you are online again.`,
+        `The connection to ${url.host} broke. What has arrived is kept: resume when you are online again.`,
       );
     }
     if (at < size) await new Promise((resume) => setTimeout(resume, 250 * 2 ** failed));

@@ -198,7 +198,7 @@ export function modelsPanel(model) {
                 make("Remove GPT-2", () => remove("gpt2")),
               ]
             : [
-                make(arrived ? `Go on at ${Math.floor((100 * arrived) / size)}%` : "Download GPT-2", fetchGPT2, true),
+                make(arrived ? `Resume at ${Math.floor((100 * arrived) / size)}%` : "Download GPT-2", fetchGPT2, true),
                 arrived > 0 && make("Remove what has arrived", () => remove("gpt2")),
               ],
       ),

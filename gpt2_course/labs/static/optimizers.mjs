@@ -93,7 +93,7 @@ export class Optimizer {
     for (const [name, averages] of this.averages) {
       const found = stored.get(name) ?? [];
       if (found.length !== averages.length || found.some((one, i) => one.length !== averages[i].length)) {
-        throw new Error(`The state of the optimizer does not fit ${name}: go on with the optimizer it comes from.`);
+        throw new Error(`The state of the optimizer does not fit ${name}: continue with the optimizer it comes from.`);
       }
       averages.forEach((average, i) => average.set(found[i]));
     }

@@ -3,6 +3,7 @@
  *
  * @import { Tensors, TrainingConfig } from "../types.d.ts"
  */
+import { crc32 } from "./crc32.mjs";
 import { END_OF_TEXT, SPELLINGS } from "./tokenizer.mjs";
 
 /**
@@ -103,22 +104,6 @@ export function zip(files) {
 const shorts = (...values) => values.flatMap((value) => [value & 255, (value >> 8) & 255]);
 /** @param {number[]} values */
 const longs = (...values) => values.flatMap((value) => shorts(value & 0xffff, value >>> 16));
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let c = byte;
-  for (let bit = 0; bit < 8; bit++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
-
-/**
- * The checksum that zip files use.
- * @param {Uint8Array} bytes
- */
-function crc32(bytes) {
-  let c = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) c = CRC_TABLE[(c ^ bytes[i]) & 255] ^ (c >>> 8);
-  return ~c >>> 0;
-}
 
 /**
  * Arrays of bytes, one after the other.

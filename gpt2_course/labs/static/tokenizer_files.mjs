@@ -96,7 +96,7 @@ export function readTokenizer(files) {
   const unknown = [...special.keys()].find((name) => !listed.has(name));
   if (unknown !== undefined) {
     throw new Error(
-      `${source} contains ${shown(unknown)}, which no merge makes and no file lists as special: get all files anew.`,
+      `${source} contains ${shown(unknown)}, which no merge makes and no file lists as special: get all files again.`,
     );
   }
   const name = typeof settings.eos_token === "object" ? settings.eos_token?.content : settings.eos_token;

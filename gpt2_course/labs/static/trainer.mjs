@@ -81,7 +81,7 @@ export class Trainer {
     const loss = parts.reduce((sum, part) => sum + part.loss, 0);
     const { norm } = parts[0];
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-      throw new Error(`The loss became infinite or NaN at step ${step + 1}. Go on with a lower learning rate.`);
+      throw new Error(`The loss became infinite or NaN at step ${step + 1}. Continue with a lower learning rate.`);
     }
     return { loss, norm };
   }
@@ -110,7 +110,7 @@ export class Trainer {
   }
 
   /**
-   * Everything needed to go on later with `create({ start: { state } })`, with any number of workers.
+   * Everything needed to continue later with `create({ start: { state } })`, with any number of workers.
    * @returns {Promise<TrainingState>}
    */
   async state() {

@@ -94,7 +94,7 @@ export function textLesson(text, vocabSize) {
 export function checkText(text) {
   const { length } = text.trim();
   const asked = `paste a text of ${SHORTEST.toLocaleString("en")} to ${LONGEST.toLocaleString("en")} characters`;
-  if (!length) throw new Error(`There is no text to learn from: ${asked}.`);
+  if (!length) throw new Error(`The text is empty: ${asked}.`);
   if (length < SHORTEST || length > LONGEST) {
     const how = length < SHORTEST ? "short" : "long";
     throw new Error(`Your text has ${length.toLocaleString("en")} characters, which is too ${how}: ${asked}.`);

@@ -1,6 +1,6 @@
 /**
- * Training lab: train a GPT-2 here and now, on a corner of Tiny World or on a text of your own. It can be paused, gone
- * on with after a reload, downloaded, and used in the page's other labs.
+ * Training lab: train a GPT-2 here and now, on a corner of Tiny World or on a text of your own. The training can be
+ * paused and continues after a reload. The model can be downloaded and used in the page's other labs.
  *
  * @import { Answer, Lab, TrainingLabCalls, TrainingPart, TrainingSize } from "../types.d.ts"
  */
@@ -53,7 +53,9 @@ async function render({ model, el }) {
     "corner",
     () => (select.value === OWN ? "" : select.value),
     (corner) => {
-      select.value = corner || OWN;
+      if (corner && !corners.includes(corner))
+        model.set("corner", corners[0]); // a link named one that does not exist
+      else select.value = corner || OWN;
     },
     () => draw(),
   );
@@ -93,7 +95,7 @@ async function render({ model, el }) {
 
   // ---- training ------------------------------------------------------------------------------------------------
 
-  /** Start, or go on. */
+  /** Start or continue. */
   async function train() {
     tell(null);
     const wanted = progress
@@ -104,7 +106,7 @@ async function render({ model, el }) {
       drawSoon();
     });
     running = call;
-    say(progress ? "Training goes on." : "Preparing: reading texts and learning a vocabulary…");
+    say(progress ? "Training continues." : "Preparing: reading texts and learning a vocabulary…");
     draw();
     try {
       const { isKept } = await call;
@@ -229,7 +231,7 @@ async function render({ model, el }) {
   resized.observe(el);
   draw();
   if (isRunning)
-    train(); // in a notebook, training goes on while the page is reloaded
+    train(); // in a notebook, training continues while the page reloads
   else if (progress) say(`Here is your last training. ${model.inPage ? KEPT : ""}`);
   return () => {
     running?.cancel();

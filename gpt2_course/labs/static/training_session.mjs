@@ -56,7 +56,7 @@ class Session {
   }
 
   /**
-   * Begin a training, or go on with one that was kept.
+   * Begin a training, or continue one that was kept.
    * @param {World} world
    * @param {TrainingWanted} wanted
    * @param {{ progress: TrainingProgress, state: TrainingState } | null} kept
@@ -159,7 +159,7 @@ class Session {
     return text + read(null);
   }
 
-  /** Keep the training in the browser. If it has no room or does not allow it, training goes on without. */
+  /** Keep the training in the browser. If it has no room or does not allow it, training continues without it. */
   async keep() {
     this.kept = performance.now();
     try {
@@ -190,7 +190,7 @@ let running = 0; // calls
 async function ongoing(world) {
   if (session) return session;
   const [progress, state] = [await keptProgress(), await keptState()];
-  if (!progress || !state) throw new Error("There is no training in this browser to go on with: start a new one.");
+  if (!progress || !state) throw new Error("This browser has no training to continue: start a new one.");
   session = await Session.start(world, progress.wanted, { progress, state });
   return session;
 }

@@ -1,6 +1,6 @@
 /**
  * Keeps a training in the browser's IndexedDB, so that it survives a reload: what to show of it, and what it needs to
- * go on. There is at most one.
+ * continue. There is at most one.
  *
  * @import { TrainingProgress, TrainingState } from "../types.d.ts"
  */
@@ -59,7 +59,7 @@ export const keptProgress = () =>
   transaction("readonly", async (store) => (await answered(store.get("progress"))) ?? null);
 
 /**
- * What the training that is kept needs to go on; null if there is none.
+ * What the training that is kept needs to continue; null if there is none.
  * @returns {Promise<TrainingState | null>}
  */
 export const keptState = () => transaction("readonly", async (store) => (await answered(store.get("state"))) ?? null);

@@ -2,6 +2,7 @@
  * Reads zip files, which put files end to end and list them in a directory at the end. The format is described in
  * PKWARE's APPNOTE.TXT. Only the files that a model needs are unpacked, and never more than the directory announces.
  */
+import { crc32 } from "./crc32.mjs";
 
 const [END, ENTRY, LOCAL] = [0x06054b50, 0x02014b50, 0x04034b50]; // what each kind of record begins with
 const LONGEST_END = 22 + 65535; // bytes of the last record, with the longest comment
@@ -56,12 +57,6 @@ async function membersOf(zip) {
   return members;
 }
 
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let c = byte;
-  for (let bit = 0; bit < 8; bit++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
-
 /**
  * One file, unpacked. Unpacking stops as soon as there is more than the directory announced.
  * @param {Blob} zip
@@ -79,12 +74,12 @@ async function unpack(zip, { path, method, crc, packed, size, at }) {
   const reader = stream.getReader();
   /** @type {Blob[]} */
   const parts = [];
-  let [sum, found] = [0xffffffff, 0];
+  let [sum, found] = [0, 0];
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       found += part.value.length;
       if (found > size) break;
-      for (const byte of part.value) sum = CRC_TABLE[(sum ^ byte) & 255] ^ (sum >>> 8);
+      sum = crc32(part.value, sum);
       if (method === 8) parts.push(new Blob([part.value])); // a browser can move blobs out of memory
     }
   } catch {
@@ -92,7 +87,7 @@ async function unpack(zip, { path, method, crc, packed, size, at }) {
   } finally {
     reader.cancel().catch(() => {});
   }
-  if (found !== size || ~sum >>> 0 !== crc) throw damaged();
+  if (found !== size || sum !== crc) throw damaged();
   return method === 0 ? raw : new Blob(parts);
 }
 
