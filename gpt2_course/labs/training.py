@@ -277,7 +277,7 @@ class TrainingKernel(Kernel):
                 self.session = None
                 self.session = Session(wanted)
             if self.session is None:
-                raise ValueError("No training has been started: start one.")
+                raise ValueError("There is no training to continue: start a new one.")
             session, progress = self.session, self.session.progress
             part({"progress": progress})
             while True:
