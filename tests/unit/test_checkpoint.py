@@ -270,7 +270,7 @@ def test_padding_rows_of_the_embedding_are_never_sampled(tmp_path: Path) -> None
         model.generate(torch.tensor([303]))
     kernel = Kernel(model, "padded")
     assert len(kernel.attention("The fox", [], 9)["next"]) == 10
-    assert len(kernel.activation("The fox", "logits", None, 9)["values"]) == len(tokenizer)
+    assert len(kernel.activations("The fox", [("logits", None)], 9)["values"][0]) == len(tokenizer)
     parts: list[Any] = []
     kernel.generate("The", {"temperature": 1.0, "top_k": None, "top_p": None}, 1, 9, parts.append)
     assert len(parts) == 10
