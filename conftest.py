@@ -15,20 +15,20 @@ from book.pace import CELL, patience, slowness
 SLOW = 240  # report notebooks that take more seconds than this
 # The longest files run first; started last, one of them would leave the other processes idle at the end.
 LONGEST = [
-    "08_training.ipynb",
+    "09_training.ipynb",
     "test_distributed.py",
-    "12_answering.ipynb",
+    "13_answering.ipynb",
     "test_labs_in_the_book.py",
     "test_training.py",
     "test_finetune.py",
-    "14_bigger.ipynb",
-    "13_limits.ipynb",
+    "16_bigger.ipynb",
+    "15_limits.ipynb",
     "test_adding.py",
     "test_hf_stream.py",
     "test_seeing.py",
     "test_engine.py",
-    "11_looking_inside.ipynb",
-    "10_playground.ipynb",
+    "12_looking_inside.ipynb",
+    "11_playground.ipynb",
 ]
 
 _used: Counter[str] = Counter()  # seconds by notebook

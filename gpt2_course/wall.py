@@ -19,17 +19,21 @@ PARTS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "Attention": ("#B34700", {"04_attention": "Attention", "05_many_heads": "Many heads"}),
     "The brain": ("#007A5A", {"06_transformer_block": "Transformer block", "07_gpt2": "GPT-2"}),
-    "Learning": ("#A3477F", {"08_training": "Training", "09_writing": "Writing"}),
+    "Learning": ("#A3477F", {"08_gradients": "Gradients", "09_training": "Training", "10_writing": "Writing"}),
     "Your AI friend": (
         "#8A6100",
         {
-            "10_playground": "Playground",
-            "11_looking_inside": "Looking inside",
-            "12_answering": "Answering",
-            "13_limits": "Limits",
+            "11_playground": "Playground",
+            "12_looking_inside": "Looking inside",
+            "13_answering": "Answering",
+            "14_judge": "A judge",
+            "15_limits": "Limits",
         },
     ),
-    "Further": ("#34618A", {"14_bigger": "Faster, bigger", "15_blank_page": "Blank page"}),
+    "Further": (
+        "#34618A",
+        {"16_bigger": "Faster, bigger", "17_blank_page": "Blank page", "18_today": "Today"},
+    ),
 }
 
 

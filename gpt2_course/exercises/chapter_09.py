@@ -1,377 +1,427 @@
-"""The exercises of chapter 9: writing text."""
+"""The exercises of chapter 9: the training loop."""
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gpt2_course.bricks import my_gpt2 as bricks
-from gpt2_course.exercises.compare import compare
+from gpt2_course.exercises.chapter_07 import gpt2_weights
+from gpt2_course.exercises.compare import agree, compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.watch import LIMIT
-
-LOGITS = torch.tensor([1.0, 3.0, -1.0, 2.5, 0.0, 2.0])
-TIES = torch.tensor([2.0, 1.0, 3.0, 2.0, 2.0])  # three tokens tie for second place
+from gpt2_course.exercises.tensors import Difference, described, numbers, plain
 
 
-@exercise("9.1", "Temperature")
-def temper(answer: Callable[[Tensor, float], Any]) -> str | None:
-    """`answer(logits, temperature)` returns probabilities (V,)."""
-    cut = LOGITS.masked_fill(LOGITS < 2, -math.inf)  # as top_k returns them
-    usual: dict[str, Callable[[Tensor, float], Tensor]] = {
-        "You multiplied by the temperature. Divide instead: a low temperature makes differences larger.": (
-            lambda logits, t: (logits * t).softmax(-1)
+@exercise("9.1", "Questions and answers")
+def shift(answer: Callable[[Tensor], Any]) -> str | None:
+    """`answer(ids)` splits a document (T + 1,) into inputs and targets, both (T,)."""
+    inputs = [(torch.tensor(ids),) for ids in ([5, 9, 6, 8, 7], [3, 1, 4, 1, 6, 2, 0], [4, 2], [8, 8, 3])]
+    usual: dict[str, Callable[[Tensor], Any]] = {
+        "Inputs and targets are identical, so the model would only have to copy. Each target is the token after its "
+        "input: ids[1:].": lambda ids: (ids[:-1], ids[:-1]),
+        "Inputs and targets are identical, so the model would only have to copy. Each input is the token before its "
+        "target: ids[:-1].": lambda ids: (ids[1:], ids[1:]),
+        "Inputs and targets are identical, so the model would only have to copy. Shift the targets by one.": (
+            lambda ids: (ids, ids)
         ),
-        "The temperature had no effect. Divide by it. (Adding a number to all logits does not change softmax.)": (
-            lambda logits, t: logits.softmax(-1)
+        "Inputs and targets are swapped. Each target is the token after its input.": lambda ids: (ids[1:], ids[:-1]),
+        "Nothing follows the last token, so it has no target. Both must be one token shorter than the document.": (
+            lambda ids: (ids, ids.roll(-1))
         ),
-        "You divided the probabilities, so they no longer add up to 1. Divide the logits, then take the softmax.": (
-            lambda logits, t: logits.softmax(-1) / t
+        "Each input needs one target. The last token has none, so leave it out of the inputs: ids[:-1].": lambda ids: (
+            ids,
+            ids[1:],
         ),
-        "These are the divided logits. One step is missing: softmax.": lambda logits, t: logits / t,
-        "You took the softmax twice. Take it once, of the divided logits.": lambda logits, t: (
-            (logits / t).softmax(-1).softmax(-1)
+        "Each target needs one input. The first token has none, so leave it out of the targets: ids[1:].": lambda ids: (
+            ids[:-1],
+            ids,
         ),
-        "You took the softmax before dividing, too. Take it once, of the divided logits.": lambda logits, t: (
-            logits.softmax(-1) / t
-        ).softmax(-1),
-        "You divided by the square root of the temperature. Divide by the temperature itself.": lambda logits, t: (
-            logits / math.sqrt(t)
-        ).softmax(-1),
-        "These are logarithms. Use softmax, not log_softmax.": lambda logits, t: (logits / t).log_softmax(-1),
-        "At temperature 0.01, exp of the divided logits is too large for a number. Use .softmax(-1), which subtracts "
-        "the largest one first.": lambda logits, t: (logits / t).exp() / (logits / t).exp().sum(),
-        "You took the likeliest token at every temperature. Do that only at temperature 0.": lambda logits, t: (
-            bricks.temper(logits, 0)
+        "You shifted by two. Each target is the very next token: ids[:-1] and ids[1:].": lambda ids: (
+            ids[:-2],
+            ids[2:],
         ),
+        "Only the last token is a target. Every input has one, the token after it: ids[1:].": lambda ids: (
+            ids[:-1],
+            ids[-1],
+        ),
+        "The target is only the last token. Every input has one, the token after it: ids[1:].": lambda ids: (
+            ids[:-1],
+            ids[-1:],
+        ),
+        "This is right only for documents of five tokens. Count from the end: ids[:-1].": lambda ids: (
+            ids[:4],
+            ids[1:5],
+        ),
+        "These are the inputs. Return the targets, too: return inputs, targets.": lambda ids: ids[:-1],
+        "These are the targets. Return the inputs, too: return inputs, targets.": lambda ids: ids[1:],
+        "There is one document, of shape (T + 1,), and no batch: ids[:-1].": lambda ids: (ids[:, :-1], ids[:, 1:]),
     }
-    at_zero: dict[str, Callable[[Tensor, float], Any]] = {
-        "At temperature 0, you divided by 0. Give the largest logit the probability 1 instead.": lambda logits, t: (
-            logits / torch.tensor(t)
-        ).softmax(-1),
-        "Nothing can be divided by 0. At temperature 0, give the largest logit the probability 1 instead.": (
-            lambda logits, t: logits[0] / (1 / t)
-        ),
-        "At temperature 0, return probabilities (V,), with a 1 for the likeliest token, and not its ID.": (
-            lambda logits, t: logits.argmax()
-        ),
-        "At temperature 0, return probabilities: 1 for the likeliest token, and 0 for all others.": lambda logits, t: (
-            logits
-        ),
-        "Temperature 0 is not temperature 1. Give the largest logit the probability 1, and all others 0.": (
-            lambda logits, t: logits.softmax(-1)
-        ),
-        "At temperature 0, the largest logit has the probability 1. Yours is the smallest.": lambda logits, t: (
-            bricks.temper(-logits, t)
-        ),
-        "At temperature 0, two tokens share first place, and both got the probability 1. Give it to the first.": (
-            lambda logits, t: (logits == logits.max()).float()
-        ),
-        "At temperature 0, two tokens share first place, and each got a half. Give 1 to the first.": lambda logits, t: (
-            (logits == logits.max()) / (logits == logits.max()).sum()
-        ),
-        "At temperature 0, two tokens share first place, and you chose the last of them. Choose the first.": (
-            lambda logits, t: bricks.temper(logits.flip(0), t).flip(0)
-        ),
-    }
-    return compare(answer, [(LOGITS, 0.5), (TIES, 1.5), (cut, 0.8), (LOGITS, 0.01)], bricks.temper, usual) or compare(
-        answer, [(LOGITS, 0), (torch.tensor([1.0, 4.0, 2.0, 4.0]), 0)], bricks.temper, at_zero
-    )
+    return compare(answer, inputs, bricks.shift, usual, "two tensors, inputs and targets")
 
 
-@exercise("9.2", "Top-k")
-def top_k(answer: Callable[[Tensor, int], Any]) -> str | None:
-    """`answer(logits, k)` returns the logits (V,) with −∞ below the k-th largest; ties with it stay."""
-
-    def only(logits: Tensor, tokens: Tensor, fill: float = -math.inf) -> Tensor:
-        """The logits of some tokens, and a number for all others."""
-        return torch.full_like(logits, fill).index_copy(0, tokens, logits[tokens])
-
-    def largest(logits: Tensor, k: int) -> Tensor:
-        return logits.topk(k).indices
-
-    def at_most(logits: Tensor, k: int) -> Tensor:
-        return bricks.top_k(logits, min(k, len(logits)))
-
-    usual: dict[str, Callable[[Tensor, int], Tensor]] = {
-        "These are probabilities. Return the logits, with −∞ for those that are cut; `temper` takes the softmax.": (
-            lambda logits, k: bricks.top_k(logits, k).softmax(-1)
-        ),
-        "You returned only the k largest logits. Return all of them, (V,), with −∞ for the others.": lambda logits, k: (
-            logits.topk(k).values
-        ),
-        "You returned IDs. Return the logits, (V,), with −∞ for those that are cut.": largest,
-        "A logit of 0 does not rule a token out, because e⁰ = 1. Use −∞ instead.": lambda logits, k: only(
-            logits, (logits >= logits.topk(k).values[-1]).nonzero()[:, 0], 0
-        ),
-        "A large negative number is not −∞. Use float('-inf').": lambda logits, k: only(
-            logits, (logits >= logits.topk(k).values[-1]).nonzero()[:, 0], -1e9
-        ),
-        "You kept the k smallest. Keep the largest.": lambda logits, k: -bricks.top_k(-logits, k),
-        "You kept the k smallest logits. Keep the largest.": lambda logits, k: only(logits, largest(-logits, k)),
-        "You kept the first k in the list. Keep the k largest.": lambda logits, k: only(logits, torch.arange(k)),
-        "You kept one too many. Keep k tokens, and those that tie with the k-th.": lambda logits, k: at_most(
-            logits, k + 1
-        ),
-        "You kept one too few. The k-th token stays in: cut only what is smaller.": lambda logits, k: (
-            logits.masked_fill(logits <= logits.topk(k).values[-1], -math.inf)
-        ),
-        "You cut the largest and kept the rest. Turn the comparison around.": lambda logits, k: logits.masked_fill(
-            logits >= logits.topk(k).values[-1], -math.inf
-        ),
-        "You cut only what is larger than the k-th. Turn the comparison around.": lambda logits, k: logits.masked_fill(
-            logits > logits.topk(k).values[-1], -math.inf
-        ),
-        "You compared with the largest logit. Compare with the k-th largest, topk(k).values[-1].": lambda logits, k: (
-            logits.masked_fill(logits < logits.max(), -math.inf)
-        ),
-        "For [2, 1, 3, 2, 2] and k = 2, you kept exactly two tokens, but three tie for second place. None of them is "
-        "better than the others: keep every logit that is at least the k-th largest.": lambda logits, k: only(
-            logits, largest(logits, k)
-        ),
-        "Of logits that are equal you kept the last ones. None is better than the others: keep every logit that is at "
-        "least the k-th largest.": lambda logits, k: only(logits.flip(0), largest(logits.flip(0), k)).flip(0),
-        "Nothing was cut. masked_fill does not change the logits themselves: return its result.": lambda logits, k: (
-            logits
-        ),
-    }
-    inputs = [(LOGITS, 3), (TIES, 2), (LOGITS - 2, 1), (TIES, 5), (torch.tensor([1.0, 1.0, 4.0, 1.5, 4.0, 1.0]), 4)]
-    return compare(answer, inputs, bricks.top_k, usual)
-
-
-def _nucleus(probabilities: Tensor, p: float, more: int = 0, order: Tensor | None = None) -> Tensor:
-    """The tokens that top-p keeps in a given order, and some more."""
-    order = probabilities.argsort(descending=True) if order is None else order
-    before = probabilities[order].cumsum(0) - probabilities[order]
-    return order[: max(0, int((before < p).sum()) + more)]
-
-
-def _scaled(probabilities: Tensor, tokens: Tensor) -> Tensor:
-    kept = _unscaled(probabilities, tokens)
-    return kept / kept.sum()
-
-
-def _unscaled(probabilities: Tensor, tokens: Tensor) -> Tensor:
-    return torch.zeros_like(probabilities).index_copy(0, tokens, probabilities[tokens])
-
-
-@exercise("9.3", "Top-p")
-def top_p(answer: Callable[[Tensor, float], Any]) -> str | None:
-    """`answer(probabilities, p)` returns probabilities (V,): the fewest likeliest tokens that have p together."""
+@exercise(
+    "9.2",
+    "Cross-entropy",
+    forbidden=dict.fromkeys(
+        ("cross_entropy", "nll_loss"), "Compute the loss yourself, from log_softmax, and without PyTorch's own."
+    ),
+)
+def cross_entropy(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
+    """`answer(logits, targets)` returns the mean surprise at the targets, a tensor with a single number."""
     inputs = [
-        (LOGITS.softmax(-1), 0.8),
-        (LOGITS.softmax(-1), 0.1),
-        (torch.tensor([0.125, 0.0625, 0.5, 0.0625, 0.25]), 0.75),  # exactly what the two likeliest have together
-        (torch.tensor([0.1, 0.0, 0.6, 0.3]), 1.0),
-    ]
-    usual: dict[str, Callable[[Tensor, float], Tensor]] = {
-        "The last token is missing: without it, the others have less than p together. Keep a token if those before it "
-        "have less than p.": lambda q, p: _scaled(
-            q, q.argsort(descending=True)[q.sort(descending=True)[0].cumsum(0) <= p]
-        ),
-        "The token that reaches p is missing. Keep a token if those before it have less than p.": lambda q, p: _scaled(
-            q, _nucleus(q, p, -1)
-        ),
-        "The probabilities no longer add up to 1. Divide by the sum of those you kept.": lambda q, p: _unscaled(
-            q, _nucleus(q, p)
-        ),
-        "You kept one too many. Stop as soon as the sum has reached p.": lambda q, p: _scaled(q, _nucleus(q, p, 1)),
-        "When the sum is exactly p, you kept one too many. Keep a token only if those before it have less than p.": (
-            lambda q, p: _scaled(
-                q, q.argsort(descending=True)[q.sort(descending=True)[0].cumsum(0) - q.sort(descending=True)[0] <= p]
-            )
-        ),
-        "The probabilities are still sorted. Put each one back at the place of its token.": lambda q, p: (
-            bricks.top_p(q, p).sort(descending=True).values
-        ),
-        "You sorted the smallest first. Sort with the largest first: descending=True.": lambda q, p: _scaled(
-            q, _nucleus(q, p, order=q.argsort())
-        ),
-        "You added up unsorted probabilities. Sort first, the largest first.": lambda q, p: _scaled(
-            q, _nucleus(q, p, order=torch.arange(len(q)))
-        ),
-        "You kept the tokens whose own probability is at least p. Add probabilities up, the largest first.": (
-            lambda q, p: _scaled(q, (q >= p).nonzero()[:, 0])
-        ),
-        "You kept the tokens whose own probability is below p. Add probabilities up, the largest first.": lambda q, p: (
-            _scaled(q, (q < p).nonzero()[:, 0])
-        ),
-        "You kept what should be cut. Keep a token if those before it have less than p.": lambda q, p: _scaled(
-            q, q.argsort(descending=True)[len(_nucleus(q, p)) :]
-        ),
-        "Divide by the sum instead of taking the softmax: the proportions must stay.": lambda q, p: torch.where(
-            bricks.top_p(q, p) > 0, q, -math.inf
-        ).softmax(-1),
-        "You took the softmax of probabilities. They add up to 1 already: only sort, cut, and divide by the sum.": (
-            lambda q, p: bricks.top_p(q.softmax(-1), p)
-        ),
-        "The tokens that you kept have equal probabilities. Keep their proportions.": lambda q, p: (
-            (bricks.top_p(q, p) > 0).float() / (bricks.top_p(q, p) > 0).sum()
-        ),
-        "You divided by p. Divide by the sum of those you kept.": lambda q, p: _unscaled(q, _nucleus(q, p)) / p,
-        "Nothing was cut.": lambda q, p: q,
-    }
-    return compare(answer, inputs, bricks.top_p, usual)
-
-
-@exercise("9.4", "Draw")
-def draw(answer: Callable[[Tensor, float], Any]) -> str | None:
-    """`answer(probabilities, number)` returns the token that the number falls on."""
-    quarters, others = torch.tensor([0.25, 0.0, 0.5, 0.25]), torch.tensor([0.0, 0.125, 0.25, 0.0, 0.625])
-    inputs = [
-        *((quarters, number) for number in (0.1, 0.25, 0.6, 0.9, 0.0, 0.75)),
-        *((others, number) for number in (0.0, 0.05, 0.2, 0.375, 0.99)),
+        (logits.requires_grad_(), torch.tensor(targets))
+        for logits, targets in (
+            (numbers(3, 5), [1, 0, 4]),
+            (3 * numbers(6, 4, seed=4), [2, 2, 3, 0, 1, 1]),
+            (numbers(1, 7, seed=5), [6]),
+        )
     ]
 
-    def ends(q: Tensor) -> Tensor:
-        return q.cumsum(0)
+    def of_targets(values: Tensor, targets: Tensor) -> Tensor:
+        return values.gather(-1, targets[:, None])[:, 0]
 
-    usual: dict[str, Callable[[Tensor, float], Any]] = {
-        "You took the likeliest token, whatever the number. Lay the probabilities end to end.": lambda q, number: (
-            q.argmax()
+    def p(logits: Tensor, targets: Tensor) -> Tensor:
+        """The probability of each target: (T,)."""
+        return of_targets(logits.softmax(-1), targets)
+
+    usual: dict[str, Callable[[Tensor, Tensor], Any]] = {
+        "This is one loss per token. Return their mean, a single number.": lambda logits, y: -p(logits, y).log(),
+        "The sign is wrong: ln p is negative, and the loss is −ln p.": lambda logits, y: p(logits, y).log().mean(),
+        "This is the sum. Take the mean over all tokens, so the loss does not grow with the document.": (
+            lambda logits, y: -p(logits, y).log().sum()
         ),
-        "Token 0 ends at 0.25, so the number 0.25 falls on the next token that can be drawn: count the sums that are "
-        "not larger than the number.": lambda q, number: (ends(q) < number).sum(),
-        "A token with the probability 0 must never be drawn, but with 0.25 yours is: token 1.": lambda q, number: (
-            bricks.draw(q, number) - (1 if number == 0.25 and q[0] else 0)
+        "You divided by the size of the vocabulary. Take the mean over the T tokens.": lambda logits, y: (
+            -p(logits, y).log().sum() / logits.shape[-1]
         ),
-        "You are one token too far. Return the first token whose running sum is larger than the number.": (
-            lambda q, number: (ends(q) <= number).sum() + 1
+        "You divided by T twice: the mean already divides.": lambda logits, y: -p(logits, y).log().mean() / len(y),
+        "This is the mean probability. Take −ln of each probability first, then the mean.": lambda logits, y: p(
+            logits, y
+        ).mean(),
+        "You took the mean of the probabilities, then the logarithm. Take −ln first, then the mean.": (
+            lambda logits, y: -p(logits, y).mean().log()
         ),
-        "You are one token too early. Return the first token whose running sum is larger than the number.": (
-            lambda q, number: (ends(q) <= number).sum() - 1
+        "This is 1 − p. The surprise is −ln p.": lambda logits, y: (1 - p(logits, y)).mean(),
+        "This is the loss in bits. Use the natural logarithm, .log().": lambda logits, y: -p(logits, y).log2().mean(),
+        "You used log10. Use the natural logarithm, .log().": lambda logits, y: -p(logits, y).log10().mean(),
+        "This is the perplexity. Leave out the last step, exp.": lambda logits, y: (-p(logits, y).log().mean()).exp(),
+        "Logits are not probabilities yet. Take the softmax first.": lambda logits, y: -of_targets(logits, y).mean(),
+        "Logits are not probabilities yet. Take the softmax before the logarithm.": lambda logits, y: (
+            -of_targets(logits.log(), y).mean()
         ),
-        "You are one token too early, except at the start. Return the first token whose running sum is larger than the "
-        "number.": lambda q, number: max(0, int((ends(q) <= number).sum()) - 1),
-        "You started from the end. Token 0 comes first.": lambda q, number: len(q) - 1 - bricks.draw(q.flip(0), number),
-        "You counted the sums that are larger than the number. Count those that are not: they lie before the token.": (
-            lambda q, number: (ends(q) > number).sum()
+        "You took the softmax twice. log_softmax starts from the logits.": lambda logits, y: (
+            -of_targets(logits.softmax(-1).log_softmax(-1), y).mean()
         ),
-        "You compared the number with the probabilities themselves. Compare it with their running sums.": (
-            lambda q, number: (q <= number).sum()
+        "You took the softmax over the tokens. Take it over the vocabulary, the last dimension: dim=-1.": (
+            lambda logits, y: -of_targets(logits.log_softmax(0), y).mean()
         ),
-        "You took the first token whose own probability is larger than the number. Compare with the running sums.": (
-            lambda q, number: (q > number).int().argmax()
+        "You took the mean over the whole vocabulary. Only the probability of the target counts.": lambda logits, y: (
+            -logits.log_softmax(-1).mean()
         ),
-        "The number decides, and nothing else: do not draw another one at random.": lambda q, number: q.argmin(),
-        "This is the probability of the token. Return its ID.": lambda q, number: q[bricks.draw(q, number)],
-        "This is the running sum. Return the ID of the token that the number falls on.": lambda q, number: ends(q)[
-            bricks.draw(q, number)
-        ],
-        "These are the running sums. Return the ID of the token that the number falls on.": lambda q, number: ends(q),
+        "You picked whole rows. Pick one number from each row: that of its target.": lambda logits, y: (
+            -logits.log_softmax(-1)[:, y].mean()
+        ),
+        "p[targets] picks rows. Pick one number from each row: that of its target.": lambda logits, y: (
+            -logits.log_softmax(-1)[y].mean()
+        ),
+        "This is the entropy, how unsure the model is. Return the surprise at the target.": lambda logits, y: (
+            -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean()
+        ),
+        "This is the surprise at the likeliest token. Return the surprise at the target.": lambda logits, y: (
+            -logits.log_softmax(-1).max(-1).values.mean()
+        ),
+        "This is the surprise at the last target. Take the mean over all of them.": lambda logits, y: (
+            -p(logits, y).log()[-1]
+        ),
+        "This is the surprise at the first target. Take the mean over all of them.": lambda logits, y: (
+            -p(logits, y).log()[0]
+        ),
+        "gather needs as many dimensions as the logits: targets[:, None], of shape (T, 1).": lambda logits, y: (
+            logits.log_softmax(-1).gather(-1, y)
+        ),
+        "gather needs whole numbers in a column: targets[:, None], of shape (T, 1).": lambda logits, y: (
+            -logits.log_softmax(-1).gather(-1, y[None]).mean()
+        ),
     }
-    return compare(answer, inputs, bricks.draw, usual, "the ID of a token, a whole number") or _rounding(answer)
-
-
-def _rounding(answer: Callable[[Tensor, float], Any]) -> str | None:
-    """The mistake in drawing from probabilities that, rounded, do not add up to exactly 1."""
-    short = torch.tensor([0.5, 0.4999])
-    if answer(short, 0.99999) != 1:
-        return (
-            "Rounding may leave the sum of all probabilities a hair below 1, and then a number near 1 falls beyond the "
-            "last token. Compare with number * sums[-1] instead of number."
-        )
-    tiny = torch.tensor([1.0, 2.0**-26])  # in float32, 1 + 2⁻²⁶ is 1
-    if answer(tiny, 1 - 2.0**-28) != 1:
-        return (
-            "In float32, adding a tiny probability to a large sum changes nothing. Add them up in float64: .double()."
-        )
+    if message := compare(answer, inputs, bricks.cross_entropy, usual):
+        return message
+    last = getattr(answer, "last", None)
+    if not isinstance(last, Tensor):
+        return f"The number is right, but return a tensor, not a {type(last).__name__}: training needs its gradients."
+    if not last.requires_grad:
+        return "The number is right, but has no gradients. Leave out .detach(), no_grad, and torch.tensor(…)."
     return None
 
 
-def _predict(ids: Tensor) -> Tensor:
-    """Logits (T, 10) that depend on all the ids up to each one."""
-    if not isinstance(ids, Tensor):
-        raise TypeError(f"predict needs a tensor of ids, not a {type(ids).__name__}")
-    if ids.ndim != 1:
-        raise ValueError(f"predict needs ids of shape (T,), not {tuple(ids.shape)}")
-    if ids.is_floating_point() or not len(ids):
-        raise ValueError("predict needs at least one id, and whole numbers")
-    favorites = (ids.cumsum(0) + 3 * ids + 1) % 10
-    return torch.nn.functional.one_hot(favorites, 10).float()
+@exercise("9.3", "A step with momentum", in_place=True)
+def momentum_step(answer: Callable[[Tensor, Tensor, Tensor, float, float], Any]) -> str | None:
+    """`answer(weight, slope, speed, learning_rate, momentum)` returns the new weight and the new speed."""
+    inputs = [(*numbers(3, 4), 0.1, 0.9), (*numbers(3, 2, 3, seed=4), 0.3, 0.5)]
+    for given in inputs:
+        found = answer(*copy.deepcopy(given))
+        if not (isinstance(found, (tuple, list)) and len(found) == 2):
+            return f"Return two tensors: return weight, speed. Your result has type {described(found)}."
 
+    def new_speed(weight: Tensor, slope: Tensor, speed: Tensor, learning_rate: float, momentum: float) -> Tensor:
+        return momentum * speed + slope
 
-def _choose(logits: Tensor) -> int:
-    """The likeliest token."""
-    if not isinstance(logits, Tensor) or logits.shape != (10,):
-        shape = tuple(getattr(logits, "shape", ()))
-        raise ValueError(f"choose needs the logits of the last token, of shape (10,), not {shape}")
-    return int(logits.argmax())
+    def new_weight(weight: Tensor, slope: Tensor, speed: Tensor, learning_rate: float, momentum: float) -> Tensor:
+        return weight - learning_rate * (momentum * speed + slope)
 
-
-Writer = Callable[[list[int], Any, Any, int, int], Any]
-
-
-def _writing(
-    window: Callable[[list[int], int], list[int]] = lambda ids, context: ids[-context:],
-    row: int = -1,
-    append: bool = True,
-    give_end: bool = False,
-    first: Callable[[list[int]], list[int]] = lambda ids: [],
-) -> Writer:
-    """`generate` with mistakes, as a list of at most LIMIT ids."""
-
-    def write(ids: list[int], predict: Any, choose: Any, end: int, context: int) -> Iterator[int]:
-        yield from first(ids)
-        while True:
-            next_id = choose(predict(torch.tensor(window(ids, context)))[row])
-            if next_id == end and not give_end:
-                return
-            if append:
-                ids = [*ids, next_id]
-            yield next_id
-            if next_id == end:
-                return
-
-    return lambda *given: list(islice(write(*given), LIMIT))
-
-
-def _one(*given: Any) -> list[int]:
-    return list(islice(bricks.generate(*given), 1))
-
-
-@exercise("9.5", "Generate", yields=True)
-def generate(answer: Writer) -> str | None:
-    """`answer(ids, predict, choose, end, context)` yields new IDs until the next one is `end`."""
-    inputs = [
-        (ids, _predict, _choose, end, context)
-        for ids, end, context in [([1, 2, 3], 7, 4), ([5], 8, 2), ([7, 1, 4, 4, 2, 6], 9, 3), ([2, 6], 2, 50)]
-    ]
-    usual: dict[str, Writer] = {
-        "You also yield `end`. Return before you yield it.": _writing(give_end=True),
-        "predict gets more than `context` IDs, for which a model has no positions. Give it the last ones: "
-        "ids[-context:].": _writing(window=lambda ids, context: ids),
-        "predict gets the first `context` IDs. Give it the last ones: ids[-context:].": _writing(
-            window=lambda ids, context: ids[:context]
+    wrong_speeds: dict[str, Callable[[Tensor, Tensor, Tensor, float, float], Tensor]] = {
+        "The results are in the wrong order. Return the weight first, then the speed.": new_weight,
+        "The old speed is missing: new speed = momentum · old speed + slope.": lambda w, g, s, rate, keep: g,
+        "The slope is missing: new speed = momentum · old speed + slope.": lambda w, g, s, rate, keep: keep * s,
+        "The speed would grow forever. Multiply the old speed by momentum.": lambda w, g, s, rate, keep: s + g,
+        "You multiplied the slope by momentum, too. Multiply only the old speed.": (
+            lambda w, g, s, rate, keep: keep * (s + g)
         ),
-        "predict gets one ID too few. Give it the last `context` IDs: ids[-context:].": _writing(
-            window=lambda ids, context: ids[-(context - 1) :] if context > 1 else ids
+        "You multiplied the slope by momentum. Multiply the old speed by it.": lambda w, g, s, rate, keep: s + keep * g,
+        "You multiplied the slope by 1 − momentum. Here, as in torch.optim.SGD, add the whole slope.": (
+            lambda w, g, s, rate, keep: keep * s + (1 - keep) * g
         ),
-        "predict gets one ID too many. Give it the last `context` IDs: ids[-context:].": _writing(
-            window=lambda ids, context: ids[-(context + 1) :]
+        "The learning rate belongs to the step, not to the speed. Multiply by it when you change the weight.": (
+            lambda w, g, s, rate, keep: keep * s + rate * g
         ),
-        "predict gets only the last ID. Give it the last `context` IDs: ids[-context:].": _writing(
-            window=lambda ids, context: ids[-1:]
+        "You multiplied the old speed by the learning rate. Multiply it by momentum.": (
+            lambda w, g, s, rate, keep: rate * s + g
         ),
-        "You choose by the logits of the first token. The next token follows the last one: logits[-1].": _writing(
-            row=0
+        "This is the old speed. Return the new one.": lambda w, g, s, rate, keep: s,
+        "The slope was subtracted from the speed. Add it, and subtract the speed from the weight.": (
+            lambda w, g, s, rate, keep: keep * s - g
         ),
-        "The new IDs are never appended, so predict always gets the same ones.": _writing(append=False),
-        "You yield the given IDs, too. Yield only the new ones.": _writing(first=lambda ids: ids),
-        "You stopped after one ID. Go on until the next one is `end`.": _one,
-        "choose needs the logits of one token: those of the last, logits[-1].": lambda ids, predict, choose, *_: choose(
-            predict(torch.tensor(ids))
-        ),
-        "There is no batch here: predict maps (T,) to (T, V).": lambda ids, predict, *_: predict(torch.tensor([ids])),
-        "predict maps (T,) to (T, V), without a batch: take [-1].": lambda ids, predict, *_: predict(torch.tensor(ids))[
-            0, -1
-        ],
-        "Turn the list into a tensor: torch.tensor(ids[-context:]).": lambda ids, predict, *_: predict(ids),
+        "You divided the old speed by momentum. Multiply it.": lambda w, g, s, rate, keep: s / keep + g,
+        "You added momentum to the old speed. Multiply by it.": lambda w, g, s, rate, keep: keep + s + g,
+        "You used the weight in place of the speed.": lambda w, g, s, rate, keep: keep * w + g,
+        "You used the weight in place of the slope.": lambda w, g, s, rate, keep: keep * s + w,
+        "You used the slope in place of the speed.": lambda w, g, s, rate, keep: keep * g + g,
+        "You used the speed in place of the slope.": lambda w, g, s, rate, keep: keep * s + s,
     }
+    wrong_weights: dict[str, Callable[[Tensor, Tensor, Tensor, float, float], Tensor]] = {
+        "You went uphill. Subtract the step instead of adding it.": lambda w, g, s, rate, keep: (
+            w + rate * (keep * s + g)
+        ),
+        "The learning rate is missing: step = learning rate · speed.": lambda w, g, s, rate, keep: w - (keep * s + g),
+        "You moved the weight by the slope. Move it by the new speed.": lambda w, g, s, rate, keep: w - rate * g,
+        "You moved the weight by the old speed. Compute the new speed first, then move.": (
+            lambda w, g, s, rate, keep: w - rate * s
+        ),
+        "The weight has not changed.": lambda w, g, s, rate, keep: w,
+        "You divided the speed by the learning rate. Multiply by it.": lambda w, g, s, rate, keep: (
+            w - (keep * s + g) / rate
+        ),
+        "You divided by the learning rate. Multiply by it.": lambda w, g, s, rate, keep: w - rate / (keep * s + g),
+        "You multiplied by momentum in place of the learning rate.": lambda w, g, s, rate, keep: (
+            w - keep * (keep * s + g)
+        ),
+        "This is the step. Subtract it from the weight.": lambda w, g, s, rate, keep: rate * (keep * s + g),
+        "You subtracted the weight from the step. Subtract the step from the weight.": lambda w, g, s, rate, keep: (
+            rate * (keep * s + g) - w
+        ),
+        "You subtracted the learning rate. Subtract learning rate · speed.": lambda w, g, s, rate, keep: w - rate,
+        "You moved the slope. Move the weight.": lambda w, g, s, rate, keep: g - rate * (keep * s + g),
+        "You moved the speed. Move the weight.": lambda w, g, s, rate, keep: (keep * s + g) * (1 - rate),
+        "You multiplied the weight by the learning rate. Multiply the speed by it.": lambda w, g, s, rate, keep: (
+            w - rate * w
+        ),
+    }
+    return compare(lambda *given: answer(*given)[1], inputs, new_speed, wrong_speeds, what="new speed") or compare(
+        lambda *given: answer(*given)[0], inputs, new_weight, wrong_weights, what="new weight"
+    )
 
-    return compare(answer, inputs, _writing(), usual, "the new IDs, by yield or in a list")
+
+@exercise("9.4", "Clipping", in_place=True)
+def clip(answer: Callable[[list[Tensor], float], Any]) -> str | None:
+    """`answer(gradients, most)` scales all gradients together to the length `most`, if they are longer."""
+
+    def length(gradients: list[Tensor]) -> float:
+        return math.sqrt(sum(float((g**2).sum()) for g in gradients))
+
+    def by(divisor: Callable[[list[Tensor]], float]) -> tuple[Callable[[list[Tensor], float], Any], ...]:
+        """Mistaken functions that divide by this, at most by 1, or by this and `most`."""
+        return (
+            lambda gs, most: [g * min(1.0, most / divisor(gs)) for g in gs],
+            lambda gs, most: [g * most / divisor(gs) for g in gs],
+        )
+
+    usual: dict[str, Callable[[list[Tensor], float], Any] | tuple[Callable[[list[Tensor], float], Any], ...]] = {
+        "You scaled each tensor on its own, which changes the direction. Use the length of all tensors together.": (
+            lambda gs, most: [g * most / g.norm() for g in gs],
+            lambda gs, most: [g * (most / g.norm()).clamp(max=1) for g in gs],
+        ),
+        "You limited every number, which changes the direction. Multiply all numbers by the same factor.": (
+            lambda gs, most: [g.clamp(-most, most) for g in gs],
+            lambda gs, most: [g.clamp(max=most) for g in gs],
+        ),
+        "You divided by the sum of the squares. The length is its square root.": by(lambda gs: length(gs) ** 2),
+        "You divided by the sum of the absolute values. The length is the square root of the sum of the squares.": by(
+            lambda gs: sum(float(g.abs().sum()) for g in gs)
+        ),
+        "You added the lengths of the tensors. The length is the square root of the sum of all squares.": by(
+            lambda gs: sum(float(g.norm()) for g in gs)
+        ),
+        "You divided by the largest number. Divide by the length, the square root of the sum of the squares.": by(
+            lambda gs: max(float(g.abs().max()) for g in gs)
+        ),
+        "You divided by the root of the sum of the numbers. Square them first.": by(
+            lambda gs: math.sqrt(sum(float(g.sum()) for g in gs))
+        ),
+        "You changed nothing. Gradients that are longer than `most` must become as long as `most`.": (
+            lambda gs, most: gs
+        ),
+        "You also changed gradients that are shorter than `most`. Leave them as they are.": lambda gs, most: [
+            g * most / max(length(gs), 1e-12) for g in gs
+        ],
+        "You made short gradients longer and left long ones as they are. Take the smaller factor, with min.": (
+            lambda gs, most: [g * max(1.0, most / length(gs)) for g in gs] if length(gs) else gs
+        ),
+        "You always shortened to 1. Shorten to `most`.": lambda gs, most: [g * min(1.0, 1 / length(gs)) for g in gs],
+        "You compared the length with 1. Compare it with `most`.": lambda gs, most: (
+            [g * most / length(gs) for g in gs] if length(gs) > 1 else gs
+        ),
+        "You divided length by most. Multiply by most / length.": lambda gs, most: [
+            g * min(1.0, length(gs) / most) for g in gs
+        ],
+        "You multiplied most by the length. Divide by the length.": lambda gs, most: [
+            g * min(1.0, most * length(gs)) for g in gs
+        ],
+        "Gradients that are all 0 must stay 0. Did you divide by the length, which is 0?": (
+            lambda gs, most: [g * min(1.0, most / length(gs)) if length(gs) else g * math.nan for g in gs]
+        ),
+    }
+    # lengths 5, 4, and 11.3; together 13
+    gradients = [torch.tensor([[3.0, 0.0], [0.0, -4.0]]), torch.tensor([4.0, 0.0]), torch.tensor([8.0, 8.0])]
+    inputs = [(gradients, 1.0), (gradients, 6.5), (gradients, 20.0), (gradients, 0.5), ([numbers(2, 3) / 9], 1.0)]
+    if wrong := compare(answer, inputs, _clipped, usual, "a list of tensors, one per gradient"):
+        return wrong
+    return compare(answer, [*inputs, ([torch.zeros(2)], 1.0)], _clipped, usual)
+
+
+def _clipped(gradients: list[Tensor], most: float) -> list[Tensor]:
+    length = math.sqrt(sum(float((g**2).sum()) for g in gradients))
+    return [g * min(1.0, most / length) if length else g for g in gradients]
+
+
+DOCUMENTS = [torch.tensor(ids) for ids in ([2, 0, 5], [4, 4, 3, 1, 0, 6], [1, 5, 2, 6])]
+Step = Callable[[list[Tensor], dict[str, Tensor], int, torch.optim.Optimizer], Any]
+
+
+class _Watched(torch.optim.SGD):
+    """An optimizer that writes down when it is called, and when new gradients arrive."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__(weights.values(), lr=0.1)
+        self.calls: list[str] = []
+        weights["ln_f.bias"].register_hook(lambda _: self.calls.append("backward"))  # type: ignore[no-untyped-call]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.calls.append("zero_grad")
+        super().zero_grad(set_to_none)
+
+    def step(self, closure: Any = None) -> Any:
+        self.calls.append("step")
+        return super().step(closure)
+
+
+def _two_steps(step: Step) -> tuple[list[str], list[Any], dict[str, Tensor]]:
+    """What two steps called, what they returned, and the weights after them."""
+    weights = {name: w.requires_grad_() for name, w in gpt2_weights(7, 6, 4, 2).items()}
+    optimizer = _Watched(weights)
+    losses = [plain(step([ids.clone() for ids in DOCUMENTS], weights, 2, optimizer)) for _ in range(2)]
+    return optimizer.calls, losses, plain(weights)
+
+
+def _step_on(loss_of: Callable[[list[Tensor], dict[str, Tensor], int], Tensor]) -> Step:
+    """A training step with another loss."""
+
+    def step(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int, optimizer: Any) -> float:
+        loss = loss_of(documents, weights, n_heads)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def _losses(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int) -> Tensor:
+    """The mean loss of each document."""
+    return torch.stack([bricks.cross_entropy(bricks.gpt2(ids[:-1], weights, n_heads), ids[1:]) for ids in documents])
+
+
+def _loss(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int) -> Tensor:
+    lengths = torch.tensor([len(ids) - 1 for ids in documents])
+    return (_losses(documents, weights, n_heads) * lengths).sum() / lengths.sum()
+
+
+def _returns_loss_after(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int, optimizer: Any) -> float:
+    bricks.training_step(documents, weights, n_heads, optimizer)
+    return _loss(documents, weights, n_heads).item()
+
+
+def _forgotten(calls: list[str]) -> str | None:
+    """The message about calls that are missing or in the wrong order in two steps; None if they are fine."""
+    if "backward" not in calls:
+        return "There are no gradients: call loss.backward() on the loss, a tensor, before the optimizer's step."
+    if "step" not in calls:
+        return "The weights stay as they are: call optimizer.step() after loss.backward()."
+    if calls.count("step") > 2:
+        return "You take more than one step. Compute the mean loss over all documents first, then take a single step."
+    if "zero_grad" not in calls:
+        return "Gradients add up from step to step. Call optimizer.zero_grad() before loss.backward(), in every step."
+    first = calls[: calls.index("step")]
+    if "backward" not in first:
+        return "The optimizer takes its step before there are new gradients. Call loss.backward() first."
+    if "zero_grad" in first[first.index("backward") :]:
+        return "You set the gradients to zero after computing them. Call optimizer.zero_grad() before loss.backward()."
+    return None
+
+
+@exercise("9.5", "A training step", in_place=True)
+def training_step(answer: Step) -> str | None:
+    """`answer(documents, weights, n_heads, optimizer)` takes one step and returns the loss before it, a number."""
+    calls, losses, weights = _two_steps(answer)
+    _, right_losses, right_weights = _two_steps(bricks.training_step)
+    if agree([losses, weights], [right_losses, right_weights]):
+        if isinstance(getattr(answer, "last", None), Tensor):
+            return "Return a number, loss.item(): the tensor would keep the whole computation in memory."
+        return None
+    usual: dict[str, Step] = {
+        "This is the mean of the documents' means, so tokens of short documents count more. Take the mean over all "
+        "tokens together.": _step_on(lambda *given: _losses(*given).mean()),
+        "You added up the documents' losses. Take the mean over all of their tokens.": _step_on(
+            lambda *given: _losses(*given).sum()
+        ),
+        "Only the first document counts. Take the mean over the tokens of all documents.": _step_on(
+            lambda *given: _losses(*given)[0]
+        ),
+        "Only the last document counts. Take the mean over the tokens of all documents.": _step_on(
+            lambda *given: _losses(*given)[-1]
+        ),
+        "The targets are the inputs themselves, so the model only has to copy. Use shift.": _step_on(
+            lambda documents, weights, n: bricks.cross_entropy(
+                torch.cat([bricks.gpt2(ids[:-1], weights, n) for ids in documents]),
+                torch.cat([ids[:-1] for ids in documents]),
+            )
+        ),
+        "The loss is computed after the step. Return the one from before.": _returns_loss_after,
+        "You went uphill: the loss grows. Call backward() on the loss itself, not on −loss.": _step_on(
+            lambda *given: -_loss(*given)
+        ),
+    }
+    if message := _forgotten(calls):
+        return message
+    for message, mistaken in usual.items():
+        if agree([losses, weights], list(_two_steps(mistaken)[1:])):
+            return message
+    if not all(isinstance(loss, float) for loss in losses):
+        return f"Return the loss, a number: loss.item(). Your result has type {type(losses[0]).__name__}."
+    if not agree(losses[0], right_losses[0]):
+        return Difference(f"The loss before the first step must be {right_losses[0]:.4f}, but it is {losses[0]:.4f}.")
+    return Difference(
+        "The loss is right, but after two steps the weights are not. Only optimizer.step() may change them."
+    )

@@ -1,178 +1,377 @@
-"""The exercises of chapter 10: the playground."""
+"""The exercises of chapter 10: writing text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from gpt2_course.bricks import my_gpt2 as bricks
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
+from gpt2_course.exercises.watch import LIMIT
+
+LOGITS = torch.tensor([1.0, 3.0, -1.0, 2.5, 0.0, 2.0])
+TIES = torch.tensor([2.0, 1.0, 3.0, 2.0, 2.0])  # three tokens tie for second place
 
 
-@exercise("10.1", "A prompt that asks")
-def prompt_for(answer: Callable[[str], Any]) -> str | None:
-    """`answer(question)` returns the prompt that makes the Tiny World model answer it."""
-    usual: dict[str, Callable[[str], str] | tuple[Callable[[str], str], ...]] = {
-        "There is a space after “Answer:”. In the model's vocabulary, a word includes the space before it (“ Tuck” "
-        "is one token), so the model does not know how to continue after a space.": (
-            lambda question: f"Question: {question}\nAnswer: "
+@exercise("10.1", "Temperature")
+def temper(answer: Callable[[Tensor, float], Any]) -> str | None:
+    """`answer(logits, temperature)` returns probabilities (V,)."""
+    cut = LOGITS.masked_fill(LOGITS < 2, -math.inf)  # as top_k returns them
+    usual: dict[str, Callable[[Tensor, float], Tensor]] = {
+        "You multiplied by the temperature. Divide instead: a low temperature makes differences larger.": (
+            lambda logits, t: (logits * t).softmax(-1)
         ),
-        "There is a line break after “Answer:”. In Tiny World, the answer is on the same line.": (
-            lambda question: f"Question: {question}\nAnswer:\n"
+        "The temperature had no effect. Divide by it. (Adding a number to all logits does not change softmax.)": (
+            lambda logits, t: logits.softmax(-1)
         ),
-        "The colon after “Answer” is missing.": lambda question: f"Question: {question}\nAnswer",
-        "The colon after “Question” is missing.": lambda question: f"Question {question}\nAnswer:",
-        "In Tiny World, “Answer:” starts a new line. Put \\n before it.": (
-            lambda question: f"Question: {question} Answer:",
-            lambda question: f"Question: {question}Answer:",
+        "You divided the probabilities, so they no longer add up to 1. Divide the logits, then take the softmax.": (
+            lambda logits, t: logits.softmax(-1) / t
         ),
-        "One step is missing: start the answer with “Answer:”.": lambda question: f"Question: {question}\n",
-        "One step is missing: start the answer on the next line, with “Answer:”.": (
-            lambda question: f"Question: {question}"
+        "These are the divided logits. One step is missing: softmax.": lambda logits, t: logits / t,
+        "You took the softmax twice. Take it once, of the divided logits.": lambda logits, t: (
+            (logits / t).softmax(-1).softmax(-1)
         ),
-        "The model has only seen questions that start with “Question:”.": (
-            lambda question: f"{question}\nAnswer:",
-            lambda question: question,
+        "You took the softmax before dividing, too. Take it once, of the divided logits.": lambda logits, t: (
+            logits.softmax(-1) / t
+        ).softmax(-1),
+        "You divided by the square root of the temperature. Divide by the temperature itself.": lambda logits, t: (
+            logits / math.sqrt(t)
+        ).softmax(-1),
+        "These are logarithms. Use softmax, not log_softmax.": lambda logits, t: (logits / t).log_softmax(-1),
+        "At temperature 0.01, exp of the divided logits is too large for a number. Use .softmax(-1), which subtracts "
+        "the largest one first.": lambda logits, t: (logits / t).exp() / (logits / t).exp().sum(),
+        "You took the likeliest token at every temperature. Do that only at temperature 0.": lambda logits, t: (
+            bricks.temper(logits, 0)
         ),
-        "The model knows “Question:” and “Answer:”, but not abbreviations.": lambda question: f"Q: {question}\nA:",
-        "Capital letters matter: “Question” and “question” are different tokens.": (
-            lambda question: f"question: {question}\nanswer:",
-            lambda question: f"question: {question}\nAnswer:",
-            lambda question: f"Question: {question}\nanswer:",
-            lambda question: f"QUESTION: {question}\nANSWER:",
-            lambda question: f"Question: {question.lower()}\nAnswer:",
-        ),
-        "There is one line break too many: an empty line starts something new.": (
-            lambda question: f"Question: {question}\n\nAnswer:"
-        ),
-        "A space is missing after “Question:”.": lambda question: f"Question:{question}\nAnswer:",
-        "There is a space at the end of the question's line.": lambda question: f"Question: {question} \nAnswer:",
-        "There is a space before “Answer:”.": lambda question: f"Question: {question}\n Answer:",
-        "There is a line break before “Question:”.": lambda question: f"\nQuestion: {question}\nAnswer:",
-        "Your prompt always asks the same question.": lambda question: f"Question: {ASKED[0]}\nAnswer:",
-        "The question itself is missing.": lambda question: "Question: \nAnswer:",
-        "Inside an f-string, write the variable in braces: {question}.": lambda question: "Question: question\nAnswer:",
-        "Put an f before the string, so that {question} is replaced.": lambda question: "Question: {question}\nAnswer:",
     }
-    return compare(answer, [(q,) for q in ASKED], lambda question: f"Question: {question}\nAnswer:", usual)
-
-
-ASKED = ["Where does Tuck the tortoise live?", "What is Pip the fox afraid of?"]
-
-
-@exercise("10.2", "The end of a turn")
-def cut(answer: Callable[[str, list[str]], Any]) -> str | None:
-    """`answer(text, stops)` returns the text before the earliest of the stops."""
-
-    def places(text: str, stops: list[str]) -> list[int]:
-        return [text.find(stop) for stop in stops if stop in text]
-
-    def right(text: str, stops: list[str]) -> str:
-        return text[: min(places(text, stops), default=len(text))]
-
-    usual: dict[str, Callable[[str, list[str]], Any] | tuple[Callable[[str, list[str]], Any], ...]] = {
-        "You cut at the first stop in the list. Cut at the stop that comes first in the text.": (
-            lambda text, stops: text.split(stops[0])[0] if stops else text,
-            lambda text, stops: text[: next(iter(places(text, stops)), len(text))],
+    at_zero: dict[str, Callable[[Tensor, float], Any]] = {
+        "At temperature 0, you divided by 0. Give the largest logit the probability 1 instead.": lambda logits, t: (
+            logits / torch.tensor(t)
+        ).softmax(-1),
+        "Nothing can be divided by 0. At temperature 0, give the largest logit the probability 1 instead.": (
+            lambda logits, t: logits[0] / (1 / t)
         ),
-        "You cut at the last stop in the list. Cut at the stop that comes first in the text.": (
-            lambda text, stops: text.split(stops[-1])[0] if stops else text,
-            lambda text, stops: text[: next(iter(places(text, stops)[::-1]), len(text))],
+        "At temperature 0, return probabilities (V,), with a 1 for the likeliest token, and not its ID.": (
+            lambda logits, t: logits.argmax()
         ),
-        "Leave out the stop itself.": lambda text, stops: text[
-            : min((text.find(stop) + len(stop) for stop in stops if stop in text), default=len(text))
-        ],
-        "You cut one letter after the place where the stop begins.": lambda text, stops: text[
-            : min(places(text, stops), default=len(text)) + 1
-        ],
-        "You cut one letter too early.": lambda text, stops: (
-            text[: max(0, min(places(text, stops)) - 1)] if places(text, stops) else text
+        "At temperature 0, return probabilities: 1 for the likeliest token, and 0 for all others.": lambda logits, t: (
+            logits
         ),
-        "You cut at the stop that comes last in the text. Cut at the one that comes first.": (
-            lambda text, stops: text[: max(places(text, stops), default=len(text))]
+        "Temperature 0 is not temperature 1. Give the largest logit the probability 1, and all others 0.": (
+            lambda logits, t: logits.softmax(-1)
         ),
-        "You cut at the last place where a stop occurs. Cut at the first.": lambda text, stops: text[
-            : max((text.rfind(stop) for stop in stops if stop in text), default=len(text))
-        ],
-        "If no stop is found, return the whole text. find() returns −1 then, and text[:-1] loses a letter.": (
-            lambda text, stops: text[: min(places(text, stops), default=-1)],
-            lambda text, stops: text[: min((text.find(stop) for stop in stops), default=len(text))],
+        "At temperature 0, the largest logit has the probability 1. Yours is the smallest.": lambda logits, t: (
+            bricks.temper(-logits, t)
         ),
-        "If no stop is found, return the whole text, not an empty one.": lambda text, stops: (
-            right(text, stops) if places(text, stops) else ""
+        "At temperature 0, two tokens share first place, and both got the probability 1. Give it to the first.": (
+            lambda logits, t: (logits == logits.max()).float()
         ),
-        "A stop can have several letters. Look for all of it, not for its first letter.": lambda text, stops: right(
-            text, [stop[0] for stop in stops]
+        "At temperature 0, two tokens share first place, and each got a half. Give 1 to the first.": lambda logits, t: (
+            (logits == logits.max()) / (logits == logits.max()).sum()
         ),
-        "Look for each stop as a whole, not for each of its letters.": lambda text, stops: right(
-            text, list("".join(stops))
+        "At temperature 0, two tokens share first place, and you chose the last of them. Choose the first.": (
+            lambda logits, t: bricks.temper(logits.flip(0), t).flip(0)
         ),
-        "A stop can be at the very start. find() returns 0 there, and the result is empty.": lambda text, stops: text[
-            : min((i for i in places(text, stops) if i > 0), default=len(text))
-        ],
-        "Without stops, return the whole text.": lambda text, stops: right(text, stops) if stops else "",
-        "This is the text from the stop on. Return what comes before it.": lambda text, stops: text[
-            min(places(text, stops), default=0) :
-        ],
-        "You have cut nothing. Cut at the stop that comes first in the text.": lambda text, stops: text,
-        "These are the places of the stops. Return the text before the smallest.": places,
-        "This is the place of the stop. Return the text before it.": lambda text, stops: min(
-            places(text, stops), default=len(text)
-        ),
-        "You removed the stops. Return only what comes before the first one.": _without_stops,
     }
-    text = "Pip ran. Why? Nobody knew. Ever."
-    inputs: list[tuple[str, list[str]]] = [
-        (text, ["?", "."]),
-        (text, [".", "?", "Pip ran. W"]),
-        (text, ["Ever", "new"]),
-        (text, ["!"]),
-        (text, []),
-        (". So", ["."]),
-        ("", ["."]),
-        ("no end here", ["here", "!", "end"]),
-    ]
-    return compare(answer, inputs, right, usual)
+    return compare(answer, [(LOGITS, 0.5), (TIES, 1.5), (cut, 0.8), (LOGITS, 0.01)], bricks.temper, usual) or compare(
+        answer, [(LOGITS, 0), (torch.tensor([1.0, 4.0, 2.0, 4.0]), 0)], bricks.temper, at_zero
+    )
 
 
-def _without_stops(text: str, stops: list[str]) -> str:
-    for stop in stops:
-        text = text.replace(stop, "")
-    return text
+@exercise("10.2", "Top-k")
+def top_k(answer: Callable[[Tensor, int], Any]) -> str | None:
+    """`answer(logits, k)` returns the logits (V,) with −∞ below the k-th largest; ties with it stay."""
 
+    def only(logits: Tensor, tokens: Tensor, fill: float = -math.inf) -> Tensor:
+        """The logits of some tokens, and a number for all others."""
+        return torch.full_like(logits, fill).index_copy(0, tokens, logits[tokens])
 
-@exercise("10.3", "The surest")
-def surest(answer: Callable[[list[list[float]]], Any]) -> str | None:
-    """`answer(log_probs)` returns the number of the text with the largest mean of ln p per token."""
+    def largest(logits: Tensor, k: int) -> Tensor:
+        return logits.topk(k).indices
 
-    def largest(of: Callable[[list[float]], float]) -> Callable[[list[list[float]]], int]:
-        return lambda texts: max(range(len(texts)), key=lambda i: of(texts[i]))
+    def at_most(logits: Tensor, k: int) -> Tensor:
+        return bricks.top_k(logits, min(k, len(logits)))
 
-    def mean(text: list[float]) -> float:
-        return sum(text) / len(text)
-
-    usual: dict[str, Callable[[list[list[float]]], Any] | tuple[Callable[[list[list[float]]], Any], ...]] = {
-        "You took the text with the largest sum, and short texts have large ones. Take the mean per token.": (
-            largest(sum)
+    usual: dict[str, Callable[[Tensor, int], Tensor]] = {
+        "These are probabilities. Return the logits, with −∞ for those that are cut; `temper` takes the softmax.": (
+            lambda logits, k: bricks.top_k(logits, k).softmax(-1)
         ),
-        "You took the text with the surest single token. Take the mean per token.": largest(max),
-        "You took the text whose least sure token is the surest. Take the mean per token.": largest(min),
-        "You took the least certain text. ln p is negative, and closer to 0 means surer.": (
-            largest(lambda text: -mean(text)),
-            largest(lambda text: abs(mean(text))),
+        "You returned only the k largest logits. Return all of them, (V,), with −∞ for the others.": lambda logits, k: (
+            logits.topk(k).values
         ),
-        "You took the text with the smallest sum. Take the largest mean per token.": largest(lambda text: -sum(text)),
-        "You took the longest text. Take the largest mean per token.": largest(len),
-        "You took the shortest text. Take the largest mean per token.": largest(lambda text: -len(text)),
-        "You multiplied by the number of tokens. Divide by it.": largest(lambda text: sum(text) * len(text)),
-        "You always return 0. Return the place of the largest mean.": lambda texts: 0,
-        "This is the largest mean. Return its place in the list.": lambda texts: max(map(mean, texts)),
-        "These are the means. Return the place of the largest.": lambda texts: [mean(text) for text in texts],
+        "You returned IDs. Return the logits, (V,), with −∞ for those that are cut.": largest,
+        "A logit of 0 does not rule a token out, because e⁰ = 1. Use −∞ instead.": lambda logits, k: only(
+            logits, (logits >= logits.topk(k).values[-1]).nonzero()[:, 0], 0
+        ),
+        "A large negative number is not −∞. Use float('-inf').": lambda logits, k: only(
+            logits, (logits >= logits.topk(k).values[-1]).nonzero()[:, 0], -1e9
+        ),
+        "You kept the k smallest. Keep the largest.": lambda logits, k: -bricks.top_k(-logits, k),
+        "You kept the k smallest logits. Keep the largest.": lambda logits, k: only(logits, largest(-logits, k)),
+        "You kept the first k in the list. Keep the k largest.": lambda logits, k: only(logits, torch.arange(k)),
+        "You kept one too many. Keep k tokens, and those that tie with the k-th.": lambda logits, k: at_most(
+            logits, k + 1
+        ),
+        "You kept one too few. The k-th token stays in: cut only what is smaller.": lambda logits, k: (
+            logits.masked_fill(logits <= logits.topk(k).values[-1], -math.inf)
+        ),
+        "You cut the largest and kept the rest. Turn the comparison around.": lambda logits, k: logits.masked_fill(
+            logits >= logits.topk(k).values[-1], -math.inf
+        ),
+        "You cut only what is larger than the k-th. Turn the comparison around.": lambda logits, k: logits.masked_fill(
+            logits > logits.topk(k).values[-1], -math.inf
+        ),
+        "You compared with the largest logit. Compare with the k-th largest, topk(k).values[-1].": lambda logits, k: (
+            logits.masked_fill(logits < logits.max(), -math.inf)
+        ),
+        "For [2, 1, 3, 2, 2] and k = 2, you kept exactly two tokens, but three tie for second place. None of them is "
+        "better than the others: keep every logit that is at least the k-th largest.": lambda logits, k: only(
+            logits, largest(logits, k)
+        ),
+        "Of logits that are equal you kept the last ones. None is better than the others: keep every logit that is at "
+        "least the k-th largest.": lambda logits, k: only(logits.flip(0), largest(logits.flip(0), k)).flip(0),
+        "Nothing was cut. masked_fill does not change the logits themselves: return its result.": lambda logits, k: (
+            logits
+        ),
     }
+    inputs = [(LOGITS, 3), (TIES, 2), (LOGITS - 2, 1), (TIES, 5), (torch.tensor([1.0, 1.0, 4.0, 1.5, 4.0, 1.0]), 4)]
+    return compare(answer, inputs, bricks.top_k, usual)
+
+
+def _nucleus(probabilities: Tensor, p: float, more: int = 0, order: Tensor | None = None) -> Tensor:
+    """The tokens that top-p keeps in a given order, and some more."""
+    order = probabilities.argsort(descending=True) if order is None else order
+    before = probabilities[order].cumsum(0) - probabilities[order]
+    return order[: max(0, int((before < p).sum()) + more)]
+
+
+def _scaled(probabilities: Tensor, tokens: Tensor) -> Tensor:
+    kept = _unscaled(probabilities, tokens)
+    return kept / kept.sum()
+
+
+def _unscaled(probabilities: Tensor, tokens: Tensor) -> Tensor:
+    return torch.zeros_like(probabilities).index_copy(0, tokens, probabilities[tokens])
+
+
+@exercise("10.3", "Top-p")
+def top_p(answer: Callable[[Tensor, float], Any]) -> str | None:
+    """`answer(probabilities, p)` returns probabilities (V,): the fewest likeliest tokens that have p together."""
     inputs = [
-        ([[-0.5] * 10, [-0.4] * 20, [-1.2] * 2, [-0.1, -0.1, -0.1, -3.0], [-1.5] * 8],),
-        ([[-0.3] * 4, [-0.1, -0.4], [-2.0]],),
-        ([[-2.5], [-1.0, -3.0, -0.2], [-0.9] * 4, [-1.1, -0.8]],),
-        ([[-0.7, -0.1], [-0.5]],),
+        (LOGITS.softmax(-1), 0.8),
+        (LOGITS.softmax(-1), 0.1),
+        (torch.tensor([0.125, 0.0625, 0.5, 0.0625, 0.25]), 0.75),  # exactly what the two likeliest have together
+        (torch.tensor([0.1, 0.0, 0.6, 0.3]), 1.0),
     ]
-    return compare(answer, inputs, largest(mean), usual, "the number of a text, counted from 0")
+    usual: dict[str, Callable[[Tensor, float], Tensor]] = {
+        "The last token is missing: without it, the others have less than p together. Keep a token if those before it "
+        "have less than p.": lambda q, p: _scaled(
+            q, q.argsort(descending=True)[q.sort(descending=True)[0].cumsum(0) <= p]
+        ),
+        "The token that reaches p is missing. Keep a token if those before it have less than p.": lambda q, p: _scaled(
+            q, _nucleus(q, p, -1)
+        ),
+        "The probabilities no longer add up to 1. Divide by the sum of those you kept.": lambda q, p: _unscaled(
+            q, _nucleus(q, p)
+        ),
+        "You kept one too many. Stop as soon as the sum has reached p.": lambda q, p: _scaled(q, _nucleus(q, p, 1)),
+        "When the sum is exactly p, you kept one too many. Keep a token only if those before it have less than p.": (
+            lambda q, p: _scaled(
+                q, q.argsort(descending=True)[q.sort(descending=True)[0].cumsum(0) - q.sort(descending=True)[0] <= p]
+            )
+        ),
+        "The probabilities are still sorted. Put each one back at the place of its token.": lambda q, p: (
+            bricks.top_p(q, p).sort(descending=True).values
+        ),
+        "You sorted the smallest first. Sort with the largest first: descending=True.": lambda q, p: _scaled(
+            q, _nucleus(q, p, order=q.argsort())
+        ),
+        "You added up unsorted probabilities. Sort first, the largest first.": lambda q, p: _scaled(
+            q, _nucleus(q, p, order=torch.arange(len(q)))
+        ),
+        "You kept the tokens whose own probability is at least p. Add probabilities up, the largest first.": (
+            lambda q, p: _scaled(q, (q >= p).nonzero()[:, 0])
+        ),
+        "You kept the tokens whose own probability is below p. Add probabilities up, the largest first.": lambda q, p: (
+            _scaled(q, (q < p).nonzero()[:, 0])
+        ),
+        "You kept what should be cut. Keep a token if those before it have less than p.": lambda q, p: _scaled(
+            q, q.argsort(descending=True)[len(_nucleus(q, p)) :]
+        ),
+        "Divide by the sum instead of taking the softmax: the proportions must stay.": lambda q, p: torch.where(
+            bricks.top_p(q, p) > 0, q, -math.inf
+        ).softmax(-1),
+        "You took the softmax of probabilities. They add up to 1 already: only sort, cut, and divide by the sum.": (
+            lambda q, p: bricks.top_p(q.softmax(-1), p)
+        ),
+        "The tokens that you kept have equal probabilities. Keep their proportions.": lambda q, p: (
+            (bricks.top_p(q, p) > 0).float() / (bricks.top_p(q, p) > 0).sum()
+        ),
+        "You divided by p. Divide by the sum of those you kept.": lambda q, p: _unscaled(q, _nucleus(q, p)) / p,
+        "Nothing was cut.": lambda q, p: q,
+    }
+    return compare(answer, inputs, bricks.top_p, usual)
+
+
+@exercise("10.4", "Draw")
+def draw(answer: Callable[[Tensor, float], Any]) -> str | None:
+    """`answer(probabilities, number)` returns the token that the number falls on."""
+    quarters, others = torch.tensor([0.25, 0.0, 0.5, 0.25]), torch.tensor([0.0, 0.125, 0.25, 0.0, 0.625])
+    inputs = [
+        *((quarters, number) for number in (0.1, 0.25, 0.6, 0.9, 0.0, 0.75)),
+        *((others, number) for number in (0.0, 0.05, 0.2, 0.375, 0.99)),
+    ]
+
+    def ends(q: Tensor) -> Tensor:
+        return q.cumsum(0)
+
+    usual: dict[str, Callable[[Tensor, float], Any]] = {
+        "You took the likeliest token, whatever the number. Lay the probabilities end to end.": lambda q, number: (
+            q.argmax()
+        ),
+        "Token 0 ends at 0.25, so the number 0.25 falls on the next token that can be drawn: count the sums that are "
+        "not larger than the number.": lambda q, number: (ends(q) < number).sum(),
+        "A token with the probability 0 must never be drawn, but with 0.25 yours is: token 1.": lambda q, number: (
+            bricks.draw(q, number) - (1 if number == 0.25 and q[0] else 0)
+        ),
+        "You are one token too far. Return the first token whose running sum is larger than the number.": (
+            lambda q, number: (ends(q) <= number).sum() + 1
+        ),
+        "You are one token too early. Return the first token whose running sum is larger than the number.": (
+            lambda q, number: (ends(q) <= number).sum() - 1
+        ),
+        "You are one token too early, except at the start. Return the first token whose running sum is larger than the "
+        "number.": lambda q, number: max(0, int((ends(q) <= number).sum()) - 1),
+        "You started from the end. Token 0 comes first.": lambda q, number: len(q) - 1 - bricks.draw(q.flip(0), number),
+        "You counted the sums that are larger than the number. Count those that are not: they lie before the token.": (
+            lambda q, number: (ends(q) > number).sum()
+        ),
+        "You compared the number with the probabilities themselves. Compare it with their running sums.": (
+            lambda q, number: (q <= number).sum()
+        ),
+        "You took the first token whose own probability is larger than the number. Compare with the running sums.": (
+            lambda q, number: (q > number).int().argmax()
+        ),
+        "The number decides, and nothing else: do not draw another one at random.": lambda q, number: q.argmin(),
+        "This is the probability of the token. Return its ID.": lambda q, number: q[bricks.draw(q, number)],
+        "This is the running sum. Return the ID of the token that the number falls on.": lambda q, number: ends(q)[
+            bricks.draw(q, number)
+        ],
+        "These are the running sums. Return the ID of the token that the number falls on.": lambda q, number: ends(q),
+    }
+    return compare(answer, inputs, bricks.draw, usual, "the ID of a token, a whole number") or _rounding(answer)
+
+
+def _rounding(answer: Callable[[Tensor, float], Any]) -> str | None:
+    """The mistake in drawing from probabilities that, rounded, do not add up to exactly 1."""
+    short = torch.tensor([0.5, 0.4999])
+    if answer(short, 0.99999) != 1:
+        return (
+            "Rounding may leave the sum of all probabilities a hair below 1, and then a number near 1 falls beyond the "
+            "last token. Compare with number * sums[-1] instead of number."
+        )
+    tiny = torch.tensor([1.0, 2.0**-26])  # in float32, 1 + 2⁻²⁶ is 1
+    if answer(tiny, 1 - 2.0**-28) != 1:
+        return (
+            "In float32, adding a tiny probability to a large sum changes nothing. Add them up in float64: .double()."
+        )
+    return None
+
+
+def _predict(ids: Tensor) -> Tensor:
+    """Logits (T, 10) that depend on all the ids up to each one."""
+    if not isinstance(ids, Tensor):
+        raise TypeError(f"predict needs a tensor of ids, not a {type(ids).__name__}")
+    if ids.ndim != 1:
+        raise ValueError(f"predict needs ids of shape (T,), not {tuple(ids.shape)}")
+    if ids.is_floating_point() or not len(ids):
+        raise ValueError("predict needs at least one id, and whole numbers")
+    favorites = (ids.cumsum(0) + 3 * ids + 1) % 10
+    return torch.nn.functional.one_hot(favorites, 10).float()
+
+
+def _choose(logits: Tensor) -> int:
+    """The likeliest token."""
+    if not isinstance(logits, Tensor) or logits.shape != (10,):
+        shape = tuple(getattr(logits, "shape", ()))
+        raise ValueError(f"choose needs the logits of the last token, of shape (10,), not {shape}")
+    return int(logits.argmax())
+
+
+Writer = Callable[[list[int], Any, Any, int, int], Any]
+
+
+def _writing(
+    window: Callable[[list[int], int], list[int]] = lambda ids, context: ids[-context:],
+    row: int = -1,
+    append: bool = True,
+    give_end: bool = False,
+    first: Callable[[list[int]], list[int]] = lambda ids: [],
+) -> Writer:
+    """`generate` with mistakes, as a list of at most LIMIT ids."""
+
+    def write(ids: list[int], predict: Any, choose: Any, end: int, context: int) -> Iterator[int]:
+        yield from first(ids)
+        while True:
+            next_id = choose(predict(torch.tensor(window(ids, context)))[row])
+            if next_id == end and not give_end:
+                return
+            if append:
+                ids = [*ids, next_id]
+            yield next_id
+            if next_id == end:
+                return
+
+    return lambda *given: list(islice(write(*given), LIMIT))
+
+
+def _one(*given: Any) -> list[int]:
+    return list(islice(bricks.generate(*given), 1))
+
+
+@exercise("10.5", "Generate", yields=True)
+def generate(answer: Writer) -> str | None:
+    """`answer(ids, predict, choose, end, context)` yields new IDs until the next one is `end`."""
+    inputs = [
+        (ids, _predict, _choose, end, context)
+        for ids, end, context in [([1, 2, 3], 7, 4), ([5], 8, 2), ([7, 1, 4, 4, 2, 6], 9, 3), ([2, 6], 2, 50)]
+    ]
+    usual: dict[str, Writer] = {
+        "You also yield `end`. Return before you yield it.": _writing(give_end=True),
+        "predict gets more than `context` IDs, for which a model has no positions. Give it the last ones: "
+        "ids[-context:].": _writing(window=lambda ids, context: ids),
+        "predict gets the first `context` IDs. Give it the last ones: ids[-context:].": _writing(
+            window=lambda ids, context: ids[:context]
+        ),
+        "predict gets one ID too few. Give it the last `context` IDs: ids[-context:].": _writing(
+            window=lambda ids, context: ids[-(context - 1) :] if context > 1 else ids
+        ),
+        "predict gets one ID too many. Give it the last `context` IDs: ids[-context:].": _writing(
+            window=lambda ids, context: ids[-(context + 1) :]
+        ),
+        "predict gets only the last ID. Give it the last `context` IDs: ids[-context:].": _writing(
+            window=lambda ids, context: ids[-1:]
+        ),
+        "You choose by the logits of the first token. The next token follows the last one: logits[-1].": _writing(
+            row=0
+        ),
+        "The new IDs are never appended, so predict always gets the same ones.": _writing(append=False),
+        "You yield the given IDs, too. Yield only the new ones.": _writing(first=lambda ids: ids),
+        "You stopped after one ID. Go on until the next one is `end`.": _one,
+        "choose needs the logits of one token: those of the last, logits[-1].": lambda ids, predict, choose, *_: choose(
+            predict(torch.tensor(ids))
+        ),
+        "There is no batch here: predict maps (T,) to (T, V).": lambda ids, predict, *_: predict(torch.tensor([ids])),
+        "predict maps (T,) to (T, V), without a batch: take [-1].": lambda ids, predict, *_: predict(torch.tensor(ids))[
+            0, -1
+        ],
+        "Turn the list into a tensor: torch.tensor(ids[-context:]).": lambda ids, predict, *_: predict(ids),
+    }
+
+    return compare(answer, inputs, _writing(), usual, "the new IDs, by yield or in a list")

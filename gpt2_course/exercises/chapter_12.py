@@ -1,168 +1,247 @@
-"""The exercises of chapter 12: teaching it to answer."""
+"""The exercises of chapter 12: looking inside."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import numbers
+from gpt2_course.exercises.tensors import Difference, numbers, same
 
 
-@exercise("12.1", "What is graded")
-def targets_of(answer: Callable[[list[int], list[int]], Any]) -> str | None:
-    """`answer(question, answer)` returns the targets of a conversation, with −100 for tokens of the question."""
-    usual: dict[str, Callable[[list[int], list[int]], list[int]] | tuple[Callable[..., list[int]], ...]] = {
-        "There is one −100 too many. The last token of the question has a target: the first token of the answer.": (
-            lambda question, reply: [-100] * len(question) + reply
-        ),
-        "There is one −100 too few. All tokens of the question but the last are ignored.": lambda question, reply: (
-            [-100] * (len(question) - 2) + reply
-        ),
-        "The first token of the answer is missing. It is the target of the last token of the question.": (
-            lambda question, reply: [-100] * len(question) + reply[1:]
-        ),
-        "The last token of the answer is missing. It is the target of the token before it.": (
-            lambda question, reply: [-100] * (len(question) - 1) + reply[:-1]
-        ),
-        "You also graded the question. Replace the targets that belong to it with −100.": (
-            lambda question, reply: [*question[1:], *reply]
-        ),
-        "These are the tokens themselves. The target of each token is the next token.": (
-            lambda question, reply: question + reply
-        ),
-        "The targets are not shifted. The target of each token is the next token.": lambda question, reply: [
-            *[-100] * (len(question) - 1),
-            question[-1],
-            *reply,
-        ],
-        "0 is the ID of a token. Use −100 for targets to ignore.": lambda question, reply: (
-            [0] * (len(question) - 1) + reply
-        ),
-        "Targets to ignore are −100, with a minus.": lambda question, reply: [100] * (len(question) - 1) + reply,
-        "Use exactly −100 for targets to ignore.": (
-            lambda question, reply: [-1] * (len(question) - 1) + reply,
-            lambda question, reply: [-99] * (len(question) - 1) + reply,
-            lambda question, reply: [-101] * (len(question) - 1) + reply,
-        ),
-        "These are only the targets in the answer. Return one target for every token except the last.": (
-            lambda question, reply: reply
-        ),
-        "These are only the targets in the question. Those in the answer are its tokens.": (
-            lambda question, reply: [-100] * (len(question) - 1)
-        ),
-        "The answer comes last: first the −100s, then its tokens.": lambda question, reply: (
-            reply + [-100] * (len(question) - 1)
-        ),
-        "The answer is graded, not the question. Use −100 in the question, the tokens of the answer after it.": (
-            lambda question, reply: question[1:] + [-100] * len(reply),
-            lambda question, reply: [-100] * (len(question) - 1) + question,
-        ),
-        "You counted the −100s by the answer. Count them by the question.": lambda question, reply: (
-            [-100] * (len(reply) - 1) + reply
-        ),
-        "The first −100s fit questions of one length only. Use len(question).": lambda question, reply: (
-            [-100] * 3 + reply
-        ),
-    }
-    inputs = [([11, 12, 13, 14], [21, 22, 23]), ([5, 6], [7]), ([8, 9, 3], [4, 2, 6, 1, 5])]
-    kind = "a list of numbers"
-    return compare(answer, inputs, lambda question, reply: [-100] * (len(question) - 1) + reply, usual, kind)
+@exercise("12.1", "The lens")
+def read_early(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
+    """`answer(stream, gain, bias, table)` reads ln p of each next token (T, V) from an unfinished residual stream."""
 
+    def norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], gain, bias)
 
-@exercise("12.2", "The detour")
-def with_detour(answer: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
-    """`answer(x, weight, bias, down, up)` returns the output of a linear layer with a low-rank adapter."""
+    def centered(x: Tensor) -> Tensor:
+        return x - x.mean(-1, keepdim=True)
 
-    def layer(x: Tensor, weight: Tensor, bias: Tensor, down: Tensor, up: Tensor) -> Tensor:
-        return x @ weight.T + bias
+    def logits(x: Tensor, gain: Tensor, bias: Tensor, table: Tensor) -> Tensor:
+        return norm(x, gain, bias) @ table.T
 
-    def detour(x: Tensor, weight: Tensor, bias: Tensor, down: Tensor, up: Tensor) -> Tensor:
-        return x @ down.T @ up.T
-
-    def right(x: Tensor, weight: Tensor, bias: Tensor, down: Tensor, up: Tensor) -> Tensor:
-        return layer(x, weight, bias, down, up) + detour(x, weight, bias, down, up)
-
-    usual: dict[str, Callable[..., Tensor]] = {
-        "This is the layer without the detour. Add x @ down.T @ up.T.": layer,
-        "This is only the detour. Add it to the output of the layer.": detour,
-        "This is only the detour with the bias. Add the output of the layer, x @ weight.T.": lambda *given: (
-            detour(*given) + given[2]
+    usual: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+        "These are logits. Turn them into ln p with log_softmax over the vocabulary.": logits,
+        "These are probabilities. Take their logarithms: use log_softmax instead of softmax.": (
+            lambda *given: logits(*given).softmax(-1)
         ),
-        "The bias is missing.": lambda *given: layer(*given) - given[2] + detour(*given),
-        "You subtracted the detour. Add it.": lambda *given: layer(*given) - detour(*given),
-        "You subtracted the bias. Add it.": lambda *given: layer(*given) - 2 * given[2] + detour(*given),
-        "You subtracted the layer from the detour. Add the two.": lambda *given: detour(*given) - layer(*given),
-        "You added the bias twice. The detour has none.": lambda *given: layer(*given) + given[2] + detour(*given),
-        "You added the detour twice.": lambda *given: layer(*given) + 2 * detour(*given),
-        "You multiplied by the detour. Add it to the output of the layer.": lambda *given: (
-            layer(*given) * detour(*given)
+        "You took the softmax over the tokens of the text. Take it over the vocabulary, the last dimension.": (
+            lambda *given: logits(*given).log_softmax(0)
         ),
-        "You multiplied by the bias. Add it.": lambda x, w, b, down, up: x @ w.T * b + x @ down.T @ up.T,
-        "The detour starts from the output of the layer. It must start from x.": lambda x, w, b, down, up: (
-            (x @ w.T + b) + (x @ w.T + b) @ down.T @ up.T
+        "This is the normalized stream, (T, C). The last step is missing: the product with the token table, "
+        "transposed.": lambda x, gain, bias, table: norm(x, gain, bias),
+        "You took log_softmax of the normalized stream. First multiply it by the token table, transposed.": (
+            lambda x, gain, bias, table: norm(x, gain, bias).log_softmax(-1)
         ),
-        "There is a nonlinearity in the detour. It is only two matrices.": lambda x, w, b, down, up: (
-            x @ w.T + b + (x @ down.T).relu() @ up.T
+        "The final norm is missing. The table was trained to read a normalized stream.": (
+            lambda x, gain, bias, table: (x @ table.T).log_softmax(-1)
         ),
-        "These are the weights of layer and detour together. Multiply x by them, and add the bias.": (
-            lambda x, w, b, down, up: w + up @ down
+        "The final norm is missing: gain and bias alone do not normalize the stream.": (
+            lambda x, gain, bias, table: ((x * gain + bias) @ table.T).log_softmax(-1)
+        ),
+        "The gain and bias of the norm are missing.": lambda x, gain, bias, table: (norm(x) @ table.T).log_softmax(-1),
+        "The bias of the norm is missing.": lambda x, gain, bias, table: (norm(x, gain) @ table.T).log_softmax(-1),
+        "The gain of the norm is missing.": lambda x, gain, bias, table: ((norm(x) + bias) @ table.T).log_softmax(-1),
+        "Gain and bias are swapped. Multiply by the gain, then add the bias.": lambda x, gain, bias, table: logits(
+            x, bias, gain, table
+        ).log_softmax(-1),
+        "You used the gain as the bias, too.": lambda x, gain, bias, table: logits(x, gain, gain, table).log_softmax(
+            -1
+        ),
+        "You used the bias as the gain, too.": lambda x, gain, bias, table: logits(x, bias, bias, table).log_softmax(
+            -1
+        ),
+        "You added the bias before you multiplied by the gain. Multiply first.": lambda x, gain, bias, table: (
+            ((norm(x) + bias) * gain) @ table.T
+        ).log_softmax(-1),
+        "You normalized over the tokens. Normalize each token on its own, over its C numbers.": (
+            lambda x, gain, bias, table: ((norm(x.T).T * gain + bias) @ table.T).log_softmax(-1)
+        ),
+        "You did not subtract the mean in the norm.": lambda x, gain, bias, table: (
+            (x / x.std(-1, keepdim=True, correction=0) * gain + bias) @ table.T
+        ).log_softmax(-1),
+        "Your norm only subtracts the mean. Divide by the standard deviation, too.": lambda x, gain, bias, table: (
+            (centered(x) * gain + bias) @ table.T
+        ).log_softmax(-1),
+        "Your norm divides by the variance. Divide by its square root, the standard deviation.": (
+            lambda x, gain, bias, table: (
+                (centered(x) / x.var(-1, keepdim=True, correction=0) * gain + bias) @ table.T
+            ).log_softmax(-1)
+        ),
+        "Your standard deviation divides by C − 1. Divide by C (correction=0).": lambda x, gain, bias, table: (
+            (centered(x) / x.std(-1, keepdim=True) * gain + bias) @ table.T
+        ).log_softmax(-1),
+        "You normalized the logits. Normalize the stream before the product with the table.": (
+            lambda x, gain, bias, table: norm(x @ table.T).log_softmax(-1)
+        ),
+        "These are surprises, −ln p. Return ln p.": lambda *given: -logits(*given).log_softmax(-1),
+        "These are logarithms with base 2. Use the natural logarithm, as log_softmax does.": (
+            lambda *given: logits(*given).softmax(-1).log2()
+        ),
+        "You took the logarithm of the logits. Take the softmax first, or both at once with log_softmax.": (
+            lambda *given: logits(*given).log()
+        ),
+        "You took log_softmax of probabilities. Take it of the logits.": (
+            lambda *given: logits(*given).softmax(-1).log_softmax(-1)
         ),
     }
     inputs = [
-        (
-            numbers(t, n_in, seed=1),
-            numbers(n_out, n_in, seed=2),
-            numbers(n_out),
-            numbers(r, n_in, seed=4) + 0.5,
-            numbers(n_out, r, seed=5) - 0.5,
-        )
-        for t, n_in, n_out, r in ((3, 6, 5, 2), (4, 3, 7, 1), (2, 4, 4, 4))
+        (3 * numbers(t, c, seed=1) + 1, 1 + numbers(c, seed=2) / 2, numbers(c) / 3, numbers(v, c, seed=4))
+        for t, c, v in ((4, 6, 9), (3, 5, 7))
     ]
-    return compare(answer, inputs, right, usual)
+    return compare(
+        answer, inputs, lambda stream, gain, bias, table: logits(stream, gain, bias, table).log_softmax(-1), usual
+    )
 
 
-@exercise("12.3", "What does it cost?")
-def lora_parameters(answer: Callable[[int, int, int], Any]) -> str | None:
-    """`answer(n_embd, n_layer, rank)` returns the number of parameters in adapters for all matrices of the blocks."""
-    usual: dict[str, Callable[[int, int, int], int] | tuple[Callable[[int, int, int], int], ...]] = {
-        "This is one block. There are n_layer blocks.": lambda c, n, r: 16 * c * r,
-        "The rank is missing. It is the number of rows in `down` and of columns in `up`.": lambda c, n, r: 16 * c * n,
-        "The width is missing: every row of `down` and every column of `up` is a multiple of n_embd long.": (
-            lambda c, n, r: 16 * n * r
+@exercise("12.2", "Transplant a head")
+def transplanted(answer: Callable[[Tensor, Tensor, int, int], Any]) -> str | None:
+    """`answer(here, there, head, n_heads)` returns `here` (T, C) with one head's columns from `there`."""
+
+    def mixed(here: Tensor, there: Tensor, start: int, end: int | None, step: int = 1) -> Tensor:
+        result = here.clone()
+        result[:, start:end:step] = there[:, start:end:step]
+        return result
+
+    def width(here: Tensor, n: int) -> int:
+        return here.shape[1] // n
+
+    def right(here: Tensor, there: Tensor, head: int, n_heads: int) -> Tensor:
+        return mixed(here, there, head * width(here, n_heads), (head + 1) * width(here, n_heads))
+
+    usual: dict[str, Callable[[Tensor, Tensor, int, int], Tensor]] = {
+        "Nothing was transplanted. These are the numbers of the first text.": lambda here, there, h, n: here,
+        "These are the numbers of the second text, with all of its heads. Transplant only one.": (
+            lambda here, there, h, n: there
         ),
-        "These are the matrices themselves, which are not trained.": lambda c, n, r: 12 * c * c * n,
-        "You multiplied the two sides of each matrix. A detour has (n_out + n_in) · rank parameters.": (
-            lambda c, n, r: 12 * c * c * n * r,
-            lambda c, n, r: 12 * c * n * r,
+        "The texts are swapped. This is the second text with one head from the first.": lambda here, there, h, n: right(
+            there, here, h, n
         ),
-        "You counted every matrix as square. The shapes are (3C, C), (C, C), (4C, C), and (C, 4C).": (
-            lambda c, n, r: 8 * c * n * r
+        "You replaced one column. A head has C / H columns, starting at head · C / H.": lambda here, there, h, n: mixed(
+            here, there, h, h + 1
         ),
-        "You counted only `down`. Each detour also has an `up`.": lambda c, n, r: 7 * c * n * r,
-        "You counted only `up`. Each detour also has a `down`.": lambda c, n, r: 9 * c * n * r,
-        "You counted only attention. The MLP has two more matrices.": lambda c, n, r: 6 * c * n * r,
-        "You counted only the MLP. Attention has two more matrices.": lambda c, n, r: 10 * c * n * r,
-        "The projection after attention is missing, (C, C).": lambda c, n, r: 14 * c * n * r,
-        "One matrix of the MLP is missing. There are (4C, C) and (C, 4C).": lambda c, n, r: 11 * c * n * r,
-        "The matrix for queries, keys, and values is missing, (3C, C).": lambda c, n, r: 12 * c * n * r,
-        "You counted the matrix for queries, keys, and values as (C, C). It is (3C, C).": lambda c, n, r: (
-            14 * c * n * r
+        "You replaced only the first column of the head. It has C / H columns.": lambda here, there, h, n: mixed(
+            here, there, h * width(here, n), h * width(here, n) + 1
         ),
-        "Queries, keys, and values share one matrix, (3C, C), and so one `down`.": lambda c, n, r: 18 * c * n * r,
-        "You added. Multiply n_layer, rank, and the sum of the sides.": (
-            lambda c, n, r: 16 * c * (n + r),
-            lambda c, n, r: (16 + n * r) * c,
-            lambda c, n, r: 16 * n * r + c,
+        "You replaced C / H columns, but they start at column `head`. Start at head · C / H.": (
+            lambda here, there, h, n: mixed(here, there, h, h + width(here, n))
         ),
-        "You also counted biases. The detours have none.": lambda c, n, r: (16 * c * r + 9 * c) * n,
-        "The number of parameters in a detour is rank · (n_out + n_in). Its sides add up to 16 C in a block.": tuple(
-            lambda c, n, r, sides=sides: sides * c * n * r  # type: ignore[misc]
-            for sides in (*range(1, 6), 13, 15, 17, *range(19, 33))
+        "You replaced H columns. A head has C / H, starting at head · C / H.": lambda here, there, h, n: mixed(
+            here, there, h * n, (h + 1) * n
+        ),
+        "These columns belong to the head before. Head 0 is the first, so head 1 starts at C / H.": (
+            lambda here, there, h, n: right(here, there, h - 1, n) if h else here
+        ),
+        "These columns belong to the next head. Head 0 is the first and starts at column 0.": (
+            lambda here, there, h, n: right(here, there, h + 1, n)
+        ),
+        "You replaced every H-th column. The columns of a head are side by side.": lambda here, there, h, n: mixed(
+            here, there, h, None, n
+        ),
+        "You replaced this head and all later ones. A head ends after C / H columns.": lambda here, there, h, n: mixed(
+            here, there, h * width(here, n), None
+        ),
+        "You replaced this head and all earlier ones. A head starts at head · C / H.": lambda here, there, h, n: mixed(
+            here, there, 0, (h + 1) * width(here, n)
+        ),
+        "You replaced this head and the next one. A head ends after C / H columns.": lambda here, there, h, n: mixed(
+            here, there, h * width(here, n), (h + 2) * width(here, n)
+        ),
+        "You replaced only the heads before this one. End at (head + 1) · C / H.": lambda here, there, h, n: mixed(
+            here, there, 0, h * width(here, n)
+        ),
+        "You always replaced head 0. Start at head · C / H.": lambda here, there, h, n: right(here, there, 0, n),
+        "You always replaced head 1. Start at head · C / H.": lambda here, there, h, n: right(here, there, 1, n),
+        "You replaced a token (a row). A head is a group of columns, the same for all tokens.": (
+            lambda here, there, h, n: mixed(here.T, there.T, h, h + 1).T
+        ),
+        "You replaced rows. A head is a group of columns, the same for all tokens: result[:, start:end].": (
+            lambda here, there, h, n: mixed(here.T, there.T, h * width(here, n), (h + 1) * width(here, n)).T
+        ),
+        "These are only the columns of the head. Return all columns, the others from `here`.": (
+            lambda here, there, h, n: there[:, h * width(here, n) : (h + 1) * width(here, n)]
+        ),
+        "You set the head to 0. Give it the numbers from `there`.": lambda here, there, h, n: right(
+            here, 0 * there, h, n
+        ),
+        "You added the head from `there`. Replace the one in `here`.": lambda here, there, h, n: right(
+            here, here + there, h, n
         ),
     }
-    inputs = [(10, 3, 2), (768, 12, 4), (192, 4, 8)]
-    return compare(answer, inputs, lambda n_embd, n_layer, rank: 16 * n_embd * n_layer * rank, usual, "a whole number")
+    inputs = [
+        (numbers(t, c), numbers(t, c, seed=4) + 3, h, n)
+        for t, c, h, n in ((4, 6, 1, 3), (4, 6, 2, 3), (4, 6, 0, 3), (5, 8, 1, 4), (3, 8, 1, 2))
+    ]
+    message = compare(answer, inputs, right, usual)
+    if isinstance(message, Difference):
+        here, there, head, n = inputs[0]
+        found = answer(here.clone(), there.clone(), head, n)
+        taken = [i for i in range(here.shape[1]) if same(found[:, i], there[:, i])]
+        if taken and same(found, torch.where(torch.tensor([i in taken for i in range(6)]), there, here)):
+            return f"In (4, 6) with 3 heads, you took columns {taken} from `there`. Head 1 has columns [2, 3]."
+    return message
+
+
+@exercise("12.3", "Where should it look?")
+def should_look(answer: Callable[[list[int], int], Any]) -> str | None:
+    """`answer(ids, t)` returns the position an induction head should look at from position t, or -1 for none."""
+
+    def earlier(ids: list[int], t: int) -> list[int]:
+        return [s for s in range(t) if ids[s] == ids[t]]
+
+    def after(ids: list[int], t: int, shift: int = 1, none: int = -1, which: int = -1) -> int:
+        return earlier(ids, t)[which] + shift if earlier(ids, t) else none
+
+    usual: dict[str, Callable[[list[int], int], int] | tuple[Callable[[list[int], int], int], ...]] = {
+        "This is the earlier position of the same token. An induction head looks one position after it.": (
+            lambda ids, t: after(ids, t, 0)
+        ),
+        "The token occurs several times before t, and you used the first. Use the last one.": (
+            lambda ids, t: after(ids, t, which=0)
+        ),
+        "You looked one position before the earlier one. Look one after it.": lambda ids, t: after(ids, t, -1),
+        "You looked two positions after the earlier one. Look one after it.": lambda ids, t: after(ids, t, 2),
+        "You found position t itself. Search only before it.": (
+            lambda ids, t: t + 1,
+            lambda ids, t: ids.index(ids[t]) + 1,
+        ),
+        "This is the first position with this token plus 1. If it is t itself, return -1; if there are several before "
+        "t, use the last.": lambda ids, t: ids.index(ids[t]) + 1 if ids.index(ids[t]) < t else 0,
+        "These are tokens. Return positions.": lambda ids, t: ids[after(ids, t)] if earlier(ids, t) else -1,
+        "If the token does not occur before t, return -1.": (
+            lambda ids, t: after(ids, t, none=0),
+            lambda ids, t: after(ids, t, none=1),
+            lambda ids, t: after(ids, t, none=-2),
+            lambda ids, t: after(ids, t, none=t),
+        ),
+        "You did not look at position 0. Search back to it.": lambda ids, t: (
+            max((s for s in earlier(ids, t) if s), default=-2) + 1
+        ),
+        "You did not look at position t − 1. Start the search there.": lambda ids, t: (
+            max((s for s in earlier(ids, t) if s < t - 1), default=-2) + 1
+        ),
+        "You searched from the end of the list. Search only before t.": lambda ids, t: (
+            max((s for s in range(len(ids)) if ids[s] == ids[t] and s != t), default=-2) + 1
+        ),
+        "You looked at tokens that differ from the one at t. Look for the same token.": lambda ids, t: (
+            max((s for s in range(t) if ids[s] != ids[t]), default=-2) + 1
+        ),
+        "You compared with the last token of the list. Compare with the one at t.": lambda ids, t: (
+            max((s for s in range(t) if ids[s] == ids[-1]), default=-2) + 1
+        ),
+        "You looked for the number t. Look for the token at t, ids[t].": lambda ids, t: (
+            max((s for s in range(t) if ids[s] == t), default=-2) + 1
+        ),
+        "Your result is always -1. Search for the token ids[t] before position t.": lambda ids, t: -1,
+        "Your result is always t. Return the position after the earlier one, s + 1.": lambda ids, t: t,
+    }
+    ids, more = [5, 8, 5, 9, 7, 5, 6, 7, 7], [2, 2, 4, 1, 4, 4, 2, 3]
+    inputs = [*((ids, t) for t in (2, 0, 3, 5, 7, 8)), *((more, t) for t in (0, 1, 4, 5, 6, 7))]
+    return compare(answer, inputs, after, usual, "a position, or -1")

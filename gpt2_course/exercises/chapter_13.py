@@ -1,9 +1,8 @@
-"""The exercises of chapter 13: what it cannot do."""
+"""The exercises of chapter 13: teaching it to answer."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -13,247 +12,157 @@ from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import numbers
 
 
-@exercise("13.1", "Bits per byte")
-def bits_per_byte(answer: Callable[[float, str], Any]) -> str | None:
-    """`answer(nats, text)` converts the surprise at a text from nats to bits per byte."""
-
-    def size(text: str) -> int:
-        return len(text.encode())
-
-    usual: dict[str, Callable[[float, str], float] | tuple[Callable[[float, str], float], ...]] = {
-        "This is per character. An é has two bytes, a pancake four. Use len(text.encode()).": (
-            lambda nats, text: nats / math.log(2) / len(text)
+@exercise("13.1", "What is graded")
+def targets_of(answer: Callable[[list[int], list[int]], Any]) -> str | None:
+    """`answer(question, answer)` returns the targets of a conversation, with −100 for tokens of the question."""
+    usual: dict[str, Callable[[list[int], list[int]], list[int]] | tuple[Callable[..., list[int]], ...]] = {
+        "There is one −100 too many. The last token of the question has a target: the first token of the answer.": (
+            lambda question, reply: [-100] * len(question) + reply
         ),
-        "This is per word. Divide by the number of bytes, len(text.encode()).": (
-            lambda nats, text: nats / math.log(2) / len(text.split())
+        "There is one −100 too few. All tokens of the question but the last are ignored.": lambda question, reply: (
+            [-100] * (len(question) - 2) + reply
         ),
-        "These are nats per byte. A bit is ln 2 = 0.69 nats, so divide by ln 2.": lambda nats, text: nats / size(text),
-        "These are nats per character. Divide by ln 2, and by the number of bytes.": lambda nats, text: (
-            nats / len(text)
+        "The first token of the answer is missing. It is the target of the last token of the question.": (
+            lambda question, reply: [-100] * len(question) + reply[1:]
         ),
-        "You multiplied by ln 2. Divide: a bit is smaller than a nat, so there are more bits than nats.": (
-            lambda nats, text: nats * math.log(2) / size(text)
+        "The last token of the answer is missing. It is the target of the token before it.": (
+            lambda question, reply: [-100] * (len(question) - 1) + reply[:-1]
         ),
-        "These are the bits of the whole text. Divide by the number of bytes.": lambda nats, text: nats / math.log(2),
-        "You multiplied by the number of bytes. Divide by it.": lambda nats, text: nats / math.log(2) * size(text),
-        "These are bytes per bit. Divide bits by bytes.": lambda nats, text: size(text) / (nats / math.log(2)),
-        "You divided by 8. Bits of surprise have nothing to do with the 8 bits in a byte.": (
-            lambda nats, text: nats / math.log(2) / size(text) / 8
+        "You also graded the question. Replace the targets that belong to it with −100.": (
+            lambda question, reply: [*question[1:], *reply]
         ),
-        "You divided by 2. Divide by ln 2, math.log(2).": lambda nats, text: nats / 2 / size(text),
-        "You divided by log₂ e or multiplied by ln 2, or took math.log of another number. Divide by math.log(2).": (
-            lambda nats, text: nats / math.log2(math.e) / size(text),
-            lambda nats, text: nats / math.log(3) / size(text),
-            lambda nats, text: nats / math.log(4) / size(text),
-            lambda nats, text: nats / math.log(10) / size(text),
-            lambda nats, text: nats / math.log10(2) / size(text),
+        "These are the tokens themselves. The target of each token is the next token.": (
+            lambda question, reply: question + reply
         ),
-        "You took the logarithm of the nats. They are logarithms already: divide by ln 2.": (
-            lambda nats, text: math.log2(nats) / size(text)
+        "The targets are not shifted. The target of each token is the next token.": lambda question, reply: [
+            *[-100] * (len(question) - 1),
+            question[-1],
+            *reply,
+        ],
+        "0 is the ID of a token. Use −100 for targets to ignore.": lambda question, reply: (
+            [0] * (len(question) - 1) + reply
         ),
-    }
-    inputs = [(12.0, "a café 🥞"), (3.0, "kite"), (7.5, "Él\n")]
-    return compare(answer, inputs, lambda nats, text: nats / math.log(2) / size(text), usual)
-
-
-@exercise("13.2", "Too sure")
-def calibration_error(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
-    """`answer(sure, right)` returns the mean gap between certainty and success in ten bins, weighted by bin size."""
-
-    def masks(sure: Tensor, n: int = 10, of: Iterable[int] | None = None) -> list[Tensor]:
-        bins = (sure * n).long()
-        return [bins == b for b in (of if of is not None else range(n + 1)) if (bins == b).any()]
-
-    def gap(here: Tensor, sure: Tensor, right: Tensor) -> Tensor:
-        return (sure[here].mean() - right[here].mean()).abs()
-
-    def error(sure: Tensor, right: Tensor, n: int = 10, of: Iterable[int] | None = None) -> float:
-        return float(sum(gap(m, sure, right) * m.sum() for m in masks(sure, n, of)) / len(sure))
-
-    usual: dict[str, Callable[[Tensor, Tensor], Any] | tuple[Callable[[Tensor, Tensor], Any], ...]] = {
-        "This is NaN, because an empty bin has no mean. Leave out empty bins.": lambda sure, right: math.nan,
-        "All bins count equally. Weight each by its number of predictions.": (
-            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / len(masks(sure)),
-            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / 10,
+        "Targets to ignore are −100, with a minus.": lambda question, reply: [100] * (len(question) - 1) + reply,
+        "Use exactly −100 for targets to ignore.": (
+            lambda question, reply: [-1] * (len(question) - 1) + reply,
+            lambda question, reply: [-99] * (len(question) - 1) + reply,
+            lambda question, reply: [-101] * (len(question) - 1) + reply,
         ),
-        "This is the sum of the gaps. Weight each by the share of predictions in its bin.": lambda sure, right: sum(
-            gap(m, sure, right) for m in masks(sure)
+        "These are only the targets in the answer. Return one target for every token except the last.": (
+            lambda question, reply: reply
         ),
-        "You divided the sum of the gaps by the number of predictions. First multiply each by the size of its bin.": (
-            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / len(sure)
+        "These are only the targets in the question. Those in the answer are its tokens.": (
+            lambda question, reply: [-100] * (len(question) - 1)
         ),
-        "The absolute value is missing. Without it, gaps in opposite directions cancel out.": lambda sure, right: (
-            sure - right
-        ).mean(),
-        "The absolute value is missing. Take success and certainty in either order, and then the absolute value.": (
-            lambda sure, right: (right - sure).mean()
+        "The answer comes last: first the −100s, then its tokens.": lambda question, reply: (
+            reply + [-100] * (len(question) - 1)
         ),
-        "This is the gap between the two overall means. Use bins.": lambda sure, right: (sure - right).mean().abs(),
-        "This is the mean gap of single predictions. Take the means in each bin first.": lambda sure, right: (
-            (sure - right).abs().mean()
+        "The answer is graded, not the question. Use −100 in the question, the tokens of the answer after it.": (
+            lambda question, reply: question[1:] + [-100] * len(reply),
+            lambda question, reply: [-100] * (len(question) - 1) + question,
         ),
-        "You squared the gaps. Take their absolute values.": lambda sure, right: (
-            sum(gap(m, sure, right) ** 2 * m.sum() for m in masks(sure)) / len(sure)
+        "You counted the −100s by the answer. Count them by the question.": lambda question, reply: (
+            [-100] * (len(reply) - 1) + reply
         ),
-        "You took the root of the mean squared gap. Take the mean of the absolute gaps.": lambda sure, right: (
-            (sum(gap(m, sure, right) ** 2 * m.sum() for m in masks(sure)) / len(sure)) ** 0.5
-        ),
-        "This is the largest gap. Take the weighted mean.": lambda sure, right: max(
-            gap(m, sure, right) for m in masks(sure)
-        ),
-        "This is the sum over the bins. Divide by the total number of predictions.": lambda sure, right: (
-            error(sure, right) * len(sure)
-        ),
-        "You multiplied by the number of predictions. Divide by it.": lambda sure, right: (
-            error(sure, right) * len(sure) ** 2
-        ),
-        "You divided by the number of bins. Divide by the total number of predictions.": lambda sure, right: (
-            error(sure, right) * len(sure) / 10
-        ),
-        "You used another number of bins. Use ten: multiply by 10 and round down.": tuple(
-            lambda sure, right, n=n: error(sure, right, n)  # type: ignore[misc]
-            for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 20, 100)
-        ),
-        "You rounded to the nearest bin. Round down: 0.17 belongs to the bin from 0.1 to 0.2.": lambda sure, right: (
-            _over((sure * 10).round().long(), sure, right)
-        ),
-        "The last bin, from 0.9 to 1, is missing.": lambda sure, right: error(sure, right, 10, range(9)),
-        "The first bin, from 0 to 0.1, is missing.": lambda sure, right: error(sure, right, 10, range(1, 10)),
-        "You used only one bin. Add up the gaps of all ten.": tuple(
-            lambda sure, right, b=b: error(sure, right, 10, [b])  # type: ignore[misc]
-            for b in range(10)
-        ),
-        "This is the share of predictions in bins of some size, without the gaps. Multiply by each bin's gap.": (
-            lambda sure, right: 1.0
-        ),
-        "You added the two means. Take the gap between them.": lambda sure, right: (
-            sum((sure[m].mean() + right[m].mean()) * m.sum() for m in masks(sure)) / len(sure)
-        ),
-        "This is the mean certainty. Subtract the share of right predictions in each bin.": lambda sure, right: (
-            sure.mean()
-        ),
-        "This is the share of right predictions. Compare it with the mean certainty, in each bin.": (
-            lambda sure, right: right.mean()
+        "The first −100s fit questions of one length only. Use len(question).": lambda question, reply: (
+            [-100] * 3 + reply
         ),
     }
-    inputs = []
-    for n, seed, failing in ((60, 3, 0.2), (45, 5, 0.9)):  # more sure than right, and the reverse
-        sure = (numbers(n, seed=seed).abs() / 2.2).clamp(max=0.99)
-        sure[sure > 0.8] = 0.95  # leaves the bin from 0.8 to 0.9 empty
-        inputs.append((sure, (numbers(n, seed=seed + 1) > failing).float()))
-    return compare(answer, inputs, error, usual)
+    inputs = [([11, 12, 13, 14], [21, 22, 23]), ([5, 6], [7]), ([8, 9, 3], [4, 2, 6, 1, 5])]
+    kind = "a list of numbers"
+    return compare(answer, inputs, lambda question, reply: [-100] * (len(question) - 1) + reply, usual, kind)
 
 
-def _over(bins: Tensor, sure: Tensor, right: Tensor) -> float:
-    """The mean gap, weighted by bin size, for bins of any kind."""
-    return float(sum((sure - right)[bins == b].sum().abs() for b in range(11)) / len(sure))
+@exercise("13.2", "The detour")
+def with_detour(answer: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
+    """`answer(x, weight, bias, down, up)` returns the output of a linear layer with a low-rank adapter."""
 
+    def layer(x: Tensor, weight: Tensor, bias: Tensor, down: Tensor, up: Tensor) -> Tensor:
+        return x @ weight.T + bias
 
-@exercise("13.3", "The longest copy")
-def longest_copy(answer: Callable[[list[int], list[list[int]]], Any]) -> str | None:
-    """`answer(text, read)` returns the length of the longest run of tokens that `text` shares with one of `read`."""
+    def detour(x: Tensor, weight: Tensor, bias: Tensor, down: Tensor, up: Tensor) -> Tensor:
+        return x @ down.T @ up.T
 
-    def runs(ids: list[int], n: int) -> set[tuple[int, ...]]:
-        return {tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)}
+    def right(x: Tensor, weight: Tensor, bias: Tensor, down: Tensor, up: Tensor) -> Tensor:
+        return layer(x, weight, bias, down, up) + detour(x, weight, bias, down, up)
 
-    def longest(text: list[int], read: list[list[int]]) -> int:
-        return max(n for n in range(len(text) + 1) if any(runs(text, n) & runs(ids, n) for ids in read) or n == 0)
-
-    def starting(text: list[int], ids: list[int]) -> int:
-        """How many tokens at the start of both are the same."""
-        return next((i for i, (a, b) in enumerate(zip(text, ids, strict=False)) if a != b), min(len(text), len(ids)))
-
-    def in_order(text: list[int], ids: list[int]) -> int:
-        """The length of the longest common subsequence, whose tokens need not be in a row."""
-        row = [0] * (len(ids) + 1)
-        for token in text:
-            new = [0]
-            for j, other in enumerate(ids):
-                new.append(row[j] + 1 if token == other else max(row[j + 1], new[j]))
-            row = new
-        return row[-1]
-
-    usual: dict[str, Callable[[list[int], list[list[int]]], int] | tuple[Callable[..., int], ...]] = {
-        "You searched only the first of the texts that were read. Search all of them.": lambda text, read: longest(
-            text, read[:1]
+    usual: dict[str, Callable[..., Tensor]] = {
+        "This is the layer without the detour. Add x @ down.T @ up.T.": layer,
+        "This is only the detour. Add it to the output of the layer.": detour,
+        "This is only the detour with the bias. Add the output of the layer, x @ weight.T.": lambda *given: (
+            detour(*given) + given[2]
         ),
-        "You searched only the last of the texts that were read. Search all of them.": lambda text, read: longest(
-            text, read[-1:]
+        "The bias is missing.": lambda *given: layer(*given) - given[2] + detour(*given),
+        "You subtracted the detour. Add it.": lambda *given: layer(*given) - detour(*given),
+        "You subtracted the bias. Add it.": lambda *given: layer(*given) - 2 * given[2] + detour(*given),
+        "You subtracted the layer from the detour. Add the two.": lambda *given: detour(*given) - layer(*given),
+        "You added the bias twice. The detour has none.": lambda *given: layer(*given) + given[2] + detour(*given),
+        "You added the detour twice.": lambda *given: layer(*given) + 2 * detour(*given),
+        "You multiplied by the detour. Add it to the output of the layer.": lambda *given: (
+            layer(*given) * detour(*given)
         ),
-        "You searched only the start of each text that was read. A copy can come from anywhere in it.": (
-            lambda text, read: max(
-                (n for n in range(len(text) + 1) if any(tuple(ids[:n]) in runs(text, n) for ids in read)), default=0
-            )
+        "You multiplied by the bias. Add it.": lambda x, w, b, down, up: x @ w.T * b + x @ down.T @ up.T,
+        "The detour starts from the output of the layer. It must start from x.": lambda x, w, b, down, up: (
+            (x @ w.T + b) + (x @ w.T + b) @ down.T @ up.T
         ),
-        "You searched only for the start of the text. A copy can begin anywhere in it.": lambda text, read: max(
-            (n for n in range(len(text) + 1) if any(tuple(text[:n]) in runs(ids, n) for ids in read)), default=0
+        "There is a nonlinearity in the detour. It is only two matrices.": lambda x, w, b, down, up: (
+            x @ w.T + b + (x @ down.T).relu() @ up.T
         ),
-        "You compared only the starts of the texts. A copy can begin anywhere in both.": lambda text, read: max(
-            (starting(text, ids) for ids in read), default=0
-        ),
-        "You compared tokens at the same position. A copy can be at another position.": lambda text, read: max(
-            (longest([a if a == b else -1 for a, b in zip(text, ids, strict=False)], [ids]) for ids in read),
-            default=0,
-        ),
-        "You searched only for the end of the text. A copy can end anywhere in it.": lambda text, read: max(
-            (n for n in range(1, len(text) + 1) if any(tuple(text[-n:]) in runs(ids, n) for ids in read)), default=0
-        ),
-        "You counted every token that was read somewhere. Count only tokens in a row.": (
-            lambda text, read: sum(any(token in ids for ids in read) for token in text),
-            lambda text, read: max((sum(token in ids for token in text) for ids in read), default=0),
-            lambda text, read: max((len(set(text) & set(ids)) for ids in read), default=0),
-        ),
-        "The tokens are not in a row: there are others between them in what was read.": lambda text, read: max(
-            (in_order(text, ids) for ids in read), default=0
-        ),
-        "You joined the texts that were read, so a copy could reach from one into the next. Search each on its own.": (
-            lambda text, read: longest(text, [[token for ids in read for token in ids]])
-        ),
-        "You compared single tokens. Look for longer and longer runs.": lambda text, read: min(1, longest(text, read)),
-        "Your result is one too large. No copy of this length exists.": lambda text, read: longest(text, read) + 1,
-        "Your result is one too small. Count the last token, too.": (
-            lambda text, read: longest(text, read) - 1,
-            lambda text, read: max(0, longest(text, read) - 1),
-        ),
-        "If the whole text is a copy, return its length.": lambda text, read: min(
-            longest(text, read), max(0, len(text) - 1)
-        ),
-        "If nothing was copied, return 0.": lambda text, read: max(1, longest(text, read)),
-        "For an empty text, return 0.": lambda text, read: longest(text, read) if text else 1,
-        "Your result is always 0. Look for runs of 1, 2, 3, … tokens that are also in what was read.": (
-            lambda text, read: 0
-        ),
-        "This is the length of the text. Return that of the longest copy.": lambda text, read: len(text),
-        "This is the number of tokens in what was read. Return the length of the longest copy.": lambda text, read: sum(
-            map(len, read)
-        ),
-        "This is the number of texts that were read. Return the length of the longest copy.": lambda text, read: len(
-            read
-        ),
-        "A copy can start inside a failed attempt. Try every position of the text as its start.": lambda text, read: (
-            max((_without_going_back(text, ids) for ids in read), default=0)
+        "These are the weights of layer and detour together. Multiply x by them, and add the bias.": (
+            lambda x, w, b, down, up: w + up @ down
         ),
     }
-    inputs: list[tuple[list[int], list[list[int]]]] = [
-        ([1, 2, 3, 4, 5, 9, 1, 2], [[7, 2, 3, 4, 8, 5, 9], [5, 9, 1], [4, 5, 9, 3]]),
-        ([6, 1, 2, 3, 4, 8], [[2, 3], [9, 9, 1, 2, 3, 4, 9], [3, 4]]),
-        ([6, 1, 2, 3, 4, 8], [[2, 3, 7], [6, 1], [9, 3, 4, 8]]),
-        ([1, 2], [[3, 4]]),
-        ([1, 2], [[1, 2], [3]]),
-        ([1, 2, 3, 4], [[1, 2], [3, 4]]),
-        ([1, 1, 2], [[1, 2]]),
-        ([4, 4, 4, 4, 5], [[4, 4, 6], [4, 4, 4, 6]]),
-        ([7, 3, 7], [[3, 7, 3]]),
-        ([2, 1], [[1, 2]]),
-        ([], [[1]]),
+    inputs = [
+        (
+            numbers(t, n_in, seed=1),
+            numbers(n_out, n_in, seed=2),
+            numbers(n_out),
+            numbers(r, n_in, seed=4) + 0.5,
+            numbers(n_out, r, seed=5) - 0.5,
+        )
+        for t, n_in, n_out, r in ((3, 6, 5, 2), (4, 3, 7, 1), (2, 4, 4, 4))
     ]
-    return compare(answer, inputs, longest, usual, "a number of tokens")
+    return compare(answer, inputs, right, usual)
 
 
-def _without_going_back(text: list[int], ids: list[int]) -> int:
-    """The longest run of `ids` from its start on that a single walk over the text finds."""
-    best = n = 0
-    for token in text:
-        n = n + 1 if n < len(ids) and token == ids[n] else 0
-        best = max(best, n)
-    return best
+@exercise("13.3", "What does it cost?")
+def lora_parameters(answer: Callable[[int, int, int], Any]) -> str | None:
+    """`answer(n_embd, n_layer, rank)` returns the number of parameters in adapters for all matrices of the blocks."""
+    usual: dict[str, Callable[[int, int, int], int] | tuple[Callable[[int, int, int], int], ...]] = {
+        "This is one block. There are n_layer blocks.": lambda c, n, r: 16 * c * r,
+        "The rank is missing. It is the number of rows in `down` and of columns in `up`.": lambda c, n, r: 16 * c * n,
+        "The width is missing: every row of `down` and every column of `up` is a multiple of n_embd long.": (
+            lambda c, n, r: 16 * n * r
+        ),
+        "These are the matrices themselves, which are not trained.": lambda c, n, r: 12 * c * c * n,
+        "You multiplied the two sides of each matrix. A detour has (n_out + n_in) · rank parameters.": (
+            lambda c, n, r: 12 * c * c * n * r,
+            lambda c, n, r: 12 * c * n * r,
+        ),
+        "You counted every matrix as square. The shapes are (3C, C), (C, C), (4C, C), and (C, 4C).": (
+            lambda c, n, r: 8 * c * n * r
+        ),
+        "You counted only `down`. Each detour also has an `up`.": lambda c, n, r: 7 * c * n * r,
+        "You counted only `up`. Each detour also has a `down`.": lambda c, n, r: 9 * c * n * r,
+        "You counted only attention. The MLP has two more matrices.": lambda c, n, r: 6 * c * n * r,
+        "You counted only the MLP. Attention has two more matrices.": lambda c, n, r: 10 * c * n * r,
+        "The projection after attention is missing, (C, C).": lambda c, n, r: 14 * c * n * r,
+        "One matrix of the MLP is missing. There are (4C, C) and (C, 4C).": lambda c, n, r: 11 * c * n * r,
+        "The matrix for queries, keys, and values is missing, (3C, C).": lambda c, n, r: 12 * c * n * r,
+        "You counted the matrix for queries, keys, and values as (C, C). It is (3C, C).": lambda c, n, r: (
+            14 * c * n * r
+        ),
+        "Queries, keys, and values share one matrix, (3C, C), and so one `down`.": lambda c, n, r: 18 * c * n * r,
+        "You added. Multiply n_layer, rank, and the sum of the sides.": (
+            lambda c, n, r: 16 * c * (n + r),
+            lambda c, n, r: (16 + n * r) * c,
+            lambda c, n, r: 16 * n * r + c,
+        ),
+        "You also counted biases. The detours have none.": lambda c, n, r: (16 * c * r + 9 * c) * n,
+        "The number of parameters in a detour is rank · (n_out + n_in). Its sides add up to 16 C in a block.": tuple(
+            lambda c, n, r, sides=sides: sides * c * n * r  # type: ignore[misc]
+            for sides in (*range(1, 6), 13, 15, 17, *range(19, 33))
+        ),
+    }
+    inputs = [(10, 3, 2), (768, 12, 4), (192, 4, 8)]
+    return compare(answer, inputs, lambda n_embd, n_layer, rank: 16 * n_embd * n_layer * rank, usual, "a whole number")

@@ -1,279 +1,259 @@
-"""The exercises of chapter 15: GPT-2 from a blank page."""
+"""The exercises of chapter 15: what it cannot do."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from gpt2_course.bricks import my_gpt2 as bricks
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import described, numbers
-
-Rank = dict[tuple[str, str], int]
+from gpt2_course.exercises.tensors import numbers
 
 
-def _merge_by(parts: list[str], rank: Rank, key: Callable[[Rank, tuple[str, str], int], Any], merges: int = 1) -> Any:
-    """Merge the pair with the smallest key, so many times."""
-    for _ in range(merges):
-        places = [(key(rank, pair, i), i) for i, pair in enumerate(pairwise(parts)) if pair in rank]
-        if places:
-            _, i = min(places)
-            parts = [*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]]
-    return parts
+@exercise("15.1", "Bits per byte")
+def bits_per_byte(answer: Callable[[float, str], Any]) -> str | None:
+    """`answer(nats, text)` converts the surprise at a text from nats to bits per byte."""
 
+    def size(text: str) -> int:
+        return len(text.encode())
 
-def _every_occurrence(parts: list[str], rank: Rank) -> list[str]:
-    known = [pair for pair in pairwise(parts) if pair in rank]
-    return bricks.merge(parts, first := min(known, key=rank.__getitem__), "".join(first)) if known else parts
-
-
-def _once(rank: Rank, pair: tuple[str, str], i: int) -> Any:
-    return rank[pair], i
-
-
-@exercise("15.1", "One merge")
-def merge(answer: Callable[[list[str], Rank], Any]) -> str | None:
-    """`answer(parts, rank)` does one merge: the pair with the lowest rank, at its first occurrence."""
-    rank = {("a", "n"): 0, ("b", "a"): 1, ("an", "a"): 2, ("n", "a"): 3}
-    inputs = [
-        (list("banana"), rank),
-        (list("abcab"), {("a", "b"): 5, ("c", "a"): 1}),
-        (list("canna"), rank),
-        (["b", "e"], rank),
-        (["b"], rank),
-        ([], rank),
-    ]
-    usual: dict[str, Callable[[list[str], Rank], Any]] = {
-        "You merged the first possible pair. Merge the one with the lowest rank.": lambda parts, rank: _merge_by(
-            parts, rank, lambda rank, pair, i: i
+    usual: dict[str, Callable[[float, str], float] | tuple[Callable[[float, str], float], ...]] = {
+        "This is per character. An é has two bytes, a pancake four. Use len(text.encode()).": (
+            lambda nats, text: nats / math.log(2) / len(text)
         ),
-        "You merged every occurrence. Merge only the first.": _every_occurrence,
-        "You merged the last occurrence. Merge the first.": lambda parts, rank: _merge_by(
-            parts, rank, lambda rank, pair, i: (rank[pair], -i)
+        "This is per word. Divide by the number of bytes, len(text.encode()).": (
+            lambda nats, text: nats / math.log(2) / len(text.split())
         ),
-        "You merged the pair that was learned last. The lowest rank was learned first.": lambda parts, rank: _merge_by(
-            parts, rank, lambda rank, pair, i: (-rank[pair], i)
+        "These are nats per byte. A bit is ln 2 = 0.69 nats, so divide by ln 2.": lambda nats, text: nats / size(text),
+        "These are nats per character. Divide by ln 2, and by the number of bytes.": lambda nats, text: (
+            nats / len(text)
         ),
-        "You merged the smallest pair by the alphabet. Merge the one with the lowest rank.": lambda parts, rank: (
-            _merge_by(parts, rank, lambda rank, pair, i: (pair, i))
+        "You multiplied by ln 2. Divide: a bit is smaller than a nat, so there are more bits than nats.": (
+            lambda nats, text: nats * math.log(2) / size(text)
         ),
-        "You did two merges. Do one.": lambda parts, rank: _merge_by(parts, rank, _once, merges=2),
-        "You did every merge. Do one.": lambda parts, rank: _merge_by(parts, rank, _once, merges=9),
-        "Nothing was merged. Look for pairs of neighbors that are in `rank`.": lambda parts, rank: parts,
-        "If no pair is in `rank`, there is no smallest one: return the parts unchanged.": lambda parts, rank: min(
-            rank[pair] for pair in pairwise(parts) if pair in rank
+        "These are the bits of the whole text. Divide by the number of bytes.": lambda nats, text: nats / math.log(2),
+        "You multiplied by the number of bytes. Divide by it.": lambda nats, text: nats / math.log(2) * size(text),
+        "These are bytes per bit. Divide bits by bytes.": lambda nats, text: size(text) / (nats / math.log(2)),
+        "You divided by 8. Bits of surprise have nothing to do with the 8 bits in a byte.": (
+            lambda nats, text: nats / math.log(2) / size(text) / 8
         ),
-        "Not every pair is in `rank`. Look with `in` first, or use rank.get(pair, math.inf).": lambda parts, rank: min(
-            rank[pair] for pair in pairwise(parts)
+        "You divided by 2. Divide by ln 2, math.log(2).": lambda nats, text: nats / 2 / size(text),
+        "You divided by log₂ e or multiplied by ln 2, or took math.log of another number. Divide by math.log(2).": (
+            lambda nats, text: nats / math.log2(math.e) / size(text),
+            lambda nats, text: nats / math.log(3) / size(text),
+            lambda nats, text: nats / math.log(4) / size(text),
+            lambda nats, text: nats / math.log(10) / size(text),
+            lambda nats, text: nats / math.log10(2) / size(text),
         ),
-        "You returned the merged pair. Return the whole list, with the pair as one part.": lambda parts, rank: [
-            part for part in _merge_by(parts, rank, _once) if part not in parts
-        ],
-        "This is a string. Return the list of parts.": lambda parts, rank: "".join(parts),
+        "You took the logarithm of the nats. They are logarithms already: divide by ln 2.": (
+            lambda nats, text: math.log2(nats) / size(text)
+        ),
     }
-    return compare(answer, inputs, lambda parts, rank: _merge_by(parts, rank, _once), usual)
+    inputs = [(12.0, "a café 🥞"), (3.0, "kite"), (7.5, "Él\n")]
+    return compare(answer, inputs, lambda nats, text: nats / math.log(2) / size(text), usual)
 
 
-@exercise("15.2", "The header")
-def header(answer: Callable[[bytes], Any]) -> str | None:
-    """`answer(data)` returns the shapes of the tensors in a safetensors file, by name."""
+@exercise("15.2", "Too sure")
+def calibration_error(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
+    """`answer(sure, right)` returns the mean gap between certainty and success in ten bins, weighted by bin size."""
 
-    def entries(data: bytes) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return found
+    def masks(sure: Tensor, n: int = 10, of: Iterable[int] | None = None) -> list[Tensor]:
+        bins = (sure * n).long()
+        return [bins == b for b in (of if of is not None else range(n + 1)) if (bins == b).any()]
 
-    def tensors(data: bytes) -> dict[str, Any]:
-        return {name: entry for name, entry in entries(data).items() if name != "__metadata__"}
+    def gap(here: Tensor, sure: Tensor, right: Tensor) -> Tensor:
+        return (sure[here].mean() - right[here].mean()).abs()
 
-    usual: dict[str, Callable[[bytes], Any]] = {
-        "`__metadata__` is not a tensor. Leave it out.": lambda data: {
-            name: entry.get("shape") for name, entry in entries(data).items()
-        },
-        "These are whole entries. Return only the shape of each.": tensors,
-        "These are whole entries. Return only the shape of each, and leave out `__metadata__`.": entries,
-        "These are the positions of the numbers in the file. Return the values of 'shape'.": lambda data: {
-            name: entry["data_offsets"] for name, entry in tensors(data).items()
-        },
-        "These are the types of the numbers. Return the values of 'shape'.": lambda data: {
-            name: entry["dtype"] for name, entry in tensors(data).items()
-        },
-        "These are counts of numbers. Return the shapes.": lambda data: {
-            name: math.prod(entry["shape"]) for name, entry in tensors(data).items()
-        },
-        "These are the numbers of dimensions. Return the shapes.": lambda data: {
-            name: len(entry["shape"]) for name, entry in tensors(data).items()
-        },
-        "The shapes are reversed.": lambda data: {name: entry["shape"][::-1] for name, entry in tensors(data).items()},
-        "These are only the names. Return a dictionary from names to shapes.": lambda data: list(tensors(data)),
-        "These are only the shapes. Return a dictionary from names to shapes.": lambda data: [
-            entry["shape"] for entry in tensors(data).values()
-        ],
-        "Only `__metadata__` is left. Leave it out, and keep all others.": lambda data: {
-            "__metadata__": entries(data)["__metadata__"]
-        },
-        "Nothing is left. Leave out `__metadata__` and keep all others.": lambda data: {},
+    def error(sure: Tensor, right: Tensor, n: int = 10, of: Iterable[int] | None = None) -> float:
+        return float(sum(gap(m, sure, right) * m.sum() for m in masks(sure, n, of)) / len(sure))
+
+    usual: dict[str, Callable[[Tensor, Tensor], Any] | tuple[Callable[[Tensor, Tensor], Any], ...]] = {
+        "This is NaN, because an empty bin has no mean. Leave out empty bins.": lambda sure, right: math.nan,
+        "All bins count equally. Weight each by its number of predictions.": (
+            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / len(masks(sure)),
+            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / 10,
+        ),
+        "This is the sum of the gaps. Weight each by the share of predictions in its bin.": lambda sure, right: sum(
+            gap(m, sure, right) for m in masks(sure)
+        ),
+        "You divided the sum of the gaps by the number of predictions. First multiply each by the size of its bin.": (
+            lambda sure, right: sum(gap(m, sure, right) for m in masks(sure)) / len(sure)
+        ),
+        "The absolute value is missing. Without it, gaps in opposite directions cancel out.": lambda sure, right: (
+            sure - right
+        ).mean(),
+        "The absolute value is missing. Take success and certainty in either order, and then the absolute value.": (
+            lambda sure, right: (right - sure).mean()
+        ),
+        "This is the gap between the two overall means. Use bins.": lambda sure, right: (sure - right).mean().abs(),
+        "This is the mean gap of single predictions. Take the means in each bin first.": lambda sure, right: (
+            (sure - right).abs().mean()
+        ),
+        "You squared the gaps. Take their absolute values.": lambda sure, right: (
+            sum(gap(m, sure, right) ** 2 * m.sum() for m in masks(sure)) / len(sure)
+        ),
+        "You took the root of the mean squared gap. Take the mean of the absolute gaps.": lambda sure, right: (
+            (sum(gap(m, sure, right) ** 2 * m.sum() for m in masks(sure)) / len(sure)) ** 0.5
+        ),
+        "This is the largest gap. Take the weighted mean.": lambda sure, right: max(
+            gap(m, sure, right) for m in masks(sure)
+        ),
+        "This is the sum over the bins. Divide by the total number of predictions.": lambda sure, right: (
+            error(sure, right) * len(sure)
+        ),
+        "You multiplied by the number of predictions. Divide by it.": lambda sure, right: (
+            error(sure, right) * len(sure) ** 2
+        ),
+        "You divided by the number of bins. Divide by the total number of predictions.": lambda sure, right: (
+            error(sure, right) * len(sure) / 10
+        ),
+        "You used another number of bins. Use ten: multiply by 10 and round down.": tuple(
+            lambda sure, right, n=n: error(sure, right, n)  # type: ignore[misc]
+            for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 20, 100)
+        ),
+        "You rounded to the nearest bin. Round down: 0.17 belongs to the bin from 0.1 to 0.2.": lambda sure, right: (
+            _over((sure * 10).round().long(), sure, right)
+        ),
+        "The last bin, from 0.9 to 1, is missing.": lambda sure, right: error(sure, right, 10, range(9)),
+        "The first bin, from 0 to 0.1, is missing.": lambda sure, right: error(sure, right, 10, range(1, 10)),
+        "You used only one bin. Add up the gaps of all ten.": tuple(
+            lambda sure, right, b=b: error(sure, right, 10, [b])  # type: ignore[misc]
+            for b in range(10)
+        ),
+        "This is the share of predictions in bins of some size, without the gaps. Multiply by each bin's gap.": (
+            lambda sure, right: 1.0
+        ),
+        "You added the two means. Take the gap between them.": lambda sure, right: (
+            sum((sure[m].mean() + right[m].mean()) * m.sum() for m in masks(sure)) / len(sure)
+        ),
+        "This is the mean certainty. Subtract the share of right predictions in each bin.": lambda sure, right: (
+            sure.mean()
+        ),
+        "This is the share of right predictions. Compare it with the mean certainty, in each bin.": (
+            lambda sure, right: right.mean()
+        ),
     }
-    inputs = [(_file({"format": "pt"}, 512),), (_file({"format": "pt"}, 0),), (_file(None, 1000),)]
-    for given in inputs:
-        found = answer(*given)
-        if isinstance(found, dict) and "__metadata__" in found and len(found) > 1 and None not in found.values():
-            return "`__metadata__` is not a tensor. Leave it out."
-    return compare(answer, inputs, lambda data: {name: e["shape"] for name, e in tensors(data).items()}, usual)
+    inputs = []
+    for n, seed, failing in ((60, 3, 0.2), (45, 5, 0.9)):  # more sure than right, and the reverse
+        sure = (numbers(n, seed=seed).abs() / 2.2).clamp(max=0.99)
+        sure[sure > 0.8] = 0.95  # leaves the bin from 0.8 to 0.9 empty
+        inputs.append((sure, (numbers(n, seed=seed + 1) > failing).float()))
+    return compare(answer, inputs, error, usual)
 
 
-def _file(metadata: dict[str, str] | None, size: int) -> bytes:
-    """A safetensors file whose header is padded to `size` bytes, as in many real files."""
-    about = {
-        "wte": {"dtype": "F32", "shape": [3, 2], "data_offsets": [0, 24]},
-        "bias": {"dtype": "F16", "shape": [4], "data_offsets": [24, 32]},
-    }
-    head = json.dumps({"__metadata__": metadata, **about} if metadata else about).encode()
-    head = head.ljust(size)
-    return len(head).to_bytes(8, "little") + head + bytes(range(200, 232))
+def _over(bins: Tensor, sure: Tensor, right: Tensor) -> float:
+    """The mean gap, weighted by bin size, for bins of any kind."""
+    return float(sum((sure - right)[bins == b].sum().abs() for b in range(11)) / len(sure))
 
 
-@exercise("15.3", "On its side")
-def turned(answer: Callable[[str, list[int]], Any]) -> str | None:
-    """`answer(name, shape)` returns whether GPT-2's file stores this tensor transposed."""
-    cases = {
-        ("h.0.attn.c_attn.weight", (192, 576)): True,
-        ("h.3.mlp.c_proj.weight", (768, 192)): True,
-        ("h.11.mlp.c_fc.weight", (192, 768)): True,
-        ("h.1.attn.c_proj.weight", (192, 192)): True,
-        ("h.0.attn.c_attn.bias", (576,)): False,
-        ("h.2.mlp.c_fc.bias", (768,)): False,
-        ("wte.weight", (3072, 192)): False,
-        ("wpe.weight", (336, 192)): False,
-        ("wte.weight", (192, 192)): False,
-        ("h.0.ln_1.weight", (192,)): False,
-        ("ln_f.weight", (192,)): False,
-    }
-    found = {case: answer(case[0], list(case[1])) for case in cases}
-    for (name, _), said in found.items():
-        if not isinstance(said, bool):
-            return f"Return True or False; for {name} you returned a result of type {described(said)}."
-    if list(found.values()) == [not right for right in cases.values()]:
-        return "Every result is the opposite of what it must be: True means that the file stores it transposed."
-    for (name, shape), right in cases.items():
-        if found[name, shape] == right:
-            continue
-        if name.startswith("w"):
-            return f"{name} is an embedding, a table with one row per token or position. It is not transposed."
-        if len(shape) == 1:
-            return f"{name} has only one dimension, so there is nothing to transpose."
-        if shape[0] == shape[1]:
-            return (
-                f"{name} is square, so its shape does not help. But it belongs to a linear layer, so it is transposed."
+@exercise("15.3", "The longest copy")
+def longest_copy(answer: Callable[[list[int], list[list[int]]], Any]) -> str | None:
+    """`answer(text, read)` returns the length of the longest run of tokens that `text` shares with one of `read`."""
+
+    def runs(ids: list[int], n: int) -> set[tuple[int, ...]]:
+        return {tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)}
+
+    def longest(text: list[int], read: list[list[int]]) -> int:
+        return max(n for n in range(len(text) + 1) if any(runs(text, n) & runs(ids, n) for ids in read) or n == 0)
+
+    def starting(text: list[int], ids: list[int]) -> int:
+        """How many tokens at the start of both are the same."""
+        return next((i for i, (a, b) in enumerate(zip(text, ids, strict=False)) if a != b), min(len(text), len(ids)))
+
+    def in_order(text: list[int], ids: list[int]) -> int:
+        """The length of the longest common subsequence, whose tokens need not be in a row."""
+        row = [0] * (len(ids) + 1)
+        for token in text:
+            new = [0]
+            for j, other in enumerate(ids):
+                new.append(row[j] + 1 if token == other else max(row[j + 1], new[j]))
+            row = new
+        return row[-1]
+
+    usual: dict[str, Callable[[list[int], list[list[int]]], int] | tuple[Callable[..., int], ...]] = {
+        "You searched only the first of the texts that were read. Search all of them.": lambda text, read: longest(
+            text, read[:1]
+        ),
+        "You searched only the last of the texts that were read. Search all of them.": lambda text, read: longest(
+            text, read[-1:]
+        ),
+        "You searched only the start of each text that was read. A copy can come from anywhere in it.": (
+            lambda text, read: max(
+                (n for n in range(len(text) + 1) if any(tuple(ids[:n]) in runs(text, n) for ids in read)), default=0
             )
-        return f"{name} belongs to a linear layer, whose matrix is transposed in the file."
-    return None
-
-
-def safetensors(tensors: dict[str, Tensor], metadata: bool = True, padded: int = 0) -> bytes:
-    """The bytes of a safetensors file, with the tensors last to first, as its header may order them as it likes."""
-    entries: dict[str, Any] = {"__metadata__": {"format": "pt"}} if metadata else {}
-    numbers = b""
-    for name, tensor in tensors.items():
-        first, numbers = len(numbers), numbers + tensor.numpy().tobytes()
-        kind = {torch.float16: "F16", torch.float32: "F32"}[tensor.dtype]
-        entry = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [first, len(numbers)]}
-        entries = {name: entry, **entries}
-    head = json.dumps(entries).encode().ljust(padded)
-    return len(head).to_bytes(8, "little") + head + numbers
-
-
-def _read(
-    data: bytes,
-    start: Callable[[int], int] = lambda length: 8 + length,
-    shaped: Callable[[Tensor, list[int]], Tensor] = lambda tensor, shape: tensor.view(shape),
-    last: Callable[[int, int], int] = lambda first, last: last,
-    kinds: dict[str, torch.dtype] | None = None,
-) -> dict[str, Tensor]:
-    """`read_tensors` in which one step can be replaced by a wrong one."""
-    length = int.from_bytes(data[:8], "little")
-    kinds = kinds or {"F16": torch.float16, "F32": torch.float32}
-    tensors = {}
-    for name, entry in json.loads(data[8 : 8 + length]).items():
-        if name != "__metadata__":
-            first, end = entry["data_offsets"]
-            part = data[start(length) + first : start(length) + last(first, end)]
-            tensors[name] = shaped(
-                torch.frombuffer(bytearray(part), dtype=kinds[entry["dtype"]]).float(), entry["shape"]
-            )
-    return tensors
-
-
-@exercise("15.4", "Read the tensors")
-def read_tensors(answer: Callable[[bytes], Any]) -> str | None:
-    """`answer(data)` returns the tensors in a safetensors file by name, in float32."""
-    inputs = [
-        (safetensors({"wte.weight": numbers(5, 3), "ln_f.bias": numbers(7).half()}, padded=256),),
-        (safetensors({"a": numbers(2, 6).half(), "b": numbers(2, 3, 2), "c": numbers(1)}, metadata=False),),
-    ]
-    both = dict.fromkeys(("F16", "F32"), torch.float32)
-    usual: dict[str, Callable[[bytes], Any] | tuple[Callable[[bytes], Any], ...]] = {
-        "The offsets count from the end of the header, not from the start of the file. Add 8 and its length.": (
-            lambda data: _read(data, start=lambda length: 0)
         ),
-        "The header starts after the 8 bytes of its length: the numbers begin at 8 + length.": lambda data: _read(
-            data, start=lambda length: length
+        "You searched only for the start of the text. A copy can begin anywhere in it.": lambda text, read: max(
+            (n for n in range(len(text) + 1) if any(tuple(text[:n]) in runs(ids, n) for ids in read)), default=0
         ),
-        "The numbers begin after the header: at 8 + length, not at 8.": lambda data: _read(
-            data, start=lambda length: 8
+        "You compared only the starts of the texts. A copy can begin anywhere in both.": lambda text, read: max(
+            (starting(text, ids) for ids in read), default=0
         ),
-        "The shape is missing: .view(entry['shape']).": lambda data: _read(data, shaped=lambda tensor, shape: tensor),
-        "The shapes are reversed.": lambda data: _read(data, shaped=lambda tensor, shape: tensor.view(shape[::-1])),
-        "The tensors are transposed. Keep them as they are in the file.": lambda data: _read(
-            data, shaped=lambda tensor, shape: tensor.view(shape).movedim(0, -1)
+        "You compared tokens at the same position. A copy can be at another position.": lambda text, read: max(
+            (longest([a if a == b else -1 for a, b in zip(text, ids, strict=False)], [ids]) for ids in read),
+            default=0,
         ),
-        "Not all tensors have 4 bytes per number. Choose the dtype by the entry: F16 is torch.float16.": (
-            lambda data: _read(data, kinds=both),
-            lambda data: _read(data, kinds=both, shaped=lambda tensor, shape: tensor),
+        "You searched only for the end of the text. A copy can end anywhere in it.": lambda text, read: max(
+            (n for n in range(1, len(text) + 1) if any(tuple(text[-n:]) in runs(ids, n) for ids in read)), default=0
         ),
-        "Not all tensors have 2 bytes per number. Choose the dtype by the entry: F32 is torch.float32.": lambda data: (
-            _read(data, kinds=dict.fromkeys(("F16", "F32"), torch.float16))
+        "You counted every token that was read somewhere. Count only tokens in a row.": (
+            lambda text, read: sum(any(token in ids for ids in read) for token in text),
+            lambda text, read: max((sum(token in ids for token in text) for ids in read), default=0),
+            lambda text, read: max((len(set(text) & set(ids)) for ids in read), default=0),
         ),
-        "The dtypes are swapped. F16 is torch.float16, F32 torch.float32.": lambda data: _read(
-            data, kinds={"F32": torch.float16, "F16": torch.float32}
+        "The tokens are not in a row: there are others between them in what was read.": lambda text, read: max(
+            (in_order(text, ids) for ids in read), default=0
         ),
-        "The first offset is where a tensor begins, the second where it ends, not how long it is.": lambda data: _read(
-            data, last=lambda first, last: first + last
+        "You joined the texts that were read, so a copy could reach from one into the next. Search each on its own.": (
+            lambda text, read: longest(text, [[token for ids in read for token in ids]])
         ),
-        "Not every file has `__metadata__`. Use pop('__metadata__', None), or look at each name.": lambda data: (
-            json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).pop("__metadata__") and {}
+        "You compared single tokens. Look for longer and longer runs.": lambda text, read: min(1, longest(text, read)),
+        "Your result is one too large. No copy of this length exists.": lambda text, read: longest(text, read) + 1,
+        "Your result is one too small. Count the last token, too.": (
+            lambda text, read: longest(text, read) - 1,
+            lambda text, read: max(0, longest(text, read) - 1),
         ),
-        "`__metadata__` is not a tensor. Leave it out.": (
-            lambda data: json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["data_offsets"],
-            lambda data: json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["dtype"],
-            lambda data: json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["shape"],
+        "If the whole text is a copy, return its length.": lambda text, read: min(
+            longest(text, read), max(0, len(text) - 1)
         ),
-        "The length of the header has its smallest byte first: int.from_bytes(data[:8], 'little').": lambda data: (
-            json.loads(data[8 : 8 + int.from_bytes(data[:8], "big")])
+        "If nothing was copied, return 0.": lambda text, read: max(1, longest(text, read)),
+        "For an empty text, return 0.": lambda text, read: longest(text, read) if text else 1,
+        "Your result is always 0. Look for runs of 1, 2, 3, … tokens that are also in what was read.": (
+            lambda text, read: 0
         ),
-        "The numbers are not text. Decode only the header, data[8 : 8 + length].": lambda data: data.decode(),
-        "The file is more than its header. Read JSON only from data[8 : 8 + length].": lambda data: json.loads(
-            data[8:]
+        "This is the length of the text. Return that of the longest copy.": lambda text, read: len(text),
+        "This is the number of tokens in what was read. Return the length of the longest copy.": lambda text, read: sum(
+            map(len, read)
         ),
-        "These are only the tensors. Return a dictionary from names to tensors.": lambda data: list(
-            _read(data).values()
+        "This is the number of texts that were read. Return the length of the longest copy.": lambda text, read: len(
+            read
         ),
-        "These are the entries of the header. Return the tensors themselves.": lambda data: {
-            name: entry
-            for name, entry in json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).items()
-            if name != "__metadata__"
-        },
+        "A copy can start inside a failed attempt. Try every position of the text as its start.": lambda text, read: (
+            max((_without_going_back(text, ids) for ids in read), default=0)
+        ),
     }
-    if message := compare(answer, inputs, bricks.read_tensors, usual, "a dictionary from names to tensors"):
-        return message
-    last = getattr(answer, "last", {})
-    for name, tensor in last.items():
-        if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32:
-            return f"The numbers are right, but return tensors in float32: {name} is of type {described(tensor)}."
-    return None
+    inputs: list[tuple[list[int], list[list[int]]]] = [
+        ([1, 2, 3, 4, 5, 9, 1, 2], [[7, 2, 3, 4, 8, 5, 9], [5, 9, 1], [4, 5, 9, 3]]),
+        ([6, 1, 2, 3, 4, 8], [[2, 3], [9, 9, 1, 2, 3, 4, 9], [3, 4]]),
+        ([6, 1, 2, 3, 4, 8], [[2, 3, 7], [6, 1], [9, 3, 4, 8]]),
+        ([1, 2], [[3, 4]]),
+        ([1, 2], [[1, 2], [3]]),
+        ([1, 2, 3, 4], [[1, 2], [3, 4]]),
+        ([1, 1, 2], [[1, 2]]),
+        ([4, 4, 4, 4, 5], [[4, 4, 6], [4, 4, 4, 6]]),
+        ([7, 3, 7], [[3, 7, 3]]),
+        ([2, 1], [[1, 2]]),
+        ([], [[1]]),
+    ]
+    return compare(answer, inputs, longest, usual, "a number of tokens")
+
+
+def _without_going_back(text: list[int], ids: list[int]) -> int:
+    """The longest run of `ids` from its start on that a single walk over the text finds."""
+    best = n = 0
+    for token in text:
+        n = n + 1 if n < len(ids) and token == ids[n] else 0
+        best = max(best, n)
+    return best

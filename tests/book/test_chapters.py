@@ -222,7 +222,7 @@ BUILT_WITH = {
     "05_many_heads": ["head", "split_heads", "join_heads", "attention"],
     "06_transformer_block": ["layer_norm", "block"],
     "07_gpt2": ["embed", "block", "layer_norm", "gpt2", "generate"],
-    "09_writing": ["gpt2", "head", "temper", "top_k", "top_p", "draw", "generate"],
+    "10_writing": ["gpt2", "head", "temper", "top_k", "top_p", "draw", "generate"],
 }
 
 
@@ -237,7 +237,7 @@ def test_a_chapter_builds_on_the_learners_bricks(chapter: str) -> None:
 
 
 def test_gpt2_from_a_blank_page_is_short_and_imports_nothing_from_the_package() -> None:
-    cells = read(ROOT / "chapters/15_blank_page.ipynb").cells
+    cells = read(ROOT / "chapters/17_blank_page.ipynb").cells
     end = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Break it and see"))
     code = [
         cell.source for cell in cells[:end] if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", [])

@@ -82,7 +82,7 @@ def test_the_glossary_leads_to_where_terms_are_taught(pages: dict[Path, Beautifu
     glossary = next(page for path, page in pages.items() if path.name == "glossary.html")
     assert len(glossary.select("article section > section")) == len(glossary.select(".taught")) > 70
     assert not re.search(r"\(\d+(, \d+)*\)", glossary.find("article").get_text())  # type: ignore[union-attr]
-    assert glossary.select("#key-value-cache .taught a[href^='../chapters/09_writing.html#']")
+    assert glossary.select("#key-value-cache .taught a[href^='../chapters/10_writing.html#']")
 
 
 def test_the_quizzes_can_be_imported_into_anki(site: Path) -> None:

@@ -464,7 +464,7 @@ def test_in_data_saver_mode_no_model_is_fetched_before_a_lab_is_in_view(page: Pa
     page.add_init_script("Object.defineProperty(navigator, 'connection', { value: { saveData: true } })")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{served}/chapters/08_training.html", wait_until="networkidle")
+    page.goto(f"{served}/chapters/09_training.html", wait_until="networkidle")
     assert not [url for url in asked if "worker.mjs" in url]
     wake(page, "training_replay")
     assert [url for url in asked if "worker.mjs" in url]

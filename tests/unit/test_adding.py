@@ -258,12 +258,12 @@ def add_notebook(course: Course) -> None:
 
 def add_brick(course: Course) -> None:
     course.replace(
-        "gpt2_course/wall.py", '"15_blank_page": "Blank page"', f'"15_blank_page": "Blank page", "{CHAPTER}": "Rest"'
+        "gpt2_course/wall.py", '"17_blank_page": "Blank page"', f'"17_blank_page": "Blank page", "{CHAPTER}": "Rest"'
     )
 
 
 def add_to_contents(course: Course) -> None:
-    line = "      - file: chapters/15_blank_page\n"
+    line = "      - file: chapters/17_blank_page\n"
     course.replace("_toc.yml", line, f"{line}      - file: chapters/{CHAPTER}\n")
 
 

@@ -114,7 +114,7 @@ def test_the_bricks_are_exercises_with_hints() -> None:
 def test_a_stub_has_its_docstring_and_no_code() -> None:
     found = parts(stubs())
     assert not any(found[name].is_written for name in BRICKS)
-    assert stubs().count("    ...  # exercise 15.4, explained in chapter 15\n") == 1
+    assert stubs().count("    ...  # exercise 17.4, explained in chapter 17\n") == 1
     assert all(parts(WHOLE)[name].is_written for name in BRICKS)
     for name in BRICKS:
         assert inspect.cleandoc(getattr(my_gpt2, name).__doc__) in inspect.cleandoc(stubs().replace("\n    ", "\n"))

@@ -769,7 +769,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "but yours is 17": lambda logits, ids: 17.0,
         },
     ),
-    "8.1": (
+    "9.1": (
         lambda ids: [ids[:-1], ids[1:]],
         {
             "These are the inputs": lambda ids: ids[:-1],
@@ -783,7 +783,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "and no batch": lambda ids: (ids[:, :-1], ids[:, 1:]),
         },
     ),
-    "8.2": (
+    "9.2": (
         lambda logits, y: -logits.log_softmax(-1)[range(len(y)), y].mean(),
         {
             "one loss per token": lambda logits, y: -at(logits.log_softmax(-1), y),
@@ -803,7 +803,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Return one number": lambda logits, y: "1.5",
         },
     ),
-    "8.3": (
+    "9.3": (
         lambda w, g, s, lr, m: (w - lr * (m * s + g), m * s + g),
         {
             "Return two tensors": lambda w, g, s, lr, m: w - lr * (m * s + g),
@@ -824,7 +824,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The new weight must be": lambda w, g, s, lr, m: (w * w - lr * (m * s + g), m * s + g),
         },
     ),
-    "8.4": (
+    "9.4": (
         lambda gs, most: [g * min(1.0, most / max(length(gs), 1e-9)) for g in gs],
         {
             "scaled each tensor on its own": lambda gs, most: [g * most / g.norm() for g in gs],
@@ -847,7 +847,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "must have shape (2, 2)": lambda gs, most: [g.flatten() for g in gs],
         },
     ),
-    "8.5": (
+    "9.5": (
         step,
         {
             "Gradients add up": lambda d, w, n, o: step(d, w, n, Unlike(o, zero_grad=False)),
@@ -881,7 +881,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
         },
     ),
-    "9.1": (
+    "10.1": (
         lambda logits, t: (logits / t).softmax(-1) if t else one(logits, [int(logits.argmax())]),
         {
             "You multiplied": lambda logits, t: (logits * t).softmax(-1),
@@ -900,7 +900,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Return a tensor of shape (6,)": lambda logits, t: logits.max(),
         },
     ),
-    "9.2": (
+    "10.2": (
         lambda logits, k: torch.where(logits >= logits.sort().values[-k], logits, -math.inf),
         {
             "These are probabilities": lambda logits, k: kept(logits, k).softmax(-1),
@@ -917,7 +917,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You cut the largest": lambda logits, k: logits.masked_fill(logits >= logits.topk(k).values[-1], -math.inf),
         },
     ),
-    "9.3": (
+    "10.3": (
         lambda q, p: cut(q, nucleus(q, p)),
         {
             "The token that reaches p is missing": lambda q, p: cut(q, nucleus(q, p)[:-1]),
@@ -933,7 +933,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You took the softmax of probabilities": lambda q, p: cut(q.softmax(-1), nucleus(q.softmax(-1), p)),
         },
     ),
-    "9.4": (
+    "10.4": (
         lambda q, number: int(torch.searchsorted(q.double().cumsum(0), number * float(q.double().sum()), right=True)),
         {
             "You took the likeliest": lambda q, number: int(q.argmax()),
@@ -948,7 +948,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Return the ID of a token, a whole number": lambda q, number: "a",
         },
     ),
-    "9.5": (
+    "10.5": (
         writes,
         {
             "You also yield `end`": lambda ids, predict, choose, end, context: [
@@ -977,7 +977,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
         },
     ),
-    "10.1": (
+    "11.1": (
         lambda q: f"Question: {q}\nAnswer:",
         {
             "There is a space after": lambda q: f"Question: {q}\nAnswer: ",
@@ -995,7 +995,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "has type int": lambda q: 5,
         },
     ),
-    "10.2": (
+    "11.2": (
         lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=len(text))],
         {
             "the first stop in the list": lambda text, stops: text.split(stops[0])[0],
@@ -1025,7 +1025,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
         },
     ),
-    "10.3": (
+    "11.3": (
         lambda texts: max(range(len(texts)), key=lambda i: sum(texts[i]) / len(texts[i])),
         {
             "You always return 0": lambda texts: 0,
@@ -1037,7 +1037,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "This is the largest mean": lambda texts: max(sum(t) / len(t) for t in texts),
         },
     ),
-    "11.1": (
+    "12.1": (
         lambda x, gain, bias, table: (
             (normed(x) * gain + bias) @ table.T - ((normed(x) * gain + bias) @ table.T).logsumexp(-1, keepdim=True)
         ),
@@ -1057,7 +1057,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The last step is missing": lambda x, gain, bias, table: normed(x) * gain + bias,
         },
     ),
-    "11.2": (
+    "12.2": (
         transplant,
         {
             "Nothing was transplanted": lambda here, there, head, n: here,
@@ -1083,7 +1083,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You always replaced head 1": lambda here, there, head, n: transplant(here, there, 1, n),
         },
     ),
-    "11.3": (
+    "12.3": (
         lambda ids, t: next((s + 1 for s in reversed(range(t)) if ids[s] == ids[t]), -1),
         {
             "earlier position of the same token": lambda ids, t: next(
@@ -1100,7 +1100,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "2, the result must be 1, but yours is 7": lambda ids, t: 7 if t == 2 else -1,
         },
     ),
-    "12.1": (
+    "13.1": (
         lambda q, a: [-100] * (len(q) - 1) + a,
         {
             "one −100 too many": lambda q, a: [-100] * len(q) + a,
@@ -1115,7 +1115,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "but yours is []": lambda q, a: [],
         },
     ),
-    "12.2": (
+    "13.2": (
         lambda x, w, b, down, up: x @ (w + up @ down).T + b,
         {
             "without the detour": lambda x, w, b, down, up: x @ w.T + b,
@@ -1126,7 +1126,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You multiplied by the detour": lambda x, w, b, down, up: (x @ w.T + b) * (x @ (up @ down).T),
         },
     ),
-    "12.3": (
+    "13.3": (
         lambda c, n, r: n * r * c * (4 + 2 + 5 + 5),
         {
             "This is one block": lambda c, n, r: 16 * c * r,
@@ -1142,7 +1142,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "does not depend on `n_embd`": lambda c, n, r: 1,
         },
     ),
-    "13.1": (
+    "15.1": (
         lambda nats, text: nats / (math.log(2) * len(text.encode())),
         {
             "This is per character": lambda nats, text: nats / math.log(2) / len(text),
@@ -1155,7 +1155,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "does not depend on `nats`": lambda nats, text: 1.0,
         },
     ),
-    "13.2": (
+    "15.2": (
         lambda sure, right: (
             sum(float((sure - right)[(sure * 10).long() == b].sum().abs()) for b in range(10)) / len(sure)
         ),
@@ -1178,7 +1178,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "result must be 0.30569": lambda sure, right: (sure * right).sum(),
         },
     ),
-    "13.3": (
+    "15.3": (
         lambda text, read: max((n for n in range(len(text) + 1) if occurs(text, read, n)), default=0),
         {
             "Count only tokens in a row": lambda text, read: sum(any(t in ids for ids in read) for t in text),
@@ -1212,7 +1212,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "must be 3, but yours is 7": lambda text, read: 7,
         },
     ),
-    "14.1": (
+    "16.1": (
         lambda n, t, s: 6 * n * t / s / 3600,
         {
             "These are seconds": lambda n, t, s: 6 * n * t / s,
@@ -1226,7 +1226,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "does not depend on `n_parameters`": lambda n, t, s: 1.0,
         },
     ),
-    "14.2": (
+    "16.2": (
         lambda n1, l1, n2, l2, n3, f: f + line(n1, l1 - f, n2, l2 - f, n3),
         {
             "You left out the floor": lambda n1, l1, n2, l2, n3, f: line(n1, l1, n2, l2, n3),
@@ -1241,7 +1241,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "does not depend on `n1`": lambda *numbers: 1.2,
         },
     ),
-    "14.3": (
+    "16.3": (
         lambda slopes, counts: sum(s * n / sum(counts) for s, n in zip(slopes, counts, strict=True)),
         {
             "the mean of the means": lambda slopes, counts: sum(slopes) / len(slopes),
@@ -1256,7 +1256,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "only the first process": lambda slopes, counts: slopes[0],
         },
     ),
-    "15.1": (
+    "17.1": (
         lambda parts, rank: merged_once(parts, rank),
         {
             "the first possible pair": lambda parts, rank: merged_once(parts, dict.fromkeys(rank, 0)),
@@ -1273,7 +1273,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "but yours is": lambda parts, rank: [*parts, "x"],
         },
     ),
-    "15.2": (
+    "17.2": (
         lambda data: {k: v["shape"] for k, v in entries(data).items() if k != "__metadata__"},
         {
             "is not a tensor": lambda data: {k: v.get("shape") for k, v in entries(data).items()},
@@ -1284,7 +1284,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The shapes are reversed": lambda data: {"wte": [2, 3], "bias": [4]},
         },
     ),
-    "15.3": (
+    "17.3": (
         lambda name, shape: len(shape) == 2 and "c_" in name,
         {
             "is an embedding": lambda name, shape: len(shape) == 2,
@@ -1294,7 +1294,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Return True or False": lambda name, shape: "yes",
         },
     ),
-    "15.4": (
+    "17.4": (
         my_gpt2.read_tensors,
         {
             "Add 8 and its length": lambda data: tensors_in(data, start=0),
@@ -1370,14 +1370,14 @@ def test_an_error_in_the_answer_is_shown_with_its_line(number: str) -> None:
 
 def test_a_function_that_sometimes_returns_nothing_is_not_a_stub() -> None:
     def forgetful(ids: list[int], t: int) -> int | None:
-        return ANSWERS["11.3"][0](ids, t) if ids[t] in ids[:t] else None
+        return ANSWERS["12.3"][0](ids, t) if ids[t] in ids[:t] else None
 
-    feedback = check("11.3", forgetful)
+    feedback = check("12.3", forgetful)
     assert feedback.state == "not right yet"
     assert "returned nothing" in feedback.message
 
 
-@pytest.mark.parametrize("number", ["10.3", "11.3", "12.3", "13.1", "13.2", "13.3", "14.1", "14.2"])
+@pytest.mark.parametrize("number", ["11.3", "12.3", "13.3", "15.1", "15.2", "15.3", "16.1", "16.2"])
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
 def test_numbers_from_torch_and_numpy_are_accepted(number: str, kind: Callable[[object], object]) -> None:
     assert check(number, lambda *args: kind(ANSWERS[number][0](*args))).state == "correct"

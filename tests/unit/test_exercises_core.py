@@ -64,7 +64,7 @@ def test_pytorchs_own_not_implemented_error_is_not_a_stub() -> None:
     def whole(logits: Tensor, targets: Tensor) -> Tensor:
         return logits.long().log_softmax(-1)
 
-    assert ", `return logits.long().log_softmax(-1)`," in said("8.2", whole)
+    assert ", `return logits.long().log_softmax(-1)`," in said("9.2", whole)
 
 
 # ---- wrong kinds of answers ---------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def converted(value: Any, tensor: Callable[[Tensor], Any], number: Callable[[flo
 
 
 # 8.2's loss must keep its gradient, which NumPy has not; 8.5 must return a number, not a tensor.
-NO_OTHER_FORM = {("8.2", "numpy"), ("8.5", "numpy"), ("8.5", "requires_grad")}
+NO_OTHER_FORM = {("9.2", "numpy"), ("9.5", "numpy"), ("9.5", "requires_grad")}
 
 
 @pytest.mark.parametrize("number", EXERCISES)
@@ -163,13 +163,13 @@ def test_the_line_is_the_learners_own_even_if_another_function_fails() -> None:
     def asking(ids: list[int], t: int) -> int:
         return helper(ids)
 
-    assert ", `return helper(ids)`, with IndexError" in said("11.3", asking)
+    assert ", `return helper(ids)`, with IndexError" in said("12.3", asking)
 
 
 def test_in_a_cell_the_line_is_that_of_the_function() -> None:
     names: dict[str, Any] = {}
     exec(compile("\n\ndef asking(ids, t):\n    return ids[99]", "/tmp/ipykernel_1/2.py", "exec"), names)
-    assert "stopped in line 2 with IndexError" in said("11.3", names["asking"])
+    assert "stopped in line 2 with IndexError" in said("12.3", names["asking"])
 
 
 def test_arguments_are_shown_as_they_were_before_the_call() -> None:
@@ -177,7 +177,7 @@ def test_arguments_are_shown_as_they_were_before_the_call() -> None:
         ids.clear()
         return ids[t]
 
-    assert "asking([]" not in said("11.3", asking)
+    assert "asking([]" not in said("12.3", asking)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ def test_errors_come_with_their_usual_cause(broken: Callable[[Tensor], Any], cau
             "for each of them",
         ),
         ("6.3", lambda x, w, n: w["ln_1"], "The keys of w are ln_1.weight, ln_1.bias, attn.c_attn.weight,"),
-        ("8.2", lambda logits, targets: logits.softmax(-1)[targets].log().mean(), "p[targets] picks rows"),
-        ("9.5", lambda ids, predict, choose, end, context: [ids[9]], "([1, 2, 3], predict, choose, 7, 4) stopped"),
-        ("8.5", lambda documents, weights, n_heads, optimizer: 1 / 0, ", 2, optimizer) stopped"),
+        ("9.2", lambda logits, targets: logits.softmax(-1)[targets].log().mean(), "p[targets] picks rows"),
+        ("10.5", lambda ids, predict, choose, end, context: [ids[9]], "([1, 2, 3], predict, choose, 7, 4) stopped"),
+        ("9.5", lambda documents, weights, n_heads, optimizer: 1 / 0, ", 2, optimizer) stopped"),
     ],
 )
 def test_errors_in_an_exercise_come_with_its_own_cause(number: str, broken: Callable[..., Any], cause: str) -> None:
@@ -252,12 +252,12 @@ def test_a_function_that_changes_its_argument_is_told_so() -> None:
         return x
 
     def emptying(text: list[int], read: list[list[int]]) -> Any:
-        right = ANSWERS["13.3"][0](text, read)
+        right = ANSWERS["15.3"][0](text, read)
         text.clear()
         return right
 
     assert said("4.1", in_place).startswith("You wrote each average into x itself")
-    assert said("13.3", emptying).startswith("The result is right, but your function changes its argument `text`")
+    assert said("15.3", emptying).startswith("The result is right, but your function changes its argument `text`")
 
 
 def test_an_optimizer_may_change_its_arguments() -> None:
@@ -265,7 +265,7 @@ def test_an_optimizer_may_change_its_arguments() -> None:
         speed.mul_(momentum).add_(slope)
         return weight.sub_(rate * speed), speed
 
-    said("8.3", step, "correct")
+    said("9.3", step, "correct")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ export const CHAPTERS = {
   5: "05_many_heads",
   6: "06_transformer_block",
   7: "07_gpt2",
-  9: "09_writing",
+  10: "10_writing",
 };
 
 /**
@@ -229,7 +229,7 @@ export const PARTS = {
     "Output",
     "token",
     "(V,)",
-    9,
+    10,
     "whole",
     "The last row of the stream is normalized and compared with the embedding of every token. The scores, called " +
       "logits, become probabilities.",
@@ -258,7 +258,7 @@ export const PARTS = {
     "Softmax",
     "probability",
     "(V,)",
-    9,
+    10,
     "output",
     "Logits are divided by the temperature, then softmax makes them probabilities. Move the temperature: low makes " +
       "the model sure, high makes it daring.",

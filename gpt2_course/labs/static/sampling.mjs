@@ -1,5 +1,5 @@
 /**
- * From a model's logits to the next token. Chapter 9 builds this in PyTorch; the settings mean the same in both.
+ * From a model's logits to the next token. Chapter 10 builds this in PyTorch; the settings mean the same in both.
  *
  * @import { Settings } from "../types.d.ts"
  */

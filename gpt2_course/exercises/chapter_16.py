@@ -1,4 +1,4 @@
-"""The exercises of chapter 14: faster and bigger."""
+"""The exercises of chapter 16: faster and bigger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import numbers
 
 
-@exercise("14.1", "How long?")
+@exercise("16.1", "How long?")
 def hours(answer: Callable[[float, float, float], Any]) -> str | None:
     """`answer(n_parameters, n_tokens, operations_per_second)` returns the hours that training takes."""
 
@@ -60,7 +60,7 @@ def hours(answer: Callable[[float, float, float], Any]) -> str | None:
     )
 
 
-@exercise("14.2", "Forecast")
+@exercise("16.2", "Forecast")
 def forecast_loss(answer: Callable[[float, float, float, float, float, float], Any]) -> str | None:
     """`answer(n1, loss1, n2, loss2, n3, floor)` returns the loss at n3, on the line of ln(loss − floor) over ln N."""
     Numbers = Callable[..., float]
@@ -166,7 +166,7 @@ def forecast_loss(answer: Callable[[float, float, float, float, float, float], A
     return compare(answer, cases, lambda n1, loss1, n2, loss2, n3, floor: line(n1, loss1, n2, loss2, n3, floor), usual)
 
 
-@exercise("14.3", "The mean of all")
+@exercise("16.3", "The mean of all")
 def joined_slopes(answer: Callable[[list[Tensor], list[int]], Any]) -> str | None:
     """`answer(slopes, counts)` returns the mean over all sequences, given the mean and count of each process."""
 
