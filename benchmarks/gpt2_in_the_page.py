@@ -76,8 +76,11 @@ def largest_difference(page: Page, model: GPT2) -> float:
     return max(abs(bar["p"] / float(wanted[bar["id"]]) - 1) for bar in found["bars"])
 
 
-def peak_memory() -> float:
-    """The peak memory in MB of the largest page process that this process's browser has started (Linux only)."""
+def page_memory(which: str) -> float:
+    """Memory in MB of the largest page process that this process's browser has started (Linux only).
+
+    `which` is "VmHWM", its peak, or "VmRSS", its memory now.
+    """
     status = {path.parent.name: path.read_text() for path in Path("/proc").glob("[0-9]*/status") if path.exists()}
     parents = {number: text.split("PPid:")[1].split()[0] for number, text in status.items()}
 
@@ -85,7 +88,7 @@ def peak_memory() -> float:
         return number == str(os.getpid()) or (number in parents and is_ours(parents[number]))
 
     pages = [n for n in status if is_ours(n) and b"--type=renderer" in Path(f"/proc/{n}/cmdline").read_bytes()]
-    return max(int(status[number].split("VmHWM:")[1].split()[0]) for number in pages) / 1000
+    return max(int(status[number].split(f"{which}:")[1].split()[0]) for number in pages) / 1000
 
 
 def main() -> None:
@@ -98,12 +101,12 @@ def main() -> None:
             context = browser.new_context()
             page = context.new_page()
             page.goto(f"http://127.0.0.1:{server.server_port}/page.html")
-            page.locator(".lab-chip").click()
+            page.locator(".lab-model-name").click()
             began = perf_counter()
             page.get_by_role("button", name="Download GPT-2").click()
             expect(page.get_by_role("button", name="Remove GPT-2")).to_be_visible(timeout=600_000)
             print(f"download, conversion, check: {perf_counter() - began:.1f} s")
-            print(f"peak memory of the page's process: {peak_memory():,.0f} MB")
+            print(f"peak memory of the page's process: {page_memory('VmHWM'):,.0f} MB")
             page.close()
             starts = []
             for _ in range(ROUNDS):
