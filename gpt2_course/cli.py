@@ -42,7 +42,7 @@ from gpt2_course.data.stream import PROGRESS, tokens_kept
 from gpt2_course.data.text import Corpus, find_world
 from gpt2_course.evaluation import evaluate
 from gpt2_course.files import replacing
-from gpt2_course.generation import NEW_TOKENS, SamplingConfig
+from gpt2_course.generation import SamplingConfig
 from gpt2_course.grades import GRADES, grade, grade_answers
 from gpt2_course.history import HISTORY
 from gpt2_course.lock import LOCK, reserving
@@ -66,6 +66,7 @@ ModelName = Annotated[
         "GPT-2 on the Hugging Face hub.",
     ),
 ]
+MOST_TOKENS = 300  # enough for a story of Tiny World to end
 UNFINISHED = ".unfinished-export"
 DataName = Annotated[
     str,
@@ -213,8 +214,8 @@ class Generate:
     """The text to continue."""
     model: ModelName = DEFAULT_MODEL
     sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    max_new_tokens: int = NEW_TOKENS
-    """The number of tokens to add."""
+    max_new_tokens: int = MOST_TOKENS
+    """The most tokens to add; a text that ends before needs fewer."""
     int8: bool = False
     """Round the weights to 8 bits: faster on an x86 processor, almost the same text quality."""
 
@@ -232,8 +233,8 @@ class Chat:
 
     model: ModelName = DEFAULT_MODEL
     sampling: tyro.conf.OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    max_new_tokens: int = NEW_TOKENS
-    """The most tokens in an answer, or the number of tokens to add each time."""
+    max_new_tokens: int = MOST_TOKENS
+    """The most tokens in an answer, or to add each time."""
     system: str = ""
     """What to tell a model before a conversation, such as who it is."""
     int8: bool = False
