@@ -13,22 +13,18 @@ import json
 import os
 import shutil
 import tempfile
-import threading
-from functools import partial
 from html import escape
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from book.look import launch
+from benchmarks.browser import opened
 from gpt2_course import GPT2
 from gpt2_course.labs.lab import STATIC
 from gpt2_course.quantization import quantize_rows
-from tasks import Pages
 
 PACKAGE = STATIC.parents[1]
 PROMPT, TOKENS, ROUNDS = "The secret to happiness is", 100, 5
@@ -94,13 +90,8 @@ def page_memory(which: str) -> float:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         model = build(Path(name))
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=name))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            context = browser.new_context()
-            page = context.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/page.html")
+        with opened(Path(name), "/page.html") as page:
+            context = page.context
             page.locator(".lab-model-name").click()
             began = perf_counter()
             page.get_by_role("button", name="Download GPT-2").click()
@@ -111,7 +102,7 @@ def main() -> None:
             starts = []
             for _ in range(ROUNDS):
                 page = context.new_page()
-                page.goto(f"http://127.0.0.1:{server.server_port}/hub/config.json")
+                page.goto("/hub/config.json")
                 began = perf_counter()
                 shape: Any = page.evaluate(ASK, ["describe", {}])
                 starts.append(perf_counter() - began)
@@ -133,8 +124,6 @@ def main() -> None:
                 done: Any = page.evaluate(ASK, ["generate", {**asked, "seed": seed}])
                 speeds.append(done["tokens"] / done["seconds"])
             print(f"generation: {max(speeds):.1f} tokens/s (best of {ROUNDS}, {TOKENS} tokens each)")
-            browser.close()
-        server.shutdown()
 
 
 if __name__ == "__main__":

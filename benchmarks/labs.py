@@ -10,25 +10,20 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from playwright.sync_api import sync_playwright
 from torch import Tensor, nn
 
 from benchmarks import page_training
+from benchmarks.browser import opened
 from benchmarks.measure import Row
-from book.look import launch
 from gpt2_course import GPT2
 from gpt2_course.labs.lab import STATIC
 from gpt2_course.sources import find_model
-from tasks import Pages
 
 ONNXRUNTIME = "onnxruntime-web@1.30.0"
 ITS_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
@@ -154,15 +149,8 @@ def rows() -> Iterator[Row]:
         for path in find_model("tiny-world").iterdir():
             shutil.copy(path, folder)
         export_to_onnx(model, folder / "model.onnx")
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=name))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/config.json")
+        with opened(folder, "/config.json") as page:
             pairs = page.evaluate(PAGE, [model.tokenizer.encode("Once upon a time"), TOKENS, 7])
-            browser.close()
-        server.shutdown()
         if not all(ours["ids"] == theirs["ids"] for ours, theirs in pairs):
             raise AssertionError("The two sides generate different texts, so their speeds cannot be compared.")
         speeds = [(TOKENS / ours["seconds"], TOKENS / theirs["seconds"]) for ours, theirs in pairs]

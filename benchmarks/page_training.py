@@ -10,19 +10,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import sync_playwright
-
+from benchmarks.browser import opened
 from benchmarks.measure import Row
-from book.look import launch
 from gpt2_course.labs.lab import STATIC
-from tasks import Pages
 
 PACKAGES = ("@tensorflow/tfjs@4.22.0", "@tensorflow/tfjs-backend-wasm@4.22.0")
 SHAPE = {"vocab_size": 512, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 4}
@@ -114,15 +108,8 @@ def rows() -> Iterator[Row]:
             shutil.copy(path, folder)
         scripts = "".join(f'<script src="{script}"></script>' for script in ("tf.min.js", "tf-backend-wasm.min.js"))
         (folder / "training.html").write_text(f"<!doctype html>{scripts}", encoding="utf-8")
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=name))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/training.html")
+        with opened(folder, "/training.html") as page:
             pairs = page.evaluate(PAGE, [CONFIG, SETTINGS, ROWS, STEPS])
-            browser.close()
-        server.shutdown()
     for pair in pairs:
         ours, theirs = pair["losses"]
         if abs(ours - theirs) > 0.02:  # its WebAssembly backend is off by 0.003; its plain one agrees with ours

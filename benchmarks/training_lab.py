@@ -14,10 +14,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from benchmarks.browser import opened
 from benchmarks.gpt2_in_the_page import page_memory
-from book.look import launch, serving
 from gpt2_course.labs import TrainingLab
 from gpt2_course.labs.lab import STATIC
 from gpt2_course.tiny_world.tables import tables
@@ -66,19 +66,14 @@ def train(page: Page, corner: str, size: str, most_minutes: float) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as name:
         site = Path(name)
         shutil.copytree(STATIC, site / "_static")
         (site / "_static/tiny_world.json").write_text(json.dumps(tables()), encoding="utf-8")
         (site / "labs.html").write_text(PAGE.format(TrainingLab()._repr_html_()), encoding="utf-8")
-        browser = launch(playwright)
-        with serving(site) as address:
-            for corner, size in WHOLE if "--whole" in sys.argv else CORNERS:
-                page = browser.new_context().new_page()
-                page.goto(f"{address}/labs.html")
+        for corner, size in WHOLE if "--whole" in sys.argv else CORNERS:
+            with opened(site, "/labs.html") as page:
                 train(page, corner, size, 25 if size == "laptop" else 5)
-                page.context.close()
-        browser.close()
 
 
 if __name__ == "__main__":
