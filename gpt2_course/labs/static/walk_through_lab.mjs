@@ -42,6 +42,8 @@ async function render({ model, el }) {
   /** @type {WeightsAnswer | null} */
   let behind = null; // the weights of the columns that are shown
   let [row, column, from] = [-1, 0, 0]; // the chosen number, and the first column that is shown
+  /** @type {[part: string, layer: number]} */
+  let seen = ["whole", 0]; // what `machine` was read for, while the place to go to may already be another
   let unchanged = Infinity;
   let painted = ""; // what the pictures depend on
   let drawn = ""; // the part that is drawn, with its layer and head
@@ -60,16 +62,17 @@ async function render({ model, el }) {
     const [part, layer] = place();
     const [old, oldText, text] = [machine, drawnText, model.get("text")];
     machine = await read(text, (layers) => placesOf(part, layer, layers));
-    drawnText = text;
+    [drawnText, seen] = [text, [part, layer]];
     if (old && oldText !== text) {
       [unchanged, changes.textContent] = compared(old.tokens, machine.tokens);
       row = machine.tokens.length - 1;
     }
-    await draw(machine, part, layer);
+    await draw(machine);
   }, tell);
 
-  /** @type {(machine: Machine, part: string, layer: number) => Promise<void>} */
-  async function draw(machine, part, layer) {
+  /** @param {Machine} machine */
+  async function draw(machine) {
+    const [part, layer] = seen;
     const { shape, tokens } = machine;
     const head = Math.min(model.get("head"), shape.n_head - 1);
     const temperature = model.get("temperature");
@@ -151,8 +154,8 @@ async function render({ model, el }) {
 
   /** @type {(row: number, column: number) => void} */
   function explainAt(row, column) {
-    if (!op || !machine) return;
-    const [part, layer] = place();
+    if (!op || !machine || row >= op.rows.length) return; // a cell of a drawing that is about to be replaced
+    const [part, layer] = seen;
     const named = op.rows.length === 1 ? machine.next : machine.tokens; // the tokens that columns stand for
     const name = op.names ? inQuotes(named[column].text) : `column ${column}`;
     const number = op.isMasked?.(row, column) && !op.asShare ? "crossed out" : shownNumber(op, row, column);
@@ -167,7 +170,7 @@ async function render({ model, el }) {
   }
 
   const redraw = latest(async () => {
-    if (machine) await draw(machine, ...place());
+    if (machine) await draw(machine);
   }, tell);
 
   // ---- what the drawing asks for ---------------------------------------------------------------------------------
