@@ -37,13 +37,14 @@ async function render({ model, el }) {
   const stage = makeStage();
   /** @type {Machine | undefined} */
   let machine;
-  /** @type {Operation | null} */
-  let op = null;
-  /** @type {WeightsAnswer | null} */
-  let behind = null; // the weights of the columns that are shown
-  let [row, column, from] = [-1, 0, 0]; // the chosen number, and the first column that is shown
-  /** @type {[part: string, layer: number]} */
-  let seen = ["whole", 0]; // what `machine` was read for, while the place to go to may already be another
+  /**
+   * The operation that is drawn. It changes at once and with its drawing: while the next one is being computed, the
+   * mouse is over the old one.
+   * @type {{ op: Operation, machine: Machine, part: string, layer: number, from: number,
+   *   behind: WeightsAnswer | null } | null}
+   */
+  let shown = null; // `behind` has the weights of the columns that are shown, the first of which is `from`
+  let [row, column, first] = [-1, 0, 0]; // the chosen number, and the first column to show
   let unchanged = Infinity;
   let painted = ""; // what the pictures depend on
   let drawn = ""; // the part that is drawn, with its layer and head
@@ -62,17 +63,16 @@ async function render({ model, el }) {
     const [part, layer] = place();
     const [old, oldText, text] = [machine, drawnText, model.get("text")];
     machine = await read(text, (layers) => placesOf(part, layer, layers));
-    [drawnText, seen] = [text, [part, layer]];
+    drawnText = text;
     if (old && oldText !== text) {
       [unchanged, changes.textContent] = compared(old.tokens, machine.tokens);
       row = machine.tokens.length - 1;
     }
-    await draw(machine);
+    await draw(machine, part, layer);
   }, tell);
 
-  /** @param {Machine} machine */
-  async function draw(machine) {
-    const [part, layer] = seen;
+  /** @type {(machine: Machine, part: string, layer: number) => Promise<void>} */
+  async function draw(machine, part, layer) {
     const { shape, tokens } = machine;
     const head = Math.min(model.get("head"), shape.n_head - 1);
     const temperature = model.get("temperature");
@@ -84,7 +84,7 @@ async function render({ model, el }) {
       ...{ go, choose, chooseHead, preview, add },
     };
     if (Object.hasOwn(DRAWINGS, part)) {
-      op = null;
+      shown = null;
       const looks = `${stage.width()} ${drawn} ${model.get("text")}`;
       stage.show(`${part} ${layer}`, DRAWINGS[part](scene), PARTS[part].title, !isOther && looks === painted);
       painted = looks;
@@ -92,7 +92,7 @@ async function render({ model, el }) {
       how.replaceChildren();
       columns.el.hidden = true;
     } else {
-      op = operation(part, machine, layer, head, temperature);
+      const op = operation(part, machine, layer, head, temperature);
       scene.row = Math.min(row, op.rows.length - 1);
       if (isOther) column = firstChoice(op, scene.row, column);
       await drawOperation(op, scene, part);
@@ -117,16 +117,21 @@ async function render({ model, el }) {
 
   /** @type {(op: Operation, scene: Scene, part: string) => Promise<void>} */
   async function drawOperation(op, scene, part) {
-    const { first, end, count, grid } = spaceFor(scene.width, op);
-    column = Math.max(first, Math.min(column, end - 1));
-    if (from > column || from + count <= column) from = column;
-    from = Math.max(first, Math.min(from, end - count));
-    const shown = Array.from({ length: count }, (_, i) => from + i);
-    const { name, layer, ids } = op.weights ?? { name: "", layer: null };
-    behind = op.weights ? await ask("weights", { name, layer, columns: shown.map((c) => ids?.[c] ?? c) }) : null;
+    const { first: start, end, count, grid } = spaceFor(scene.width, op);
+    column = Math.max(start, Math.min(column, end - 1));
+    if (first > column || first + count <= column) first = column;
+    first = Math.max(start, Math.min(first, end - count));
+    const [from, { machine, layer }] = [first, scene];
+    const asked = op.weights;
+    const columnsOf = (/** @type {number[]} */ ids) =>
+      Array.from({ length: count }, (_, i) => ids[from + i] ?? from + i);
+    const behind = asked
+      ? await ask("weights", { name: asked.name, layer: asked.layer, columns: columnsOf(asked.ids ?? []) })
+      : null;
+    shown = { op, machine, part, layer, from, behind };
     const drawing = drawMatrix({ ...scene, column }, PARTS[part].title, op, from, behind && behind.weights);
-    stage.show(`${part} ${scene.layer}`, drawing, PARTS[part].title);
-    columns.show(from, count, [first, end], grid);
+    stage.show(`${part} ${layer}`, drawing, PARTS[part].title);
+    columns.show(from, count, [start, end], grid);
     explainAt(scene.row, column);
   }
 
@@ -154,8 +159,8 @@ async function render({ model, el }) {
 
   /** @type {(row: number, column: number) => void} */
   function explainAt(row, column) {
-    if (!op || !machine || row >= op.rows.length) return; // a cell of a drawing that is about to be replaced
-    const [part, layer] = seen;
+    if (!shown) return;
+    const { op, machine, part, layer, from, behind } = shown;
     const named = op.rows.length === 1 ? machine.next : machine.tokens; // the tokens that columns stand for
     const name = op.names ? inQuotes(named[column].text) : `column ${column}`;
     const number = op.isMasked?.(row, column) && !op.asShare ? "crossed out" : shownNumber(op, row, column);
@@ -169,10 +174,6 @@ async function render({ model, el }) {
     how.replaceChildren(.../** @type {Node[]} */ (parts));
   }
 
-  const redraw = latest(async () => {
-    if (machine) await draw(machine);
-  }, tell);
-
   // ---- what the drawing asks for ---------------------------------------------------------------------------------
 
   /** @type {(part: string, layer?: number) => void} */
@@ -184,7 +185,7 @@ async function render({ model, el }) {
   /** @type {(row: number, column: number) => void} */
   function choose(toRow, toColumn) {
     [row, column] = [toRow, toColumn];
-    redraw();
+    refresh();
   }
   /** @param {number} head */
   function chooseHead(head) {
@@ -193,7 +194,7 @@ async function render({ model, el }) {
   }
   /** @param {[row: number, column: number] | null} cell */
   function preview(cell) {
-    if (op) explainAt(...(cell ?? [Math.min(row, op.rows.length - 1), column]));
+    if (shown) explainAt(...(cell ?? [Math.min(row, shown.op.rows.length - 1), column]));
   }
   /** @param {Token} token */
   function add(token) {
@@ -225,13 +226,13 @@ async function render({ model, el }) {
   const legend = makeLegend();
   const map = makeMap(go);
   const heads = makeHeads(model);
-  const columns = makeWindow((first) => {
-    const count = op ? spaceFor(stage.width(), op).count : 1;
-    from = first;
-    column = Math.max(from, Math.min(column, from + count - 1));
-    redraw();
+  const columns = makeWindow((to) => {
+    const count = shown ? spaceFor(stage.width(), shown.op).count : 1;
+    first = to;
+    column = Math.max(first, Math.min(column, first + count - 1));
+    refresh();
   });
-  const temperatureField = slider(model, "temperature", "Temperature", [0, 2, 0.05], redraw, (t) =>
+  const temperatureField = slider(model, "temperature", "Temperature", [0, 2, 0.05], refresh, (t) =>
     t === 0 ? "0 (greedy)" : t.toFixed(2),
   );
 
@@ -242,18 +243,18 @@ async function render({ model, el }) {
     if (event.key === "Escape" && !target.matches("textarea")) out.click();
     const move = arrows[event.key];
     if (!move || target.matches("textarea, input")) return;
-    if (op && target.matches("[data-cell]")) {
-      const { first, end } = spaceFor(stage.width(), op);
-      const last = op.rows.length - 1;
+    if (shown && target.matches("[data-cell]")) {
+      const { first: start, end } = spaceFor(stage.width(), shown.op);
+      const last = shown.op.rows.length - 1;
       const to = Math.max(0, Math.min(Math.min(row, last) + move[0], last));
-      choose(to, Math.max(first, Math.min(column + move[1], end - 1)));
+      choose(to, Math.max(start, Math.min(column + move[1], end - 1)));
     } else if (move[1] && tourButtons.contains(target)) visit(stop() + move[1]);
     else return;
     event.preventDefault();
     event.stopPropagation(); // JupyterLab would move to another cell
   });
   for (const trait of /** @type {const} */ (["part", "layer", "step", "head"])) model.on(`change:${trait}`, refresh);
-  const resized = new ResizeObserver(() => redraw());
+  const resized = new ResizeObserver(() => refresh());
   el.className = "lab";
   el.append(textField(model, "text", "Your sentence", refresh), changes, map.el, tourButtons, title, what, heads.el);
   el.append(stage.el, legend, columns.el, temperatureField, words, how, line);
