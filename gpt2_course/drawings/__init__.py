@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from gpt2_course.drawings import attention, start
-from gpt2_course.drawings.kit import ENTRIES, Drawing
+from gpt2_course.drawings import attention, brain, friend, further, judging, learning, start, whole, writing
+from gpt2_course.drawings.entries import ENTRIES, Drawing
 
 __all__ = ["Drawing", "drawing"]
 
-MODULES = (start, attention)  # importing a module registers its drawings
+MODULES = (
+    start,
+    attention,
+    brain,
+    learning,
+    writing,
+    friend,
+    judging,
+    further,
+    whole,
+)  # importing a module registers its drawings
 
 
 def drawing(name: str) -> Drawing:

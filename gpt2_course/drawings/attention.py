@@ -8,9 +8,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from gpt2_course.drawings.kit import WIDTH, Drawing, Panel, drawn, percent, signed, text_width
+from gpt2_course.drawings.entries import Drawing, drawn
+from gpt2_course.drawings.kit import WIDTH, Panel, percent, signed, text_width
+from gpt2_course.drawings.shipped import shipped
 from gpt2_course.introspection import activations
-from gpt2_course.model import GPT2
 
 WORDS = ["Pip", "lost", "a", "red", "kite", ".", "the", "red"]  # the chapter's example
 
@@ -25,9 +26,9 @@ def by_hand() -> Tensor:
 @cache
 def in_the_model() -> tuple[Tensor, int, int]:
     """Weights (T,) of the last token of the chapter's sentence, in the layer and head that look most at its thing."""
-    model = GPT2.from_pretrained()
-    ids = model.tokenizer.encode("A fox named Pip lost a red kite. Pip looked under the bed, and there lay the red")
-    thing = ids.index(model.tokenizer.encode(" kite")[0])
+    model, tokenizer = shipped()
+    ids = tokenizer.encode("A fox named Pip lost a red kite. Pip looked under the bed, and there lay the red")
+    thing = ids.index(tokenizer.encode(" kite")[0])
     found = activations(model, ids)
     weights = torch.stack([found["attention", layer][:, -1] for layer in range(model.config.n_layer)])  # (L, H, T)
     layer, head = divmod(int(weights[:, :, thing].argmax()), model.config.n_head)
@@ -76,7 +77,11 @@ def embedding() -> Drawing:
     multiply.text(55, 90, "(1, V)", size=11.5)
     multiply.text(194, 38, "(V, C)", size=11.5)
     multiply.text(300, 66, "(1, C)", size=11.5)
-    return Drawing((pick, multiply), "…")
+    return Drawing(
+        (pick, multiply),
+        f"A token table of 5 rows and 3 columns. Left, ID {chosen} picks row {chosen}: {', '.join(_numbers(row)[0])}. "
+        f"Right, a row with a 1 in place {chosen} and 0 elsewhere, times the same table, gives the same numbers.",
+    )
 
 
 def _sentence(panel: Panel, y: float, words: Sequence[str], roles: Mapping[int, str]) -> list[float]:
@@ -213,7 +218,6 @@ def split_heads() -> Drawing:
     panel.text(56, 188, "(T, H, D) = (3, 2, 2)", size=11.5)
     panel.line((118, 92), (166, 92), arrow=True)
     panel.text(142, 84, "split", size=11.5)
-    panel.line((182, 40), (182, 40), width=0)
     for h in range(H):
         top = 30 + 100 * h
         panel.box(178, top - 4, 66, 94, tint=0, role=color[h], radius=7)
@@ -229,4 +233,8 @@ def split_heads() -> Drawing:
         panel.text(252, top + 38, f"head {h}", anchor="start", role=color[h], bold=True)
         panel.text(252, top + 54, "(T, D)", anchor="start", size=11.5)
     panel.text(56, 212, "then transpose →", size=11.5)
-    return Drawing((panel,), "…")
+    return Drawing(
+        (panel,),
+        "A table of 3 tokens with 4 channels. Its first two columns have one color, its last two another. They come "
+        "apart into two tables of 3 by 2, one per head.",
+    )

@@ -1,8 +1,8 @@
 """What the concept drawings are made of: panels of boxes, cells, arrows, and curves in one visual language.
 
-A drawing is one or more panels, each at most 320 units wide. Panels stand side by side where there is room and below each
-other on a phone, so text is never scaled below 11 pixels. Colors mix a role's color with the color of the text around
-the drawing, so they can be read on any background, light or dark, in the book and in Jupyter.
+A drawing is one or more panels, each 320 units wide. Panels stand side by side if there is room and below each other
+on a phone, so text is never scaled below 11 pixels. Colors mix a role's color with the color of the text around the
+drawing, so they can be read on any background, light or dark, in the book and in Jupyter.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from math import hypot
 
 WIDTH = 320  # units of a panel; a phone's column is at least as many pixels wide
-SMALLEST = 11.5  # units of the smallest text
-LARGEST_SCALE = 1.25  # of a panel that stands alone
+SMALLEST = 11  # units of the smallest text
 
 # The roles of labs.css, so a query has the same color in a drawing and in the live drawing of the model.
 ROLES = {
@@ -68,6 +67,11 @@ def _paint(what: str, role: str | None, text: bool = False) -> str:
         return f'{what}="currentColor"'
     color, share = ROLES[role], TEXTS if text else SHAPES
     return f'{what}="{color}" style="{what}:color-mix(in srgb,{color} {share}%,currentColor)"'
+
+
+def marked(row: int, strong: float = 0.35, faint: float = 0.08) -> Callable[[int, int], float]:
+    """Tints for `Panel.cells` that mark one row."""
+    return lambda r, _: strong if r == row else faint
 
 
 @dataclass
@@ -215,6 +219,13 @@ class Panel:
         paint = f'fill="none" stroke-width="1.5" {_paint("stroke", role)}' if hollow else _paint("fill", role)
         self.shapes.append(f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(radius)}" {paint}/>')
 
+    def oval(self, x: float, y: float, across: float, down: float) -> None:
+        """A faint ellipse around (x, y), `across` and `down` wide and high from there."""
+        self.shapes.append(
+            f'<ellipse cx="{number(x)}" cy="{number(y)}" rx="{number(across)}" ry="{number(down)}" fill="currentColor" '
+            f'fill-opacity="0.06" stroke="currentColor" stroke-opacity="0.3"/>'
+        )
+
     def bracket(self, x: float, y: float, width: float, label: str, role: str | None = None, up: bool = False) -> None:
         """A bracket under a stretch from x to x + width, or over it, with a label in its middle."""
         depth = -5 if up else 5
@@ -247,18 +258,18 @@ class Panel:
         values: Sequence[float],
         *,
         shown: Callable[[float], str] = percent,
-        role: str | Callable[[int], str | None] | None = "probability",
+        role: str | Sequence[str | None] | None = "probability",
         left: float = 76,
         right: float = 44,
         step: float = 22,
         largest: float | None = None,
     ) -> None:
-        """Horizontal bars below each other, each between its label and its value."""
+        """Horizontal bars below each other, each between its label and its value; `role` is one for all or one each."""
         room = WIDTH - left - right
         for i, (label, value) in enumerate(zip(labels, values, strict=True)):
             top = y + i * step
             length = max(2.0, room * value / (largest or max(values)))
-            paint = role(i) if callable(role) else role
+            paint = role if role is None or isinstance(role, str) else role[i]
             self.text(left - 6, top + step / 2 + 4, label, anchor="end")
             self.box(left, top + 3, length, step - 6, role=paint, tint=0.75 if paint else 0.25, line=0, radius=3)
             self.text(left + length + 5, top + step / 2 + 4, shown(value), anchor="start")
@@ -270,45 +281,3 @@ class Panel:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {number(self.height)}" aria-hidden="true" '
             f'font-size="12" text-anchor="middle" fill="currentColor">{"".join(self.shapes)}</svg>'
         )
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """Panels that explain an idea, with a description in words for readers who cannot see them."""
-
-    panels: tuple[Panel, ...]
-    alt: str
-
-    def _repr_html_(self) -> str:
-        widest = WIDTH * (LARGEST_SCALE if len(self.panels) == 1 else 1)
-        style = f'style="display:block;width:100%;max-width:{widest:g}px;height:auto;overflow:visible"'
-        panels = "".join(panel.svg.replace("<svg ", f"<svg {style} ", 1) for panel in self.panels)
-        return (
-            f'<div class="drawing" role="img" aria-label="{html.escape(self.alt)}" style="display:flex;flex-wrap:wrap;'
-            f'gap:1.5rem;margin:.8rem 0;color:inherit;font-family:var(--ui,system-ui,sans-serif)">{panels}</div>'
-        )
-
-    def __repr__(self) -> str:
-        return self.alt
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A drawing of a chapter, made when it is asked for."""
-
-    chapter: int
-    name: str
-    make: Callable[[], Drawing]
-
-
-ENTRIES: dict[str, Entry] = {}
-
-
-def drawn(chapter: int, name: str) -> Callable[[Callable[[], Drawing]], Callable[[], Drawing]]:
-    """Register the function below as the drawing with this name."""
-
-    def register(make: Callable[[], Drawing]) -> Callable[[], Drawing]:
-        ENTRIES[name] = Entry(chapter, name, make)
-        return make
-
-    return register

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from itertools import islice, pairwise
 from math import exp, log
 
 import torch
 
-from gpt2_course.drawings.kit import WIDTH, Drawing, Panel, drawn, percent, signed, text_width, visible
-from gpt2_course.model import GPT2
+from gpt2_course.drawings.entries import Drawing, drawn
+from gpt2_course.drawings.kit import WIDTH, Panel, percent, signed, text_width, visible
+from gpt2_course.drawings.shipped import next_probabilities, shipped
 from gpt2_course.tiny_world import documents
 
 
@@ -54,10 +56,9 @@ def broadcasting() -> Drawing:
         panel.cells(0, 32, _whole(table), role="token", width=30, height=26)
         panel.text(101, 62, "+", size=16)
         whole = other.expand(2, 3)
-        given = (lambda r, c: r == 0) if other.dim() == 1 else (lambda r, c: c == 0)
         for r in range(2):
             for c in range(3):
-                real = given(r, c)
+                real = r == 0 if other.dim() == 1 else c == 0
                 panel.box(
                     113 + 30 * c,
                     33 + 26 * r,
@@ -76,7 +77,8 @@ def broadcasting() -> Drawing:
     return Drawing(
         tuple(panels),
         "Two sums. The table 0 1 2, 3 4 5 plus the row 10 20 30: the row is repeated for both rows of the table. "
-        "The same table plus the column 10, 20: the column is repeated for all three columns. Dashed cells are repeats.",
+        "The same table plus the column 10, 20: the column is repeated for all three columns. "
+        "Dashed cells are repeats.",
     )
 
 
@@ -100,23 +102,18 @@ def matrix_product() -> Drawing:
     panel.text(234, 60, "→ (2, 2)", anchor="start", size=11.5)
     return Drawing(
         (panel,),
-        f"A matrix product. The first row of a, 1 0 2, and the second column of b, 2 4 6, are marked. Their dot product, "
-        f"{terms} = {product[0, 1]:.0f}, stands where that row and that column meet.",
+        f"A matrix product. The first row of a, 1 0 2, and the second column of b, 2 4 6, are marked. "
+        f"Their dot product, {terms} = {product[0, 1]:.0f}, stands where that row and that column meet.",
     )
 
 
 @drawn(1, "loop")
 def loop() -> Drawing:
-    model = GPT2.from_pretrained()
     text, rows = "Once upon a time, a fox named Pip lost", []
     for _ in range(3):
-        with torch.no_grad():
-            p = model(torch.tensor([model.tokenizer.encode(text)]))[0, -1].softmax(-1)
-        best = int(p.argmax())
-        rows.append(
-            (text.replace("Once upon a time, a fox named", "…"), model.tokenizer.decode([best]), float(p[best]))
-        )
-        text += rows[-1][1]
+        new, p = next_probabilities(text)[0]
+        rows.append((text.replace("Once upon a time, a fox named", "…"), new, p))
+        text += new
     panel = Panel(268, "Ask, append, ask again")
     for i, (given, new, p) in enumerate(rows):
         top = 30 + 84 * i
@@ -149,16 +146,22 @@ def loop() -> Drawing:
     )
 
 
+@cache
+def after(word: str) -> Counter[str]:
+    """How often each word came after a word in the texts of chapter 1."""
+    texts = (document.text for document in islice(documents(seed=0, split="train"), 2000))
+    return Counter(
+        second for text in texts for first, second in pairwise(re.findall(r"\w+|[^\w\s]", text)) if first == word
+    )
+
+
 @drawn(1, "counts")
 def counts() -> Drawing:
-    words = [
-        re.findall(r"\w+|[^\w\s]", document.text) for document in islice(documents(seed=0, split="train"), 2000)
-    ]  # the chapter's texts
-    after = Counter(second for text in words for first, second in pairwise(text) if first == "She")
-    best = after.most_common(5)
-    total = after.total()
+    found = after("She")
+    best = found.most_common(5)
+    total = found.total()
     rest = total - sum(n for _, n in best)
-    shown = [*best, (f"{len(after) - len(best)} others", rest)]
+    shown = [*best, (f"{len(found) - len(best)} others", rest)]
     panel = Panel(208, "What came after “She”? Count, then divide")
     panel.text(116, 42, "count", bold=True, anchor="end")
     panel.text(140, 42, "share", bold=True, anchor="start")
@@ -213,7 +216,7 @@ def surprise() -> Drawing:
 
 @drawn(2, "pieces")
 def pieces() -> Drawing:
-    tokenizer = GPT2.from_pretrained().tokenizer
+    tokenizer = shipped()[1]
     text = "é 🦊 fox"
     tokens = tokenizer.tokens_of(text)
     panel = Panel(216, "From text to numbers")
@@ -249,7 +252,7 @@ def pieces() -> Drawing:
 
 @drawn(2, "merges")
 def merges() -> Drawing:
-    tokenizer = GPT2.from_pretrained().tokenizer
+    tokenizer = shipped()[1]
     rank = {pair: number for number, pair in enumerate(tokenizer.merges, start=1)}
     word = " lantern"
     parts = [(bytes([byte]), float(i)) for i, byte in enumerate(word.encode())]  # each with its place
