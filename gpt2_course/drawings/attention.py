@@ -142,7 +142,7 @@ def query_key_value() -> Drawing:
     shown = [0.0 if t is None else float(real[t]) for t in ends]
     middles = _sentence(trained, 138, words, {4: "key", 10: "query"})
     _arcs(trained, 122, middles, shown)
-    trained.text((middles[4] + middles[10]) / 2, 30, percent(shown[4]), role="attention", bold=True, size=14)
+    trained.text((middles[4] + middles[10]) / 2, 56, percent(shown[4]), role="attention", bold=True, size=14)
     for y, line in (
         (176, "Nobody wrote these queries and keys."),
         (196, "They were learned, and are longer:"),
@@ -215,7 +215,7 @@ def split_heads() -> Drawing:
     )
     panel.text(56, 156, "view: the same")
     panel.text(56, 172, "numbers, read as")
-    panel.text(56, 188, "(T, H, D) = (3, 2, 2)", size=11.5)
+    panel.text(56, 188, "(T, H, D)", size=11.5)
     panel.line((118, 92), (166, 92), arrow=True)
     panel.text(142, 84, "split", size=11.5)
     for h in range(H):

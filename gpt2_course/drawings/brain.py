@@ -22,7 +22,7 @@ def residual_stream() -> Drawing:
     def length(name: str, layer: int | None = 0) -> str:
         return f"{found[name, layer][-1].norm():.1f}"
 
-    panel = Panel(212, "The residual stream: parts read it and add to it")
+    panel = Panel(212, "Parts read the stream and add to it")
     y = 150.0
     panel.box(0, y, WIDTH - 14, 24, role="stream", tint=0.3, line=0, radius=0)
     panel.line(
@@ -90,7 +90,7 @@ def layer_norm() -> Drawing:
 @drawn(6, "mlp")
 def mlp() -> Drawing:
     C = shipped()[0].config.n_embd
-    panel = Panel(236, "The MLP: widen, keep what is positive, narrow")
+    panel = Panel(236, "The MLP: widen, GELU, narrow")
     narrow, wide = 80.0, 226.0
     middle = wide / 2
     for y, width, role, text in (
@@ -130,14 +130,14 @@ def tied_table() -> Drawing:
     first = Panel(190, "At the bottom: pick a row")
     end = Panel(190, "At the top: compare with every row")
     for panel, strong in ((first, 2), (end, int(logits.argmax()))):
-        left = 84 if panel is first else 100
+        left = 92 if panel is first else 100
         for r, word in enumerate(words):
             panel.text(left - 6, 76 + 28 * r, word, anchor="end")
         panel.cells(left, 58, rows, role="token", width=36, height=28,
                     tint=marked(strong))  # fmt: skip
     first.box(0, 118, 40, 24, "red", role="token", tint=0.25, line=0, bold=True)
     first.line((43, 130), (56, 130), arrow=True, role="token")
-    first.line((196, 128), (216, 128), arrow=True, role="token", width=2)
+    first.line((204, 128), (224, 128), arrow=True, role="token", width=2)
     first.text(268, 124, "into the", size=12)
     first.text(268, 140, "first block", size=12)
     end.cells(0, 58, [[signed(v)] for v in last.tolist()], role="stream", width=40, height=28, tint=0.3)
@@ -151,7 +151,7 @@ def tied_table() -> Drawing:
     end.text(222, 50, "logit", size=11.5)
     end.text(286, 50, "softmax", size=11.5)
     for panel in (first, end):
-        panel.text(138 if panel is first else 154, 50, "token table", size=11.5, role="token", bold=True)
+        panel.text(146 if panel is first else 154, 50, "token table", size=11.5, role="token", bold=True)
     told = ", ".join(f"{word} {percent(share)}" for word, share in zip(words, p, strict=True))
     return Drawing(
         (first, end),

@@ -22,10 +22,9 @@ class Drawing:
         widest = WIDTH * (LARGEST_SCALE if len(self.panels) == 1 else 1)
         style = f'style="display:block;width:100%;max-width:{widest:g}px;height:auto;overflow:visible"'
         panels = "".join(panel.svg.replace("<svg ", f"<svg {style} ", 1) for panel in self.panels)
-        return (
-            f'<div class="drawing" role="img" aria-label="{html.escape(self.alt)}" style="display:flex;flex-wrap:wrap;'
-            f'gap:1.5rem;margin:.8rem 0;color:inherit;font-family:var(--ui,system-ui,sans-serif)">{panels}</div>'
-        )
+        look = "display:flex;flex-wrap:wrap;align-items:flex-start;gap:1.5rem;margin:.8rem 0"
+        look += ";color:inherit;font-family:var(--ui,system-ui,sans-serif)"
+        return f'<div class="drawing" role="img" aria-label="{html.escape(self.alt)}" style="{look}">{panels}</div>'
 
     def __repr__(self) -> str:
         return self.alt

@@ -69,7 +69,7 @@ def patching() -> Drawing:
 @drawn(12, "induction")
 def induction() -> Drawing:
     words = ["D", "A", "K", "R", "D"]
-    panel = Panel(262, "An induction head: what came after it last time?")
+    panel = Panel(262, "What came after this token last time?")
     unit, left = 62.0, 36.0
     x = [left + unit * i for i in range(5)]
     for i, word in enumerate(words):

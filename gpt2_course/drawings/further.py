@@ -31,7 +31,7 @@ def muon() -> Drawing:
 
         circle = [torch.tensor([cos(2 * pi * i / 72), sin(2 * pi * i / 72)]) for i in range(73)]
         panel.line((cx - 130, cy), (cx + 130, cy), faint=0.25, width=1)
-        panel.line((cx, cy - 84), (cx, cy + 84), faint=0.25, width=1)
+        panel.line((cx, cy - 78), (cx, cy + 74), faint=0.25, width=1)
         panel.line(*[place(v) for v in circle], dashed=True, faint=0.6)
         panel.line(*[place(matrix @ v) for v in circle], role=role, width=2.4, tint=0.14, closed=True)
         _, _, directions = torch.linalg.svd(matrix)
@@ -55,7 +55,7 @@ def eight_bits() -> Drawing:
     row = torch.tensor([[0.31, -0.08, 0.54, -0.42, 0.02]])
     numbers, scale = quantize_rows(row)
     back = numbers * scale
-    panel = Panel(228, "Eight bits: one scale per row, small integers")
+    panel = Panel(228, "Eight bits: one scale per row")
     largest = row.abs().max().item()
     rows: tuple[tuple[str, list[str], str | None, float], ...] = (
         ("32 bits", [signed(v, 2) for v in row[0].tolist()], "stream", 46),
@@ -141,7 +141,7 @@ def rotation() -> Drawing:
         return torch.tensor([[c, -s], [s, c]]) @ v
 
     panels, dots = [], []
-    for title, at_q, at_k in (("Positions 2 and 1", 2, 1), ("Positions 5 and 4: both turned, the same match", 5, 4)):
+    for title, at_q, at_k in (("Positions 2 and 1", 2, 1), ("Positions 5 and 4: the same match", 5, 4)):
         panel = Panel(200, title)
         cx, cy, unit = WIDTH / 2, 104.0, 66.0
         panel.dot(cx, cy, unit, hollow=True)
@@ -178,7 +178,7 @@ def rotation() -> Drawing:
 def grouped_queries() -> Drawing:
     heads, panels, told = 8, [], []
     for title, groups in (("Multi-head: 8 keys and values", 8), ("Grouped: 2 keys and values, shared by 4", 2)):
-        panel = Panel(150, title)
+        panel = Panel(176, title)
         step = 39.0
         for h in range(heads):
             x = 4 + step * h
@@ -188,8 +188,9 @@ def grouped_queries() -> Drawing:
             middle = 4 + step * (share * g + (share - 1) / 2) + 16
             for h in range(share * g, share * (g + 1)):
                 panel.line((20 + step * h, 62), (middle, 92), faint=0.6, width=1.3)
-            panel.box(middle - 16, 94, 32, 26, f"k{g}" if groups > 2 else f"k{g} v{g}", role="key", tint=0.25, line=0)
-        panel.text(0, 144, f"The cache holds {2 * groups} vectors per token.", anchor="start", bold=True)
+            panel.box(middle - 16, 94, 32, 24, f"k{g}", role="key", tint=0.25, line=0)
+            panel.box(middle - 16, 121, 32, 24, f"v{g}", role="value", tint=0.25, line=0)
+        panel.text(0, 170, f"The cache holds {2 * groups} vectors per token.", anchor="start", bold=True)
         told.append(2 * groups)
         panels.append(panel)
     return Drawing(

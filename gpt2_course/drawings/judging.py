@@ -108,7 +108,7 @@ def endings() -> Drawing:
     given = len(tokenizer.encode(prompt))
     scores = [-surprises(prompt + ending)[given:].mean().item() for ending in choices]
     best = scores.index(max(scores))
-    panel = Panel(214, "A benchmark asks: which ending is the likeliest?")
+    panel = Panel(214, "Which ending is the likeliest?")
     panel.text(0, 44, "“… lost a red kite. Pip looked …”", anchor="start")
     panel.text(WIDTH, 64, "mean ln p", anchor="end", bold=True, size=11.5)
     for i, (ending, score) in enumerate(zip(choices, scores, strict=True)):

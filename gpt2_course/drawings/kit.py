@@ -36,8 +36,8 @@ Point = tuple[float, float]
 
 
 def number(value: float) -> str:
-    """A coordinate with at most one decimal."""
-    return f"{value:.1f}".removesuffix(".0").replace("-0.0", "0")
+    """A coordinate with at most one decimal, and never −0."""
+    return f"{round(value, 1) + 0.0:g}"
 
 
 def signed(value: float, digits: int = 1) -> str:
@@ -98,6 +98,7 @@ class Panel:
         anchor: str = "middle",
     ) -> None:
         """A line of text whose baseline is at y."""
+        assert size >= SMALLEST, f"{text!r} would be too small to read."
         look = f' font-size="{number(size)}"' if size != 12 else ""
         look += ' font-weight="650"' if bold else ""
         look += f' text-anchor="{anchor}"' if anchor != "middle" else ""

@@ -20,7 +20,7 @@ def graph() -> Drawing:
     loss = error**2
     nodes = {"w": w, "x": x, "·": product, "b": b, "+": total, "y": y, "−": error, "²": loss}
     gradients = dict(zip(nodes, torch.autograd.grad(loss, list(nodes.values())), strict=True))
-    panel = Panel(258, "(w·x + b − y)²: values forward, gradients back")
+    panel = Panel(258, "(w·x + b − y)², forward and back")
     places = {
         "w": (24, 62), "x": (24, 146), "·": (88, 104), "b": (88, 192), "+": (160, 104),
         "y": (160, 192), "−": (232, 104), "²": (296, 104),
@@ -44,7 +44,7 @@ def graph() -> Drawing:
         panel.text(px, py + 29, back, role="loss", bold=True, size=13)
         told.append(f"{name}: value {forward}, gradient {back}")
     panel.text(0, 252, "above: value", anchor="start", bold=True)
-    panel.text(84, 252, "below: gradient of the result", anchor="start", bold=True, role="loss")
+    panel.text(104, 252, "below: gradient", anchor="start", bold=True, role="loss")
     return Drawing((panel,), f"A graph of the expression (w·x + b − y)² with eight nodes. {'; '.join(told)}.")
 
 
@@ -86,10 +86,10 @@ def chain() -> Drawing:
 @drawn(9, "shift")
 def shift() -> Drawing:
     _, tokenizer = shipped()
-    tokens = [visible(token.text) for token in tokenizer.tokens_of("Pip lost a red kite.")]
+    tokens = [visible(token.text) for token in tokenizer.tokens_of("Once upon a time, a")]
     inputs, targets = tokens[:-1], tokens[1:]
     panel = Panel(178, "The same text, shifted by one")
-    widths = [max(34, text_width(token) + 12) for token in tokens]
+    widths = [max(34, text_width(token) + 10) for token in tokens]
     gap = (WIDTH - 54 - 12 - sum(widths[: len(inputs)])) / len(inputs)
     panel.text(0, 54, "reads", anchor="start", bold=True)
     panel.text(0, 132, "should", anchor="start", bold=True)

@@ -200,10 +200,11 @@ def surprise() -> Drawing:
     for p, words, dx, dy in (
         (0.01, "1 in 100: “What?!”", 10, 4),
         (0.1, "1 in 10: “Oh?”", 10, 0),
-        (0.5, "1 in 2: “Fine.”", 6, -10),
+        (0.5, "1 in 2: “Fine.”", 8, -30),
         (1.0, "certain: “Sure.”", 0, -24),
     ):
         x, y = place(p)
+        panel.line((x, y), (x + dx, y + dy), faint=0.3, width=1)
         panel.dot(x, y, 4.5, role="loss")
         panel.text(x + dx, y + dy, f"{words} {signed(-log(p), 2)}", anchor="end" if p == 1 else "start")
     return Drawing(
@@ -240,7 +241,7 @@ def pieces() -> Drawing:
             panel.line((x + unit * (j + 0.5), 110), (x + width / 2, 134), faint=0.4, width=1)
         panel.box(x + 1, 136, width - 2, 24, visible(token.text), role="token", tint=0.2, line=0)
         panel.line((x + width / 2, 162), (x + width / 2, 182), arrow=True, width=1.2)
-        panel.text(x + width / 2, 204, str(token.id), bold=True, size=11.5)
+        panel.text(x + width / 2, 204, str(token.id), size=11)
         at += len(raw)
     told = ", ".join(f"“{visible(token.text)}” {token.id}" for token in tokens)
     return Drawing(
@@ -256,7 +257,7 @@ def merges() -> Drawing:
     rank = {pair: number for number, pair in enumerate(tokenizer.merges, start=1)}
     word = " lantern"
     parts = [(bytes([byte]), float(i)) for i, byte in enumerate(word.encode())]  # each with its place
-    unit, base = WIDTH / len(parts), 24.0
+    unit, base = 268 / len(parts), 24.0
     steps: list[tuple[bytes, float, float, float, int]] = []  # merged, its place, its parts' places, its rank
     while len(parts) > 1:
         known = [(rank[a[0], b[0]], i) for i, (a, b) in enumerate(pairwise(parts)) if (a[0], b[0]) in rank]
@@ -266,12 +267,13 @@ def merges() -> Drawing:
         (left, x), (right, y) = parts[i : i + 2]
         steps.append((left + right, (x + y) / 2, x, y, number))
         parts[i : i + 2] = [(left + right, (x + y) / 2)]
-    height = 40 + 36 * len(steps) + 40
+    height = 46 + 36 * len(steps) + 30
     panel = Panel(height, f"{len(steps)} merges make “{visible(word)}” one token")
+    panel.text(WIDTH, 38, "merge", anchor="end", bold=True)
     tops: dict[float, float] = {}
     bottom = height - 30
     for i, byte in enumerate(word.encode()):
-        panel.box(unit * (i + 0.5) - 14, bottom, 28, 24, visible(chr(byte)), role="position", line=0)
+        panel.box(unit * (i + 0.5) - 13, bottom, 26, 24, visible(chr(byte)), role="position", line=0)
         tops[float(i)] = bottom
     for n, (merged, place, x, y, number) in enumerate(steps, start=1):
         top = bottom - 36 * n
@@ -281,8 +283,7 @@ def merges() -> Drawing:
         for child in (x, y):
             panel.line((unit * (child + 0.5), tops[child]), (center, top + base), role="token", width=1.3, faint=0.7)
         panel.box(center - width / 2, top, width, base, name, role="token", tint=0.2, line=0, bold=True)
-        at = center - width / 2 - 6 if center > WIDTH / 2 else center + width / 2 + 6
-        panel.text(at, top + 16, f"merge {number}", anchor="end" if center > WIDTH / 2 else "start", size=11.5)
+        panel.text(WIDTH, top + 16, f"{number:,}", anchor="end")
         tops[place] = top
     told = ", then ".join(f"“{visible(merged.decode())}” (merge {number})" for merged, *_, number in steps)
     return Drawing(

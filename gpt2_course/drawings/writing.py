@@ -147,12 +147,12 @@ def best_of_n() -> Drawing:
     costs = [surprises(f"Once upon a time, {text}").mean().item() for text in texts]
     best = costs.index(min(costs))
     panel = Panel(262, "Write four, keep the one it is surest of")
-    panel.box(0, 122, 44, 28, "prompt", role="token", tint=0.2, line=0, size=11.5)
+    panel.box(0, 122, 50, 28, "prompt", role="token", tint=0.2, line=0, size=11.5)
     for i, (text, cost) in enumerate(zip(texts, costs, strict=True)):
         y = 34 + 52 * i
         chosen = i == best
         panel.line(
-            (46, 136),
+            (52, 136),
             (58, 136),
             (54, y + 20),
             (68, y + 20),
