@@ -24,15 +24,18 @@ def by_hand() -> Tensor:
 
 
 @cache
-def in_the_model() -> tuple[Tensor, int, int]:
-    """Weights (T,) of the last token of the chapter's sentence, in the layer and head that look most at its thing."""
+def in_the_model() -> tuple[Tensor, int, Tensor, int]:
+    """How the last token of a sentence looks at each token in the head of the model that looks most at its thing.
+
+    Returns the weights (T,) in that head, the head, and the weights (H, T) in all heads of its layer, and the layer.
+    """
     model, tokenizer = shipped()
     ids = tokenizer.encode("A fox named Pip lost a red kite. Pip looked under the bed, and there lay the red")
     thing = ids.index(tokenizer.encode(" kite")[0])
     found = activations(model, ids)
     weights = torch.stack([found["attention", layer][:, -1] for layer in range(model.config.n_layer)])  # (L, H, T)
     layer, head = divmod(int(weights[:, :, thing].argmax()), model.config.n_head)
-    return weights[layer, head], layer, head
+    return weights[layer, head], head, weights[layer], layer
 
 
 def _numbers(table: Tensor, digits: int = 1) -> list[list[str]]:
@@ -96,11 +99,18 @@ def _sentence(panel: Panel, y: float, words: Sequence[str], roles: Mapping[int, 
     return middles
 
 
-def _arcs(panel: Panel, y: float, middles: Sequence[float], weights: Sequence[float]) -> None:
-    """An arc from the last word to each word, as thick as its weight."""
+def _arcs(
+    panel: Panel,
+    y: float,
+    middles: Sequence[float],
+    weights: Sequence[float],
+    role: str = "attention",
+    height: float = 1,
+) -> None:
+    """An arc from the last word to each word, as thick as its weight; `height` flattens the arcs."""
     end = middles[-1]
     for middle, weight in zip(middles, weights, strict=True):
-        lift = 16 + 0.36 * (end - middle)
+        lift = height * (16 + 0.36 * (end - middle))
         start = (end, y)
         if middle == end:
             continue
@@ -109,7 +119,7 @@ def _arcs(panel: Panel, y: float, middles: Sequence[float], weights: Sequence[fl
             (end - 4, y - lift),
             (middle + 4, y - lift),
             (middle, y),
-            role="attention",
+            role=role,
             width=max(0.8, 9 * weight),
             smooth=True,
             faint=0.9 if weight > 0.2 else 0.45,
@@ -135,7 +145,7 @@ def query_key_value() -> Drawing:
     hand.line((middles[4] - 14, 144), (middles[4] - 58, 162), role="key")
     hand.line((middles[4] - 2, 144), (middles[4] - 4, 162), role="value")
     hand.line((middles[7] - 2, 144), (middles[7] - 20, 162), role="query")
-    real, layer, head = in_the_model()
+    real, head, _, layer = in_the_model()
     trained = Panel(236, f"In the trained model: layer {layer}, head {head}")
     words = ["Pip", "lost", "a", "red", "kite", ".", "…", "there", "lay", "the", "red"]
     ends = [3, 4, 5, 6, 7, 8, None, 16, 17, 18, 19]  # their tokens in the sentence
@@ -196,45 +206,37 @@ def mask() -> Drawing:
     )
 
 
-@drawn(5, "split-heads")
-def split_heads() -> Drawing:
-    T, H, D = 3, 2, 2
-    x = torch.arange(T * H * D).view(T, H * D)
-    heads = x.view(T, H, D).transpose(0, 1)  # (H, T, D)
-    color = ("query", "mlp")
-    panel = Panel(222, "From one table to one per head")
-    panel.text(56, 40, "(T, C) = (3, 4)", size=11.5)
-    panel.cells(
-        0,
-        50,
-        [[str(v) for v in row] for row in x.tolist()],
-        width=28,
-        height=28,
-        role=lambda r, c: color[c // D],
-        tint=0.25,
-    )
-    panel.text(56, 156, "view: the same")
-    panel.text(56, 172, "numbers, read as")
-    panel.text(56, 188, "(T, H, D)", size=11.5)
-    panel.line((118, 92), (166, 92), arrow=True)
-    panel.text(142, 84, "split", size=11.5)
-    for h in range(H):
-        top = 30 + 100 * h
-        panel.box(178, top - 4, 66, 94, tint=0, role=color[h], radius=7)
-        panel.cells(
-            183,
-            top + 1,
-            [[str(v) for v in row] for row in heads[h].tolist()],
-            width=28,
-            height=28,
-            role=color[h],
-            tint=0.25,
+@drawn(5, "several-heads")
+def several_heads() -> Drawing:
+    weights, layer = in_the_model()[2:4]
+    H, D = weights.shape[0], shipped()[0].config.n_embd // weights.shape[0]
+    words = ["Pip", "lost", "a", "red", "kite", ".", "Pip", "looked", "…", "the", "red"]
+    ends = [3, 4, 5, 6, 7, 8, 9, 10, None, 18, 19]  # their tokens in the sentence
+    panel = Panel(356, f"One token, several questions: layer {layer}")
+    favorites: dict[int, int] = {}  # of three heads, where each looks most, in three different places
+    for head in weights.amax(-1).argsort(descending=True).tolist():
+        favorite = int(weights[head].argmax())
+        if favorite in ends and favorite not in favorites.values() and len(favorites) < 3:
+            favorites[head] = favorite
+    told, roles = [], ("query", "mlp", "position")
+    for i, ((head, favorite), role) in enumerate(zip(favorites.items(), roles, strict=True)):
+        y, place = 92 + 84 * i, ends.index(favorite)
+        middles = _sentence(panel, y + 16, words, {place: role, 10: role})
+        _arcs(panel, y, middles, [0.0 if t is None else float(weights[head, t]) for t in ends], role, 0.55)
+        share = percent(weights[head, favorite].item())
+        panel.text(0, y - 40, f"head {head}", anchor="start", role=role, bold=True)
+        panel.text(middles[place] - 14, y - 12, share, anchor="end", role=role, bold=True)
+        told.append(f"head {head} at {words[place]}, with {share}")
+    colors = dict(zip(favorites, roles, strict=True))
+    for head in range(H):
+        tint = 0.3 if head in colors else 0.07
+        panel.box(
+            WIDTH / H * head + 1, 296, WIDTH / H - 2, 26, f"head {head}", role=colors.get(head), tint=tint, line=0
         )
-        panel.text(252, top + 38, f"head {h}", anchor="start", role=color[h], bold=True)
-        panel.text(252, top + 54, "(T, D)", anchor="start", size=11.5)
-    panel.text(56, 212, "then transpose →", size=11.5)
+    panel.text(0, 346, f"Side by side: {H} heads × {D} = {H * D} numbers", anchor="start", bold=True)
     return Drawing(
         (panel,),
-        "A table of 3 tokens with 4 channels. Its first two columns have one color, its last two another. They come "
-        "apart into two tables of 3 by 2, one per head.",
+        f"The sentence Pip lost a red kite. Pip looked … the red, three times. From the last red, the heads of layer "
+        f"{layer} look at different words: {', '.join(told)}. The results of all {H} heads, {D} numbers each, stand "
+        "side by side.",
     )

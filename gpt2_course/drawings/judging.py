@@ -11,34 +11,43 @@ from gpt2_course.drawings.shipped import shipped, surprises
 
 @drawn(14, "advantage")
 def advantage() -> Drawing:
-    rewards = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0])
+    rewards = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     mean = rewards.mean().item()
     gains = rewards - mean
-    answers = ["in the hollow oak.", "in a castle.", "on the moon.", "in the old oak.", "yes."]
-    panel = Panel(260, "Better than the group, or worse?")
+    answers = [
+        "in the hollow oak.",
+        "in a castle.",
+        "on the moon.",
+        "in the hollow oak.",
+        "yes.",
+        "under a bed.",
+        "Pip.",
+        "by the mill.",
+    ]
+    panel = Panel(298, "Better than the group, or worse?")
     panel.text(0, 42, "“Where does Pip live?”", anchor="start", bold=True)
     panel.text(190, 42, "reward", bold=True, size=11.5)
     panel.text(272, 42, "advantage", bold=True, size=11.5)
     zero = 272.0
     for i, (answer, reward, gain) in enumerate(zip(answers, rewards.tolist(), gains.tolist(), strict=True)):
-        y = 68 + 32 * i
+        y = 68 + 26 * i
         role = "floor" if gain > 0 else "loss"
-        panel.box(0, y - 16, 152, 24, role=role, tint=0.12, line=0)
+        panel.box(0, y - 15, 152, 22, role=role, tint=0.12, line=0)
         panel.text(8, y, answer, anchor="start")
         panel.text(190, y, f"{reward:.0f}", bold=True, size=14)
-        length = 44 * abs(gain)
-        panel.box(zero - (length if gain < 0 else 0), y - 13, length, 18, role=role, tint=0.65, line=0, radius=2)
+        length = 40 * abs(gain)
+        panel.box(zero - (length if gain < 0 else 0), y - 12, length, 16, role=role, tint=0.65, line=0, radius=2)
         panel.text(
-            zero + (-6 if gain > 0 else 6), y + 1, signed(gain), anchor="end" if gain > 0 else "start", bold=True
+            zero + (-6 if gain > 0 else 6), y + 1, signed(gain, 2), anchor="end" if gain > 0 else "start", bold=True
         )
-    panel.line((zero, 50), (zero, 206), faint=0.5, width=1.2)
-    panel.line((170, 212), (210, 212), width=1.2)
-    panel.text(190, 230, f"mean {mean:.1f}", bold=True)
-    panel.text(zero, 230, "reward − mean", size=11.5)
-    panel.text(0, 254, "Above the mean: more likely. Below: less likely.", anchor="start")
-    told = ", ".join(f"“{a}” reward {r:.0f}, advantage {signed(g)}" for a, r, g in
+    panel.line((zero, 50), (zero, 262), faint=0.5, width=1.2)
+    panel.line((170, 258), (210, 258), width=1.2)
+    panel.text(190, 276, f"mean {mean:.2f}", bold=True)
+    panel.text(zero, 276, "reward − mean", size=11.5)
+    panel.text(0, 294, "Above the mean: more likely. Below: less likely.", anchor="start")
+    told = ", ".join(f"“{a}” reward {r:.0f}, advantage {signed(g, 2)}" for a, r, g in
                      zip(answers, rewards.tolist(), gains.tolist(), strict=True))  # fmt: skip
-    return Drawing((panel,), f"Five answers to one question. The mean reward is {mean:.1f}. {told}.")
+    return Drawing((panel,), f"Eight answers to one question. The mean reward is {mean:.2f}. {told}.")
 
 
 @drawn(14, "leash")

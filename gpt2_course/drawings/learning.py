@@ -52,34 +52,34 @@ def graph() -> Drawing:
 def chain() -> Drawing:
     x = torch.tensor(1.0, requires_grad=True)
     line = Panel(206, "One behind the other: slopes multiply")
-    (through,) = torch.autograd.grad(2 * (3 * x), x)
+    (through,) = torch.autograd.grad(-2 * (3 * x), x)
     both = Panel(206, "Two paths that meet: slopes add")
-    (meeting,) = torch.autograd.grad(3 * x + 2 * x, x)
+    (meeting,) = torch.autograd.grad(x + 3 * x, x)
     nudge = 0.1
     for px, name in ((22, "x"), (160, "u"), (298, "y")):
         line.box(px - 20, 70, 40, 36, name, role="stream", tint=0.18, size=16, bold=True)
-    for px, factor, role in ((42, 3, "query"), (180, 2, "mlp")):
+    for px, factor, role in ((42, 3, "query"), (180, -2, "mlp")):
         line.line((px + 3, 88), (px + 93, 88), arrow=True, role=role, width=2.5)
-        line.text(px + 48, 78, f"slope {factor}", role=role, bold=True)
-    for px, moved in ((22, nudge), (160, 3 * nudge), (298, 6 * nudge)):
-        line.text(px, 60, f"+{moved:.1f}", bold=True)
-    line.text(WIDTH / 2, 144, f"3 · 2 = {through:.0f}", size=18, bold=True)
-    line.text(WIDTH / 2, 168, "If x moves a little, y moves six times as much.")
+        line.text(px + 48, 78, f"slope {signed(factor, 0)}", role=role, bold=True)
+    for px, moved in ((22, "+0.1"), (160, f"+{3 * nudge:.1f}"), (298, signed(nudge * through.item()))):
+        line.text(px, 60, moved, bold=True)
+    line.text(WIDTH / 2, 144, f"3 · (−2) = {signed(through.item(), 0)}", size=18, bold=True)
+    line.text(WIDTH / 2, 168, "y moves six times as far, the other way.")
     both.box(2, 70, 40, 36, "x", role="stream", tint=0.18, size=16, bold=True)
     both.box(278, 70, 40, 36, "y", role="stream", tint=0.18, size=16, bold=True)
     both.line((44, 80), (110, 30), (210, 30), (275, 80), arrow=True, role="query", width=2.5, smooth=True)
     both.line((44, 96), (110, 146), (210, 146), (275, 96), arrow=True, role="mlp", width=2.5, smooth=True)
-    both.text(WIDTH / 2, 60, f"slope 3: +{3 * nudge:.1f}", role="query", bold=True)
-    both.text(WIDTH / 2, 126, f"slope 2: +{2 * nudge:.1f}", role="mlp", bold=True)
+    both.text(WIDTH / 2, 60, f"slope 1: +{nudge:.1f}", role="query", bold=True)
+    both.text(WIDTH / 2, 126, f"slope 3: +{3 * nudge:.1f}", role="mlp", bold=True)
     both.text(22, 60, f"+{nudge:.1f}", bold=True)
-    both.text(298, 60, f"+{5 * nudge:.1f}", bold=True)
-    both.text(WIDTH / 2, 98, f"3 + 2 = {meeting:.0f}", size=18, bold=True)
+    both.text(298, 60, f"+{4 * nudge:.1f}", bold=True)
+    both.text(WIDTH / 2, 98, f"1 + 3 = {meeting:.0f}", size=18, bold=True)
     both.text(WIDTH / 2, 168, "Each path moves y by its share.")
     return Drawing(
         (line, both),
-        f"Left: x leads to u with slope 3, and u to y with slope 2, so y moves 3 · 2 = {through:.0f} times as much "
-        "as x. "
-        f"Right: two paths lead from x to y, with slopes 3 and 2, so y moves 3 + 2 = {meeting:.0f} times as much.",
+        f"Left: x leads to u with slope 3, and u to y with slope −2, so y moves 3 · (−2) = {signed(through.item(), 0)} "
+        f"times as far as x. Right: two paths lead from x to y, with slopes 1 and 3, so y moves 1 + 3 = {meeting:.0f} "
+        "times as far.",
     )
 
 

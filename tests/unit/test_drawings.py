@@ -307,8 +307,8 @@ def test_only_the_answers_tokens_are_graded() -> None:
 
 
 def test_advantages_add_up_to_nothing() -> None:
-    gains = [float(text.replace("−", "-")) for text in texts("advantage") if re.fullmatch(r"−?\d\.\d", text)]
-    assert len(gains) == 5
+    gains = [float(text.replace("−", "-")) for text in texts("advantage") if re.fullmatch(r"−?\d\.\d\d", text)]
+    assert len(gains) == 8
     assert sum(gains) == pytest.approx(0)
 
 
