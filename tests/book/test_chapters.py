@@ -242,10 +242,9 @@ def test_gpt2_from_a_blank_page_is_short_and_imports_nothing_from_the_package() 
     code = [
         cell.source for cell in cells[:end] if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", [])
     ]
-    # the wall, plots, and labs are not part of the model
-    code = [
-        source for source in code if not re.search(r"^from gpt2_course\.(wall|plots|labs) import", source, re.MULTILINE)
-    ]
+    # the wall, drawings, plots, and labs are not part of the model
+    shown = re.compile(r"^from gpt2_course\.(wall|drawings|plots|labs) import", re.MULTILINE)
+    code = [source for source in code if not shown.search(source)]
     lines = [line for line in "\n".join(code).split("\n") if line.strip()]
     assert len(lines) <= 150
     assert not [line for line in lines if re.match(r"\s*(from|import) gpt2_course", line)]

@@ -37,6 +37,7 @@ MODULES = (
     "gpt2_course.optimizers",
     "gpt2_course.lora",
     "gpt2_course.plots",
+    "gpt2_course.drawings",
     "gpt2_course.history",
 )
 ENTRY = re.compile(r"^\.\. auto(\w+):: (\S+)\n((?:   :.*\n)*)", re.MULTILINE)

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "gpt2_course"
 # What may import what, as drawn in CONTRIBUTING.md: each layer may import only from layers below it.
 LAYERS = (
     ("cli",),
-    ("labs",),
+    ("labs", "drawings"),
     ("training", "plots", "bricks"),
     ("grades", "bertviz_views", "devices"),
     ("evaluation", "introspection", "lora", "chat"),
