@@ -196,8 +196,8 @@ def computed(operation: str, *parents: Value) -> Value:
 def computations() -> list[Value]:
     """Results of computations, from simple to hard: without a step, a chain, and paths that part and meet."""
     x, w, b = Value("x", 0.5), Value("w", -2.0), Value("b", 3.0)
-    chain = computed("tanh", computed("*", x, w))
-    residual = computed("+", x, computed("tanh", computed("*", x, w)))
+    chain = computed("tanh", computed("+", computed("*", x, w), b))
+    residual = computed("+", computed("tanh", computed("*", x, w)), x)
     shared = computed("+", x, b)
     later = computed("*", shared, w)
     return [
@@ -321,6 +321,9 @@ def backward_pass(values: list[Value]) -> list[float]:
 def hand_back(answer: Callable[[list[Value]], Any]) -> str | None:
     """`answer(values)` adds to the .grad of all Values, the result first, and returns a list of all .grad."""
     inputs = [(order(result),) for result in computations()]
+    found = answer(order(computations()[1]))
+    if type(found) in (list, tuple) and any(type(item) is Value for item in found):
+        return "You return the Values. Return their slopes: [value.grad for value in values]."
     again = order(computations()[2])
     for value in again:
         if not value.parents:
@@ -413,7 +416,6 @@ def hand_back(answer: Callable[[list[Value]], Any]) -> str | None:
         "You return the numbers. Return the slopes: [value.grad for value in values].": passing(
             result=lambda value: value.number
         ),
-        "You return the Values. Return their slopes: [value.grad for value in values].": lambda values: values,
         "Your list of slopes is in the reverse order. Keep the order of values.": (
             lambda values: backward_pass(values)[::-1]
         ),
