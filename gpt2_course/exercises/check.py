@@ -80,9 +80,13 @@ def check(number: str, answer: Any, remember: bool = True) -> Feedback:
 
 
 def working(number: str, answer: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that works: the learner's if its check says *correct*, and until then the course's, which it says.
+    """The learner's function if its check says *correct*; until then the course's, and a line that says so.
 
-    For what a chapter builds from its own exercises; bricks, which other chapters use too, come from `bricks.mine()`.
+    For what a chapter builds from its own exercises. Bricks, which other chapters use too, come from `bricks.mine()`.
+
+    Args:
+        number: the exercise, such as "8.1".
+        answer: the learner's function.
     """
     right = EXERCISES[number].right
     if right is None or check(number, answer, remember=False).state == "correct":
