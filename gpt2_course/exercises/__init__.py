@@ -7,12 +7,12 @@ them exists.
 from importlib import import_module
 from pkgutil import iter_modules
 
-from gpt2_course.exercises.check import check
+from gpt2_course.exercises.check import check, working
 from gpt2_course.exercises.drill import drill
 from gpt2_course.exercises.progress import progress
 from gpt2_course.exercises.quiz import quiz
 
-__all__ = ["check", "drill", "progress", "quiz"]
+__all__ = ["check", "drill", "progress", "quiz", "working"]
 
 for _name in sorted(module.name for module in iter_modules(__path__)):
     if _name.startswith("chapter_"):

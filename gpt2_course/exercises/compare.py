@@ -208,8 +208,10 @@ def _wrong_type(found: Any, right: Any, kind: str) -> str | None:
 
 
 def _short(value: Any) -> str:
-    """A value in a message: numbers rounded, shortened to 100 characters."""
+    """A value in a message: numbers rounded, also in lists, shortened to 100 characters."""
     if isinstance(value, float) and not isinstance(value, bool):
         return f"{value:.5g}"
+    if isinstance(value, list) and value and all(type(part) is float for part in value):
+        return f"[{', '.join(map(_short, value))}]"
     text = f"{value.tolist()}" if isinstance(value, Tensor) else repr(value)
     return text if len(text) <= 100 else text[:99] + "…"

@@ -24,6 +24,7 @@ class Exercise:
     forbidden: Mapping[str, str] = field(default_factory=dict)
     in_place: bool = False  # the answer may change its arguments
     yields: bool = False  # the answer is a generator; a list does as well
+    right: Callable[..., Any] | None = None  # the course's function, for `working`
 
     @property
     def task(self) -> str:
@@ -46,11 +47,12 @@ def exercise(
     forbidden: Mapping[str, str] | None = None,
     in_place: bool = False,
     yields: bool = False,
+    right: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[[Any], str | None]], Exercise]:
     """Register the decorated function as the one that finds mistakes in answers to exercise `number`."""
 
     def register(find_mistake: Callable[[Any], str | None]) -> Exercise:
-        EXERCISES[number] = Exercise(number, title, find_mistake, forbidden or {}, in_place, yields)
+        EXERCISES[number] = Exercise(number, title, find_mistake, forbidden or {}, in_place, yields, right)
         return EXERCISES[number]
 
     return register

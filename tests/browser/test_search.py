@@ -25,7 +25,7 @@ WANTED = {
     "colab": "book/faq#can-i-use-colab-or-no-computer-at-all",
     "hallucination": "book/faq#why-does-the-model-make-things-up-hallucination",
     "why does it lie?": "book/faq#why-does-the-model-make-things-up-hallucination",
-    "backpropagation": "book/faq#what-is-backpropagation",
+    "backpropagation": "chapters/08_gradients",
     "chatgpt": "book/faq#will-i-build-something-like-chatgpt",
     "what is a token": "book/faq#what-is-a-token",
     "bert": "book/faq#what-is-the-difference-between-gpt-and-bert",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import sys
@@ -120,6 +121,60 @@ def scaled(q: Tensor, k: Tensor) -> Tensor:
 def weights(q: Tensor, k: Tensor, scale: float | None = None) -> Tensor:
     scores = q @ k.T / (scale or q.shape[1] ** 0.5)
     return scores.masked_fill(future(scores), -math.inf).softmax(-1)
+
+
+def squashed(x: float) -> float:
+    return 1 - math.tanh(x) ** 2
+
+
+def one_step(operation: str, n: list[float], *, plus: Any = None, times: Any = None, tanh: Any = None) -> Any:
+    """The slopes of one step, with another function in place of one of them."""
+    if operation == "tanh":
+        return tanh(n) if tanh else [squashed(n[0])]
+    if operation == "+":
+        return plus(n) if plus else [1.0, 1.0]
+    return times(n) if times else [n[1], n[0]]
+
+
+def parents_first(result: Any) -> list[Any]:
+    found: list[Any] = []
+    for parent in result.parents:
+        found += [value for value in parents_first(parent) if value not in found]
+    return [*found, result]
+
+
+def all_paths(result: Any) -> list[Any]:
+    return [result, *(value for parent in result.parents for value in all_paths(parent))]
+
+
+def breadth_first(result: Any) -> list[Any]:
+    found = [result]
+    for value in found:
+        found += [parent for parent in dict.fromkeys(value.parents) if parent not in found]
+    return found
+
+
+def passed(values: list[Any], new: Callable[..., float], start: float = 1.0) -> list[float]:
+    """A backward pass with another rule for a parent's slope."""
+    values[0].grad = start
+    for value in values:
+        for parent, slope in zip(value.parents, value.slopes, strict=True):
+            parent.grad = new(parent, slope, value)
+    return [value.grad for value in values]
+
+
+def added(parent: Any, slope: float, value: Any) -> float:
+    return float(parent.grad + slope * value.grad)
+
+
+def forgetting(values: list[Any]) -> list[float]:
+    for value in values:
+        value.grad = 0.0
+    return passed(values, added)
+
+
+def came(logits: Tensor, targets: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(targets, logits.shape[-1]).float()
 
 
 # ---- answers: number → (a right answer, {part of a message: a wrong answer that gets this message}) --------------
@@ -767,6 +822,113 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
             "Return one number": lambda logits, ids: logits,
             "but yours is 17": lambda logits, ids: 17.0,
+        },
+    ),
+    "8.1": (
+        one_step,
+        {
+            "This is the sum itself": lambda o, n: one_step(o, n, plus=sum),
+            "For +, you return the numbers": lambda o, n: one_step(o, n, plus=list),
+            "These are the slopes of a · b": lambda o, n: one_step(o, n, plus=lambda n: n[::-1]),
+            "For +, both numbers have a slope": lambda o, n: one_step(o, n, plus=lambda n: 1.0),
+            "You added the two slopes": lambda o, n: one_step(o, n, plus=lambda n: [2.0, 2.0]),
+            "This is the product itself": lambda o, n: one_step(o, n, times=lambda n: [n[0] * n[1]]),
+            "For *, the slopes are swapped": lambda o, n: one_step(o, n, times=list),
+            "These are the slopes of a + b": lambda o, n: one_step(o, n, times=lambda n: [1.0, 1.0]),
+            "For *, you return b twice": lambda o, n: one_step(o, n, times=lambda n: [n[1], n[1]]),
+            "This is tanh itself": lambda o, n: one_step(o, n, tanh=lambda n: [math.tanh(n[0])]),
+            "Return a list, even for a single number": lambda o, n: one_step(o, n, tanh=lambda n: squashed(n[0])),
+            "The square is missing": lambda o, n: one_step(o, n, tanh=lambda n: [1 - math.tanh(n[0])]),
+            "The square belongs to the result of tanh": lambda o, n: one_step(
+                o, n, tanh=lambda n: [1 - math.tanh(n[0] ** 2)]
+            ),
+            "The sign is wrong": lambda o, n: one_step(o, n, tanh=lambda n: [-squashed(n[0])]),
+            "For tanh, you return 1": lambda o, n: one_step(o, n, tanh=lambda n: [1.0]),
+        },
+    ),
+    "8.2": (
+        lambda result: parents_first(result)[::-1],
+        {
+            "This is the order of the computation": parents_first,
+            "more than once: several paths lead to it": all_paths,
+            "is not enough: add a Value only after all of its parents": breadth_first,
+            "Add a Value to your list after its parents": lambda result: list(dict.fromkeys(all_paths(result))),
+            "You stop at the parents of the result": lambda result: [result, *dict.fromkeys(result.parents)],
+            "is missing. It has no parents": lambda result: [v for v in breadth_first(result) if v.parents] or [result],
+            "The result itself": lambda result: parents_first(result)[-2::-1] or [result],
+            "Your list is empty": lambda result: [] if result else [result],
+            "A set has no order": lambda result: set(all_paths(result)),
+            "This is a single Value": lambda result: result,
+            "Your list contains lists": lambda result: [result, [breadth_first(parent) for parent in result.parents]],
+            "Your list contains plain numbers": lambda result: [v.number for v in breadth_first(result)],
+            "Your list contains strings": lambda result: [v.operation for v in breadth_first(result)],
+            "Your list contains copies": lambda result: breadth_first(copy.deepcopy(result)),
+            "Return a list of Values; your result has type dict": lambda result: dict.fromkeys(breadth_first(result)),
+        },
+    ),
+    "8.3": (
+        lambda values: passed(values, added),
+        {
+            "You overwrite the slope of a parent. Where": lambda values: passed(values, lambda p, s, v: s * v.grad),
+            "and leave out .grad": lambda values: passed(values, lambda p, s, v: s),
+            "The start is missing": lambda values: passed(values, added, start=0.0),
+            "The slope of the result is 1": lambda values: passed(values, added, start=values[0].number),
+            "Multiply each local slope by value.grad": lambda values: passed(values, lambda p, s, v: p.grad + s),
+            "You added the slopes along a chain": lambda values: passed(values, lambda p, s, v: p.grad + s + v.grad),
+            "The local slope is missing": lambda values: passed(values, lambda p, s, v: p.grad + v.grad),
+            "by the number of the Value": lambda values: passed(values, lambda p, s, v: p.grad + s * v.number),
+            "by the number of the parent": lambda values: passed(values, lambda p, s, v: p.grad + p.number * v.grad),
+            "You subtracted": lambda values: passed(values, lambda p, s, v: p.grad - s * v.grad),
+            "You multiplied the slope of the parent": lambda values: passed(
+                values, lambda p, s, v: p.grad * s * v.grad
+            ),
+            "You set every .grad to 0 first": forgetting,
+            "You return the numbers": lambda values: passed(values, added) and [value.number for value in values],
+            "You return the Values": lambda values: passed(values, added) and values,
+            "You return only the last slope": lambda values: passed(values, added)[-1],
+            "Your list of slopes is in the reverse order": lambda values: passed(values, added)[::-1],
+        },
+    ),
+    "8.4": (
+        lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.sum(0)),
+        {
+            "dy @ w.T": lambda x, w, dy: (dy @ w, x.T @ dy, dy.sum(0)),
+            "which of them has to be on its side?": lambda x, w, dy: (dy @ w.T, x @ dy, dy.sum(0)),
+            "dw is on its side": lambda x, w, dy: (dy @ w.T, dy.T @ x, dy.sum(0)),
+            "dx is on its side": lambda x, w, dy: (w @ dy.T, x.T @ dy, dy.sum(0)),
+            "so T paths meet in each of its numbers": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy),
+            "Add over the T rows": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.sum(-1)),
+            "you took the mean over the rows": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.mean(0)),
+            "leave out keepdim": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.sum(0, keepdim=True)),
+            "The slope for b is not 1": lambda x, w, dy: (dy @ w.T, x.T @ dy, torch.ones(dy.shape[1])),
+            "You divided dw by the number of rows": lambda x, w, dy: (dy @ w.T, x.T @ dy / len(x), dy.sum(0)),
+            "The results are in the wrong order": lambda x, w, dy: (x.T @ dy, dy @ w.T, dy.sum(0)),
+            "db is missing": lambda x, w, dy: (dy @ w.T, x.T @ dy),
+            "without PyTorch's backward": lambda x, w, dy: (
+                ((x := x.clone().requires_grad_()) @ w * dy).sum().backward() or (x.grad, x.T @ dy, dy.sum(0))
+            ),
+        },
+    ),
+    "8.5": (
+        lambda logits, y: (logits.softmax(-1) - came(logits, y)) / len(y),
+        {
+            "each has only a T-th of a say": lambda logits, y: logits.softmax(-1) - came(logits, y),
+            "The sign is wrong": lambda logits, y: (came(logits, y) - logits.softmax(-1)) / len(y),
+            "You divided by V": lambda logits, y: (logits.softmax(-1) - came(logits, y)) / logits.shape[1],
+            "These are the probabilities": lambda logits, y: logits.softmax(-1) / len(y),
+            "Subtract it only at the target": lambda logits, y: (logits.softmax(-1) - 1) / len(y),
+            "but not the 1 at the target": lambda logits, y: logits.softmax(-1) / len(y) - came(logits, y),
+            "You divided only the 1 by T": lambda logits, y: logits.softmax(-1) - came(logits, y) / len(y),
+            "Logits are not probabilities": lambda logits, y: (logits - came(logits, y)) / len(y),
+            "over the tokens": lambda logits, y: (logits.softmax(0) - came(logits, y)) / len(y),
+            "These are the slopes for the probabilities": lambda logits, y: (
+                -came(logits, y) / logits.softmax(-1) / len(y)
+            ),
+            "Only the targets got a slope": lambda logits, y: -came(logits, y) / len(y),
+            "This is the loss": lambda logits, y: -at(logits.log_softmax(-1), y).mean(),
+            "without PyTorch's cross_entropy": lambda logits, y: torch.autograd.grad(
+                torch.nn.functional.cross_entropy(z := logits.clone().requires_grad_(), y), z
+            )[0],
         },
     ),
     "9.1": (

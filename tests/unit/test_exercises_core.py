@@ -16,7 +16,7 @@ from test_exercises import ANSWERS
 from torch import Tensor
 
 from gpt2_course.bricks import my_gpt2
-from gpt2_course.exercises import check
+from gpt2_course.exercises import chapter_08, check, working
 from gpt2_course.exercises.compare import agree, compare
 from gpt2_course.exercises.registry import EXERCISES
 from gpt2_course.exercises.tensors import Difference, described, first_difference, plain
@@ -347,3 +347,47 @@ def test_feedback_tells_a_named_mistake_from_a_mere_difference() -> None:
     assert check("1.3", lambda p: 17.5 * sum(p), remember=False).named is False
     assert check("1.3", lambda p: 1 / 0, remember=False).named is True
     assert check("1.3", ANSWERS["1.3"][1]["in bits"], remember=False).named is True
+
+
+# ---- functions that a chapter goes on with ------------------------------------------------------------------------
+
+
+def test_a_chapter_goes_on_with_the_learners_function_once_it_is_correct(capsys: pytest.CaptureFixture[str]) -> None:
+    def linear_backward(x: Tensor, w: Tensor, dy: Tensor) -> Any: ...
+
+    right = ANSWERS["8.4"][0]
+    assert working("8.4", right) is right
+    assert capsys.readouterr().out == ""
+    for answer in (linear_backward, lambda x, w, dy: (dy @ w.T, dy.T @ x, dy.sum(0))):
+        assert working("8.4", answer) is chapter_08.linear_backward
+        assert capsys.readouterr().out == "Borrowed from the course until 8.4 is correct: linear_backward\n"
+
+
+def test_the_courses_gradients_are_those_of_autograd() -> None:
+    x, w, b = (torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((4, 3), (3, 5), (5,)))
+    dy, targets = torch.randn(4, 5, dtype=torch.float64), torch.tensor([2, 0, 4, 2])
+    y = x @ w + b
+    for ours, theirs in zip(
+        chapter_08.linear_backward(x, w, dy), torch.autograd.grad(y, (x, w, b), dy, retain_graph=True), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+    (theirs,) = torch.autograd.grad(torch.nn.functional.cross_entropy(y, targets), y)
+    torch.testing.assert_close(chapter_08.cross_entropy_backward(y, targets), theirs)
+
+
+def test_the_courses_way_back_gives_the_slopes_of_autograd() -> None:
+    apply = {"+": torch.add, "*": torch.mul, "tanh": torch.tanh}
+    for i in range(len(chapter_08.computations())):
+        result = chapter_08.computations()[i]  # fresh: they share their first Values, and slopes add up
+        tensors: dict[Any, Tensor] = {}
+        values = chapter_08.order(result)
+        for value in reversed(values):
+            made = [tensors[parent] for parent in value.parents]
+            tensors[value] = (
+                apply[value.operation](*made)
+                if made
+                else torch.tensor(value.number, dtype=torch.float64).requires_grad_()
+            )
+            tensors[value].retain_grad()
+        tensors[result].backward()
+        assert chapter_08.backward_pass(values) == pytest.approx([float(tensors[value].grad) for value in values])
