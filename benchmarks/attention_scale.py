@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
+    torch.manual_seed(0)
     x = torch.randn(1000, 768)  # tokens after a layer norm
     q, k = (x @ (0.02 * torch.randn(768, 64)) for _ in range(2))
     print(f"raw scores in a fresh head of GPT-2 (D = 64): standard deviation {(q @ k.T).std():.1f}")
