@@ -1,4 +1,7 @@
-"""Run the notebooks whose code has changed and save their outputs: `make refresh`, or `make refresh ARGS=--all`."""
+"""Run the notebooks whose code has changed, save their outputs, and state how long each chapter takes.
+
+`make refresh`, or `make refresh ARGS=--all` to run every notebook.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from book.pace import CELL, patience
+from book.reading_time import state
 from gpt2_course.bertviz_views import libraries
 from gpt2_course.exercises.registry import EXERCISES
 from gpt2_course.files import replacing
@@ -96,6 +100,7 @@ def main() -> None:
     for name, content in front_page().items():
         (ROOT / "book/figures" / name).write_text(content, encoding="utf-8")
     for path in NOTEBOOKS:
+        state(path)
         notebook = nbformat.read(path, as_version=4)
         if not every and notebook.metadata.get("sources") == sources_hash(notebook):
             print(f"{path.name}: unchanged")

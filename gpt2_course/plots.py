@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.colors
 import torch
 from cycler import cycler
 from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from gpt2_course.history import one_line
 
-__all__ = ["draw_loss_curve", "draw_map", "new_axes", "picture", "show_bars"]
+__all__ = ["draw_loss_curve", "draw_map", "new_axes", "picture", "show_bars", "show_matrices"]
 
 # Okabe & Ito (2008): colors that people with any kind of color vision can tell apart.
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
@@ -113,6 +114,57 @@ def show_bars(labels: Sequence[str], values: Sequence[float], title: str, unit: 
     axes.set_title(title, loc="left", color=INK)
     described = ", ".join(f"{label} {number:.3f}" for label, number in zip(labels, numbers, strict=True))
     return picture(axes, f"Bars of {unit}. {title} {described}.")
+
+
+def show_matrices(
+    matrices: Mapping[str, Tensor],
+    alt: str,
+    between: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+) -> Picture:
+    """Matrices side by side with a title each. Every number is a square: blue above 0, orange below, gray for −∞.
+
+    `between` has the signs between the matrices, such as "@" and "=". `rows` and `columns` label the first matrix. A
+    matrix of at most 12 columns shows its numbers, with two digits unless all are whole.
+    """
+    shapes = [tuple(matrix.shape) for matrix in matrices.values()]
+    width = sum(0.55 * columns + 0.5 for _, columns in shapes) + 0.9 * bool(rows)
+    height = 0.5 * max(shape[0] for shape in shapes) + (1.2 if columns else 0.6)
+    all_axes = new_axes(width, height, ncols=len(shapes), squeeze=False, width_ratios=[n for _, n in shapes])[0]
+    for axes, (title, matrix) in zip(all_axes, matrices.items(), strict=True):
+        numbers = matrix.detach().float()
+        seen = numbers.isfinite()
+        largest = float(numbers[seen].abs().max()) or 1.0
+        # round, because the last digits differ from machine to machine
+        strength = (numbers / largest).round(decimals=2).masked_fill(~seen, 0)[:, :, None]  # (rows, columns, 1)
+        ends = torch.where(strength < 0, _rgb(ORANGE), _rgb(BLUE))
+        colors = 1 - strength.abs() * (1 - ends)
+        colors[~seen] = _rgb("#C8C8C8")
+        axes.imshow(colors.numpy())
+        axes.set_title(title, loc="left", color=INK, fontsize=11)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        whole = bool((numbers[seen] == numbers[seen].round()).all())
+        for (i, j), number in zip(
+            torch.cartesian_prod(*map(torch.arange, numbers.shape)), numbers.flatten(), strict=True
+        ):
+            if numbers.shape[1] <= 12:
+                shown = f"{float(number):.0f}" if whole else f"{float(number):.2f}"
+                color = "#FFFFFF" if number > 0.93 * largest and number.isfinite() else "#000000"
+                shown = (shown if number.isfinite() else "−∞").replace("-", "−")
+                axes.text(int(j), int(i), shown, ha="center", va="center", fontsize=10, color=color)
+    for axes, sign in zip(all_axes[1:], between, strict=False):
+        axes.text(-0.12, 0.5, sign, transform=axes.transAxes, ha="right", va="center", fontsize=14, color=INK)
+    if rows:
+        all_axes[0].set_yticks(range(len(rows)), rows)
+    if columns:
+        all_axes[0].set_xticks(range(len(columns)), columns, rotation=60)
+    return picture(all_axes[0], alt)
+
+
+def _rgb(color: str) -> Tensor:
+    return torch.tensor(matplotlib.colors.to_rgb(color))
 
 
 def draw_map(axes: Axes, groups: Mapping[str, Tensor], title: str) -> None:

@@ -218,6 +218,7 @@ def test_refreshing_twice_gives_the_same_file(tmp_path: Path) -> None:
 
 
 BUILT_WITH = {
+    "02_tokenizer": ["merge", "encode", "decode"],
     "04_attention": ["head"],
     "05_many_heads": ["head", "split_heads", "join_heads", "attention"],
     "06_transformer_block": ["layer_norm", "block"],

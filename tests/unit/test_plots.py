@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from gpt2_course.plots import new_axes, picture, save_loss_curve
+import torch
+
+from gpt2_course.plots import new_axes, picture, save_loss_curve, show_matrices
 
 HISTORY: list[dict[str, Any]] = [
     {"step": 0, "loss": None, "val_loss": 7.0, "sample": "\x00\x16 $x^2 <b>&amp; 🍵 \ufffd"},
@@ -45,3 +47,20 @@ def test_a_picture_never_shrinks_until_its_text_is_unreadable() -> None:
     axes = new_axes(width=5)
     axes.text(0.5, 0.5, "small", fontsize=8)
     assert "min-width:495px" in picture(axes, "A small word.").svg  # 5 inches of 72 points, times 11 px per 8 points
+
+
+def test_matrices_show_their_numbers_signs_and_labels() -> None:
+    scores = torch.tensor([[0.5, -torch.inf], [-1.25, 2.0]])
+    drawn = show_matrices(
+        {"scores": scores, "ones": torch.ones(2, 3)}, "Two tables.", ["@"], ["Pip", "lost"], ["a", "b"]
+    )
+    texts = [element.text for element in ElementTree.fromstring(drawn.svg).iter() if element.tag.endswith("text")]
+    assert {"0.50", "−∞", "−1.25", "2.00", "scores", "ones", "@", "Pip", "lost", "a", "b"} <= set(texts)
+    assert texts.count("1") == 6  # whole numbers have no digits after the point
+    assert drawn.alt == "Two tables."
+
+
+def test_a_wide_matrix_has_no_numbers() -> None:
+    drawn = show_matrices({"wide": torch.ones(2, 13)}, "A wide table.")
+    texts = [element.text for element in ElementTree.fromstring(drawn.svg).iter() if element.tag.endswith("text")]
+    assert texts == ["wide"]

@@ -1,0 +1,67 @@
+"""How long each chapter takes, by one rule: `python -m book.reading_time` writes it into the chapters.
+
+150 words of prose a minute, 8 seconds per line of code, 10 minutes per exercise, and 5 for the quiz, rounded to 5
+minutes. Folded code, hints, solutions, and the lines of an exercise do not count: they belong to its 10 minutes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from gpt2_course.files import replacing
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDED = {"hide-cell", "hide-input", "remove-cell", "remove-input"}
+STATED = re.compile(r"(\| \*\*Time\*\* \| about )(\d+)( minutes)")
+
+
+def minutes(notebook: Any) -> int:
+    """The time for reading a chapter, running its code, and doing its exercises, in minutes, rounded to 5."""
+    words = lines = exercises = quizzes = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            shown = re.sub(r"<details.*?</details>|<!--.*?-->", "", cell.source, flags=re.DOTALL)
+            shown = re.sub(r"<[^>]*>|\]\([^)]*\)", " ", shown)  # tags, and the addresses of links
+            words += len(re.findall(r"\w[\w'’.,·-]*", shown))
+        elif re.search(r"^quiz\(", cell.source, re.MULTILINE):
+            quizzes += 1
+        elif asked := len(re.findall(r'^check\("', cell.source, re.MULTILINE)):
+            exercises += asked
+        elif not FOLDED & set(cell.metadata.get("tags", [])):
+            lines += sum(bool(line.strip()) for line in cell.source.split("\n"))
+    return 5 * round((words / 150 + lines * 8 / 60 + exercises * 10 + quizzes * 5) / 5)
+
+
+def stated(notebook: Any) -> int | None:
+    """The minutes that a chapter's first table states; None if it has no such line."""
+    found = [match for cell in notebook.cells if cell.cell_type == "markdown" for match in STATED.findall(cell.source)]
+    return int(found[0][1]) if found else None
+
+
+def state(path: Path) -> bool:
+    """Write the computed time into a chapter; return whether it had to change."""
+    notebook = nbformat.read(path, as_version=4)
+    new = minutes(notebook)
+    if stated(notebook) in (None, new):
+        return False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = STATED.sub(rf"\g<1>{new}\g<3>", cell.source)
+    with replacing(path) as file:
+        nbformat.write(notebook, file)
+    return True
+
+
+def main() -> None:
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        changed = state(path)
+        notebook = nbformat.read(path, as_version=4)
+        print(f"{path.stem:24} {minutes(notebook):3} minutes{'   changed' if changed else ''}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The time that a chapter states is computed from its text, its code, and its exercises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from book.reading_time import minutes, state, stated
+
+CHAPTERS = sorted((Path(__file__).resolve().parents[2] / "chapters").glob("*.ipynb"))[1:]  # not the warm-up's drills
+TABLE = "| | |\n|---|---|\n| **Time** | about 5 minutes; the code runs in less than one |"
+
+
+def a_chapter(*code: str, words: int = 0, tags: tuple[str, ...] = ()) -> nbformat.NotebookNode:
+    cells = [nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)}) for source in code]
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("word " * words), *cells])
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_states_the_time_it_takes(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert stated(notebook) == minutes(notebook), "run `python -m book.reading_time`"
+
+
+def test_the_rule() -> None:
+    assert minutes(a_chapter(words=1500)) == 10
+    assert minutes(a_chapter("a = 1\n\n" * 75)) == 10  # blank lines take no time
+    assert minutes(a_chapter('def f():\n    ...\n\ncheck("1.1", f)')) == 10
+    assert minutes(a_chapter("quiz(1)")) == 5
+    assert minutes(a_chapter('check("1.1", f)', "quiz(1)", "a = 1\n" * 75, words=1500)) == 35
+    assert minutes(a_chapter("a = 1\n" * 75, tags=("hide-input",))) == 0
+    folded = "<details><summary>Hint</summary>" + "word " * 1500 + "</details>"
+    assert minutes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(folded)])) == 0
+
+
+def test_the_time_is_written_into_a_chapter_once(tmp_path: Path) -> None:
+    notebook = a_chapter(words=1500)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(TABLE))
+    path = tmp_path / "01_small.ipynb"
+    nbformat.write(notebook, path)
+    assert state(path)
+    assert stated(nbformat.read(path, as_version=4)) == 10
+    assert not state(path)
+
+
+def test_a_notebook_without_a_stated_time_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "00_small.ipynb"
+    nbformat.write(a_chapter(words=1500), path)
+    before = path.read_bytes()
+    assert not state(path)
+    assert path.read_bytes() == before
