@@ -107,7 +107,7 @@ def _grouped_attention(bricks: Bricks) -> Callable[..., Tensor]:
     def attention(x: Tensor, w_qkv: Tensor, b_qkv: Tensor, w_out: Tensor, b_out: Tensor, n_heads: int) -> Tensor:
         C = x.shape[1]
         shared = KV_HEADS * (C // n_heads)  # channels of the keys, and of the values
-        q, k, v = (x @ w_qkv + b_qkv).split([C, shared, shared], dim=-1)
+        q, k, v = (x @ w_qkv + b_qkv).tensor_split((C, C + shared), dim=-1)
         q = bricks.split_heads(q, n_heads)
         k, v = (share(bricks.split_heads(part, KV_HEADS), n_heads) for part in (k, v))
         found = torch.stack([bricks.head(q[h], k[h], v[h]) for h in range(n_heads)])
@@ -147,9 +147,10 @@ def read_questions(n_known: int = 4000, n_held_out: int = 200, vocabulary: int =
     held_out = list(islice(documents(0, "val", world), n_held_out))
     tokenizer = Tokenizer.train([document.text for document in known], vocabulary)
     end = tokenizer.end_of_text
-    ids = [[torch.tensor([end, *tokenizer.encode(d.text), end]) for d in part] for part in (known, held_out)]
-    floor = -sum(document.log_prob for document in held_out) / sum(len(row) - 1 for row in ids[1])
-    return Questions(*ids, floor, vocabulary)
+    ids = {d.text: torch.tensor([end, *tokenizer.encode(d.text), end]) for d in known + held_out}
+    learned, tested = ([ids[document.text] for document in part] for part in (known, held_out))
+    floor = -sum(document.log_prob for document in held_out) / sum(len(row) - 1 for row in tested)
+    return Questions(learned, tested, floor, vocabulary)
 
 
 # ---- weights and training ----------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ def _fresh(vocabulary: int, context: int, changes: Collection[str], hidden: int)
     tables = {"wte.weight": (vocabulary, C), "wpe.weight": (0 if "rope" in changes else context, C)}
     if "untied" in changes:
         tables["lm_head.weight"] = (vocabulary, C)
-    matrices = {}
+    matrices: dict[str, tuple[int, int]] = {}
     for n in range(LAYERS):
         matrices |= {f"h.{n}.attn.c_attn": (C, C + 2 * shared), f"h.{n}.attn.c_proj": (C, C)}
         matrices |= {f"h.{n}.mlp.c_fc": (C, hidden * (1 + ("swiglu" in changes))), f"h.{n}.mlp.c_proj": (hidden, C)}

@@ -36,7 +36,7 @@ def rms_norm(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     def centered(x: Tensor) -> Tensor:
         return x - x.mean(-1, keepdim=True)
 
-    usual: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    usual: dict[str, Callable[[Tensor, Tensor], Tensor] | tuple[Callable[[Tensor, Tensor], Tensor], ...]] = {
         "The gain is missing. Multiply by it.": lambda x, g: x / root(x),
         "This is layer norm. RMSNorm does not subtract the mean.": lambda x, g: centered(x) / root(centered(x)) * g,
         "You divided by the standard deviation, which subtracts the mean. Take the mean of the squares of x itself.": (
@@ -65,6 +65,17 @@ def rms_norm(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "You normalized all numbers together. Normalize each token on its own (dimension −1).": lambda x, g: (
             x / (x.pow(2).mean() + 1e-5).sqrt() * g
         ),
+        "Nothing is divided: this is x times the gain.": lambda x, g: x * g,
+        "The mean is missing: one number per token divides all of its channels.": lambda x, g: (
+            x / (x.pow(2) + 1e-5).sqrt() * g
+        ),
+        "Divide x by the root, not the root by x.": lambda x, g: root(x) / x * g,
+        "x is missing: divide it by the root.": lambda x, g: root(x) * g,
+        "Square the channels: the exponent is 2.": (
+            lambda x, g: x / (x.pow(3).mean(-1, keepdim=True) + 1e-5).sqrt() * g,
+            lambda x, g: x / (x.pow(4).mean(-1, keepdim=True) + 1e-5).sqrt() * g,
+        ),
+        "You added 1. Add 1e-5 to the mean of the squares.": lambda x, g: x / root(x, 1) * g,
         "The squares are missing: this divides by the root of the mean.": lambda x, g: (
             x / (x.mean(-1, keepdim=True) + 1e-5).sqrt() * g
         ),
