@@ -57,6 +57,12 @@ class Bricks(ModuleType):
         self.laid.remove(name)
         self._link(name, self._lent[name])
 
+    def exchange(self, name: str, function: Any) -> None:
+        """Use another function in place of a brick from now on. Raises `ValueError` if there is no such brick."""
+        if name not in BRICKS:
+            raise ValueError(f"There is no brick called {name!r}: choose among {', '.join(BRICKS)}.")
+        self._link(name, function)
+
     def _link(self, name: str, function: Any) -> None:
         self._own[name] = self._course[name] = function
         setattr(self, name, function)

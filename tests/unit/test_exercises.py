@@ -177,6 +177,36 @@ def came(logits: Tensor, targets: Tensor) -> Tensor:
     return torch.nn.functional.one_hot(targets, logits.shape[-1]).float()
 
 
+def turned(
+    x: Tensor,
+    base: float = 10_000,
+    first: int = 0,
+    direction: int = 1,
+    sign: int = 1,
+    step: float = 1,
+    pairs: str = "neighbors",
+) -> Tensor:
+    """Rotary positions, pair by pair, with mistakes."""
+    t, d = x.shape
+    out = torch.zeros_like(x)
+    for i in range(d // 2):
+        one, other = (i, i + d // 2) if pairs == "halves" else (2 * i, 2 * i + 1)
+        to = (i, i + d // 2) if pairs == "side by side" else (one, other)
+        angle = direction * torch.arange(first, first + t) * base ** (torch.tensor(-2.0 * i * step) / d)
+        out[:, to[0]] = x[:, one] * angle.cos() - sign * x[:, other] * angle.sin()
+        out[:, to[1]] = x[:, one] * angle.sin() + x[:, other] * angle.cos()
+    return out
+
+
+def gated(
+    x: Tensor, w: Tensor, b: Tensor, function: Callable[[Tensor], Tensor] | None = None, first: bool = True
+) -> Tensor:
+    """The middle of an MLP with gates: `function` of one half times the other."""
+    halves = (x @ w + b).chunk(2, -1)
+    gate, up = halves if first else halves[::-1]
+    return (function or torch.nn.functional.silu)(gate) * up
+
+
 # ---- answers: number → (a right answer, {part of a message: a wrong answer that gets this message}) --------------
 
 
@@ -1474,6 +1504,76 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "`__metadata__` is not a tensor": lambda data: {
                 name: entry["data_offsets"] for name, entry in entries(data).items()
             },
+        },
+    ),
+    "18.1": (
+        lambda x, gain: x / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * gain,
+        {
+            "The gain is missing": lambda x, g: x / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt(),
+            "This is layer norm": lambda x, g: normed(x) * g,
+            "which subtracts the mean": lambda x, g: x / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt() * g,
+            "RMSNorm only divides": lambda x, g: (
+                (x - x.mean(-1, keepdim=True)) / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * g
+            ),
+            "not their sum": lambda x, g: x / (x.pow(2).sum(-1, keepdim=True) + 1e-5).sqrt() * g,
+            "Divide by its root": lambda x, g: x / (x.pow(2).mean(-1, keepdim=True) + 1e-5) * g,
+            "inside the root": lambda x, g: x / x.pow(2).mean(-1, keepdim=True).sqrt() * g,
+            "over the tokens": lambda x, g: x / (x.pow(2).mean(0, keepdim=True) + 1e-5).sqrt() * g,
+            "all numbers together": lambda x, g: x / (x.pow(2).mean() + 1e-5).sqrt() * g,
+            "Use keepdim=True": lambda x, g: x / (x.pow(2).mean(-1) + 1e-5).sqrt() * g,
+            "without PyTorch's own": lambda x, g: torch.nn.functional.rms_norm(x, x.shape[-1:], g, 1e-5),
+        },
+    ),
+    "18.2": (
+        turned,
+        {
+            "Nothing is turned": lambda x: x,
+            "Positions count from 0": lambda x: turned(x, first=1),
+            "the wrong way": lambda x: turned(x, direction=-1),
+            "You paired the two halves": lambda x: turned(x, pairs="halves"),
+            "out of order": lambda x: turned(x, pairs="side by side"),
+            "at the same speed": lambda x: turned(x, step=0),
+            "yours is −i/D": lambda x: turned(x, step=0.5),
+            "yours is −4i/D": lambda x: turned(x, step=2),
+            "The exponent must be negative": lambda x: turned(x, step=-1),
+            "powers of 1,000.": lambda x: turned(x, base=1000),
+            "A sign is wrong": lambda x: turned(x, sign=-1),
+            "it adds": lambda x: x + torch.arange(len(x))[:, None],
+        },
+    ),
+    "18.3": (
+        lambda x, w, b, v, c: gated(x, w, b) @ v + c,
+        {
+            "the gate is the first half": lambda x, w, b, v, c: gated(x, w, b, first=False) @ v + c,
+            "The nonlinearity is missing": lambda x, w, b, v, c: gated(x, w, b, lambda gate: gate) @ v + c,
+            "This is GEGLU": lambda x, w, b, v, c: gated(x, w, b, gelu) @ v + c,
+            "with a sigmoid": lambda x, w, b, v, c: gated(x, w, b, torch.sigmoid) @ v + c,
+            "This is ReGLU": lambda x, w, b, v, c: gated(x, w, b, torch.relu) @ v + c,
+            "instead of adding": lambda x, w, b, v, c: (
+                (torch.nn.functional.silu((x @ w + b).chunk(2, -1)[0]) + (x @ w + b).chunk(2, -1)[1]) @ v + c
+            ),
+            "One step is missing": lambda x, w, b, v, c: gated(x, w, b),
+            "The biases are missing": lambda x, w, b, v, c: gated(x, w, 0 * b) @ v,
+            "The first bias is missing": lambda x, w, b, v, c: gated(x, w, 0 * b) @ v + c,
+            "The second bias is missing": lambda x, w, b, v, c: gated(x, w, b) @ v,
+            "Do not add x": lambda x, w, b, v, c: x + gated(x, w, b) @ v + c,
+            "as wide as both halves": lambda x, w, b, v, c: torch.nn.functional.silu(x @ w + b) @ v + c,
+        },
+    ),
+    "18.4": (
+        lambda n_layers, n_kv_heads, head_size, bytes_per_number: (
+            2 * n_layers * n_kv_heads * head_size * bytes_per_number
+        ),
+        {
+            "only one of them": lambda n, h, d, b: n * h * d * b,
+            "by the bytes per number": lambda n, h, d, b: 2 * n * h * d,
+            "number of layers": lambda n, h, d, b: 2 * h * d * b,
+            "number of heads": lambda n, h, d, b: 2 * n * d * b,
+            "A key has head_size numbers": lambda n, h, d, b: 2 * n * h * b,
+            "Queries are not kept": lambda n, h, d, b: 3 * n * h * d * b,
+            "These are bits": lambda n, h, d, b: 16 * n * h * d * b,
+            "right for GPT-2 alone": lambda n, h, d, b: 36864,
+            "Return a whole number": lambda n, h, d, b: 2.0 * n * h * d * b,
         },
     ),
 }
