@@ -92,7 +92,8 @@ def imported(*modules: str) -> list[str]:
         name = waiting.pop(0)
         if name not in found:
             found.append(name)
-            waiting += re.findall(r'^(?:import|\}) .*from "\./([\w.]+)";$', (STATIC / name).read_text("utf-8"), re.MULTILINE)
+            code = (STATIC / name).read_text(encoding="utf-8")
+            waiting += re.findall(r'^(?:import|\}) .*from "\./([\w.]+)";$', code, re.MULTILINE)
     return found
 
 
