@@ -126,9 +126,7 @@ def _playground(lab: Locator) -> Iterator[str]:
 
 def _storyteller(lab: Locator) -> Iterator[str]:
     def wait_for_tokens(count: int) -> None:
-        lab.page.wait_for_function(
-            "count => document.querySelectorAll('.lab-story .lab-sure').length >= count", arg=count
-        )
+        expect(lab.locator(".lab-sure").nth(count - 1)).to_be_attached(timeout=patience(120) * 1000)
 
     wait_for_tokens(1)
     yield "writing"

@@ -133,9 +133,7 @@ function render({ model, el }) {
   function showState() {
     play.textContent = isWriting && !isOver ? "Pause" : "Write";
     enable(play, !isOver);
-    hint.textContent = isOver
-      ? "The end. That is the model’s own choice, too."
-      : "Press a bar to choose the next word.";
+    hint.textContent = isOver ? "The end" : "or pick a word";
   }
 
   /** @type {(is: boolean) => void} */
