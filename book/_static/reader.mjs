@@ -76,9 +76,9 @@ function mark() {
     studs.forEach((stud, i) => stud.classList.toggle("solved", solved.has(`${brick.dataset.chapter}.${i + 1}`)));
     const count = studs.filter((stud) => stud.classList.contains("solved")).length;
     brick.classList.toggle("read", isRead);
-    brick.querySelector(".state")?.remove();
     const state = `${isRead ? ", read" : ""}${count ? `, ${count} of ${studs.length} exercises solved` : ""}`;
-    if (state) brick.append(element("span", { class: "state visually-hidden" }, state));
+    if (state) brick.setAttribute("aria-label", brick.textContent + state);
+    else brick.removeAttribute("aria-label");
   }
   const isBegun = read.size + solved.size > 0;
   document.querySelector(".brick-wall")?.classList.toggle("begun", isBegun);
