@@ -124,6 +124,24 @@ def _playground(lab: Locator) -> Iterator[str]:
     yield "a link"
 
 
+def _storyteller(lab: Locator) -> Iterator[str]:
+    def wait_for_tokens(count: int) -> None:
+        expect(lab.locator(".lab-sure").nth(count - 1)).to_be_attached(timeout=patience(120) * 1000)
+
+    wait_for_tokens(1)
+    yield "writing"
+    press(lab, "Pause")
+    drag(lab, "Temperature", 2)
+    yield "paused and hot"
+    drag(lab, "Temperature", 0)
+    yield "paused and greedy"
+    lab.locator(".lab-bar").nth(1).evaluate("bar => bar.click()")
+    yield "a bar pressed"
+    press(lab, "New story")
+    wait_for_tokens(3)
+    yield "another story"
+
+
 def _chat(lab: Locator) -> Iterator[str]:
     bubbles, answer = lab.locator(".lab-bubble"), lab.locator("[aria-busy]")
 
@@ -310,6 +328,7 @@ def _training_lab(lab: Locator) -> Iterator[str]:
 # By lab name: a walk that puts the lab, on a fresh page, into each of its states and yields the state's name.
 LABS: dict[str, Callable[[Locator], Iterator[str]]] = {
     "playground": _playground,
+    "storyteller": _storyteller,
     "chat": _chat,
     "tokenizer_lab": _tokenizer_lab,
     "next_token_lab": _next_token_lab,

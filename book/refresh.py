@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 from collections import Counter
+from html import escape
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,25 +24,48 @@ from book.reading_time import state
 from gpt2_course.bertviz_views import libraries
 from gpt2_course.exercises.registry import EXERCISES
 from gpt2_course.files import replacing
-from gpt2_course.labs import Playground
-from gpt2_course.wall import PARTS, wall
+from gpt2_course.labs import Storyteller
+from gpt2_course.wall import PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "application/vnd.jupyter.widget-view+json"
+BEGUN = 20  # tokens of the story on the front page that are there before its lab runs
 NOTEBOOKS = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "book/labs.ipynb"]
 
 
 def front_wall() -> str:
-    """The HTML of the wall on the front page: each brick leads to its chapter and has a stud for each exercise."""
-    pages = {int(file[:2]): f"../chapters/{file}.html" for _, files in PARTS.values() for file in files}
+    """The HTML of the front page's wall: a row for each part, a brick for each chapter, a stud for each exercise."""
     exercises = Counter(int(number.split(".")[0]) for number in EXERCISES)
-    studs = {chapter: [True] * exercises[chapter] for chapter in pages}
-    return f'<div class="hero" tabindex="0">{wall(studs=studs, links=pages).svg}</div>\n'
+
+    def brick(file: str, name: str) -> str:
+        number = int(file[:2])
+        studs = "<i></i>" * exercises[number]
+        return (
+            f'<a class="brick" href="../chapters/{file}.html" data-chapter="{number}" style="--letters: {len(name)}">'
+            f'<span class="studs" aria-hidden="true">{studs}</span><b>{number}</b> <span>{escape(name)}</span></a>'
+        )
+
+    rows = "".join(
+        f'<li style="--brick: {color}"><span class="part">{escape(part)}</span>'
+        f'<div class="row">{"".join(brick(file, name) for file, name in chapters.items())}</div></li>\n'
+        for part, (color, chapters) in PARTS.items()
+    )
+    return f'<ol class="brick-wall" aria-label="All chapters, part by part">\n{rows}</ol>\n'
+
+
+def front_lab() -> str:
+    """The HTML of the lab on the front page: the beginning of a story, which the lab continues."""
+    lab = Storyteller(seed=14)
+    parts: list[dict[str, Any]] = []
+    settings = {"temperature": lab.temperature, "top_k": None, "top_p": None}
+    lab.kernel.generate(lab.prompt, settings, lab.seed, BEGUN, parts.append)
+    lab.text = "".join(part["text"] for part in parts)
+    return lab._repr_html_().replace("<div ", "<div data-bare ", 1) + "\n"
 
 
 def front_page() -> dict[str, str]:
     """The HTML files that the front page includes: their contents by name."""
-    return {"wall.html": front_wall(), "playground.html": Playground()._repr_html_() + "\n"}
+    return {"wall.html": front_wall(), "storyteller.html": front_lab()}
 
 
 def sources_hash(notebook: Any) -> str:

@@ -8,10 +8,13 @@ simplest scheme in the survey by Gholami et al. (2021, arXiv:2103.13630): symmet
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from gpt2_course.checkpoint import TRANSPOSED
 
 LEVELS = 127  # on each side of 0
 # PyTorch's kernel takes inputs in 8 bits without a sign. Its sums of two products must fit into 16 bits on older
@@ -25,6 +28,21 @@ def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     scale = weight.abs().amax(dim=1, keepdim=True) / LEVELS
     scale = scale.clamp(min=torch.finfo(torch.float32).tiny)  # a row of zeros stays a row of zeros
     return (weight / scale).round().to(torch.int8), scale
+
+
+def eight_bit_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a GPT-2 file with its matrices in 8 bits, as the book's page loads them; the rest is unchanged.
+
+    A matrix `x.weight` becomes int8 numbers (n_out, n_in) and `x.scale` (n_out,), even if the file has (n_in, n_out).
+    """
+    made: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if TRANSPOSED.search(name) or name.endswith("wte.weight"):
+            numbers, scale = quantize_rows(tensor.T if TRANSPOSED.search(name) else tensor)
+            made |= {name: numbers.contiguous(), name.removesuffix("weight") + "scale": scale[:, 0].contiguous()}
+        else:
+            made[name] = tensor
+    return made
 
 
 class Int8Linear(nn.Module):

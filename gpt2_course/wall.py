@@ -65,7 +65,6 @@ class Wall:
     bricks: tuple[Brick, ...]
     laid: tuple[int, ...]
     studs: Mapping[int, Sequence[bool]] = field(default_factory=dict)  # by chapter: which of its studs are in color
-    links: Mapping[int, str] = field(default_factory=dict)  # by chapter: the address to which its brick leads
 
     @property
     def label(self) -> str:
@@ -81,7 +80,7 @@ class Wall:
         rows = self._rows()
         height = STUD + ROW * len(rows) + PLATE
         drawing = [
-            f'<svg class="wall" viewBox="0 0 {WIDTH} {height}" role="{"group" if self.links else "img"}" '
+            f'<svg class="wall" viewBox="0 0 {WIDTH} {height}" role="img" '
             f'aria-label="{html.escape(self.label)}" '
             f'xmlns="http://www.w3.org/2000/svg" style="width:100%;max-width:{WIDTH}px;height:auto;'
             f'font-family:system-ui,sans-serif;color:inherit">'
@@ -119,13 +118,10 @@ class Wall:
         place = f'x="{left + 1.5:.1f}" y="{top + 4}" width="{width - 3:.1f}" height="{ROW - 6}" rx="4"'
         shapes += f"<rect {place} {paint} {line}/>"
         text = 'fill="#fff" font-weight="600"' if laid else 'fill="currentColor" fill-opacity=".75"'
-        shapes += (
-            f'<text x="{left + width / 2:.1f}" y="{top + 34}" text-anchor="middle" font-size="15" {text}>'
+        return (
+            f'{shapes}<text x="{left + width / 2:.1f}" y="{top + 34}" text-anchor="middle" font-size="15" {text}>'
             f"{html.escape(str(brick))}</text>"
         )
-        if brick.number not in self.links:
-            return shapes
-        return f'<a href="{html.escape(self.links[brick.number])}" data-chapter="{brick.number}">{shapes}</a>'
 
     def _repr_html_(self) -> str:
         return self.svg
@@ -138,7 +134,6 @@ def wall(
     chapter: int | None = None,
     laid: Iterable[int] | None = None,
     studs: Mapping[int, Sequence[bool]] | None = None,
-    links: Mapping[int, str] | None = None,
 ) -> Wall:
     """The wall as it stands after a chapter; the whole wall if None.
 
@@ -146,7 +141,6 @@ def wall(
         chapter: number of the last chapter whose brick is drawn.
         laid: numbers of the chapters whose bricks are in color; all of those drawn if None. The others are gray.
         studs: for a chapter, how many studs its brick has, and which of them are in color.
-        links: for a chapter, the address to which its brick leads.
 
     Raises:
         ValueError: there is no such chapter.
@@ -157,4 +151,4 @@ def wall(
             raise ValueError(f"There is no chapter {number}; chapters go from {numbers[0]} to {numbers[-1]}.")
     bricks = BRICKS if chapter is None else BRICKS[: numbers.index(chapter) + 1]
     in_color = [brick.number for brick in bricks] if laid is None else sorted(set(laid))
-    return Wall(tuple(bricks), tuple(in_color), studs or {}, links or {})
+    return Wall(tuple(bricks), tuple(in_color), studs or {})

@@ -13,7 +13,7 @@
 
   /** Make a box that scrolls reachable by keyboard. */
   const markScrolling = () => {
-    const boxes = "pre, .pst-scrollable-table-container, .cell_output > .output, .hero, div.math";
+    const boxes = "pre, .pst-scrollable-table-container, .cell_output > .output, div.math";
     for (const box of document.querySelectorAll(boxes)) {
       if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
       else box.removeAttribute("tabindex");

@@ -69,33 +69,31 @@ function mark() {
   for (const link of chapterLinks())
     if (read.has(pageOf(link.href)))
       link.append(element("span", { class: "read-mark", role: "img", "aria-label": "read" }, "✓"));
-  for (const brick of document.querySelectorAll("svg.wall a[data-chapter]")) {
-    const [page, number] = [pageOf(brick.getAttribute("href") ?? ""), brick.getAttribute("data-chapter")];
-    const studs = [...brick.querySelectorAll("rect")].slice(0, -1);
-    const isSolved = studs.map((_, i) => solved.has(`${number}.${i + 1}`));
-    studs.forEach((stud, i) => stud.classList.toggle("unsolved", solved.size > 0 && !isSolved[i]));
-    const text = brick.querySelector("text");
-    const name = text?.textContent?.replace(/^✓ /, "") ?? "";
-    if (text) text.textContent = read.has(page) ? `✓ ${name}` : name;
-    const count = isSolved.filter(Boolean).length;
-    const state = `${read.has(page) ? ", read" : ""}${count ? `, ${count} of ${studs.length} exercises solved` : ""}`;
-    if (state) brick.setAttribute("aria-label", name + state);
+  const bricks = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".brick")]);
+  for (const brick of bricks) {
+    const isRead = read.has(pageOf(brick.getAttribute("href") ?? ""));
+    const studs = [...brick.querySelectorAll("i")];
+    studs.forEach((stud, i) => stud.classList.toggle("solved", solved.has(`${brick.dataset.chapter}.${i + 1}`)));
+    const count = studs.filter((stud) => stud.classList.contains("solved")).length;
+    brick.classList.toggle("read", isRead);
+    const state = `${isRead ? ", read" : ""}${count ? `, ${count} of ${studs.length} exercises solved` : ""}`;
+    if (state) brick.setAttribute("aria-label", brick.textContent + state);
     else brick.removeAttribute("aria-label");
   }
+  const isBegun = read.size + solved.size > 0;
+  document.querySelector(".brick-wall")?.classList.toggle("begun", isBegun);
 }
 
-/** On the front page: a link to where the reader left. */
+/** On the front page: the button leads to where the reader left. */
 function offerToContinue() {
-  document.querySelector(".continue")?.remove();
   const { last } = recall();
   const chapter = chapterLinks().find((link) => pageOf(link.href) === last?.page);
-  const hero = document.querySelector(".hero");
-  if (!last || !chapter || !hero) return;
+  const start = document.querySelector("h1 + p + p > a");
+  if (!last || !chapter || !(start instanceof HTMLAnchorElement)) return;
   const [, number, name] = /^\s*(?:(\d+)\.)?\s*(.*)$/s.exec(chapter.textContent?.replace("✓", "") ?? "") ?? [];
-  const title = `Continue: ${number ? `chapter ${number}, ` : ""}${name.trim()}`;
-  const link = element("a", { href: chapter.href + (last.id && `#${last.id}`) }, title);
-  if (last.heading) link.append(element("span", {}, last.heading));
-  hero.after(element("p", { class: "continue" }, link));
+  start.href = chapter.href + (last.id && `#${last.id}`);
+  const where = `${number ? `Chapter ${number}, ` : ""}${name.trim()}${last.heading && `: ${last.heading}`}`;
+  start.replaceChildren("Continue", element("small", {}, where));
 }
 
 function show() {

@@ -18,9 +18,14 @@ from docutils import nodes
 from previews import preview
 from sphinx.application import Sphinx
 
+import gpt2_course.labs
 from gpt2_course.wall import BRICKS, Brick
 
 STYLES = "book.css"  # all style sheets in one
+STATIC = Path(gpt2_course.labs.__file__).with_name("static")
+FIRST = ("hydrate.mjs", "storyteller.mjs", "worker.mjs")  # what the front page's lab starts with
+# What its worker reads, the largest last, because a slow connection loads in this order.
+MODEL = ("linear.wasm", "tiny-world/config.json", "tiny-world/merges.txt", "tiny-world/model.safetensors")
 DESCRIPTION = 160  # characters; search engines cut what is longer
 
 
@@ -79,6 +84,19 @@ def contents(app: Sphinx, page: str, context: dict[str, Any]) -> str:
     )
 
 
+def imported(*modules: str) -> list[str]:
+    """Labs' modules and the modules that they import, each once."""
+    found: list[str] = []
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found.append(name)
+            code = (STATIC / name).read_text(encoding="utf-8")
+            waiting += re.findall(r'^(?:import|\}) .*from "\./([\w.]+)";$', code, re.MULTILINE)
+    return found
+
+
 def mark_chapter_facts(_app: Sphinx, doctree: nodes.document) -> None:
     """Tables without headings say what a chapter builds, needs, and takes: wide screens show them in the margin."""
     for table in doctree.findall(nodes.table):
@@ -101,6 +119,9 @@ def complete(app: Sphinx, page: str, _template: str, context: dict[str, Any], do
     ours = {f"_static/{name}" for name, _ in app.config.html_js_files}
     context["scripts"] = [script for script in context["script_files"] if script.filename in ours]
     context["contents"] = contents(app, page, context)
+    is_front = page == app.config.root_doc
+    context["modules"] = imported(*FIRST)[1:] if is_front else []  # the first one has a script tag
+    context["files"] = MODEL if is_front else []
     number = re.match(r"chapters/(\d+)", page)
     brick = next((brick for brick in BRICKS if number and brick.number == int(number[1])), None)
     context["brick"] = brick.color if brick else ""

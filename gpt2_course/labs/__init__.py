@@ -24,6 +24,7 @@ __all__ = [
     "Chat",
     "NextTokenLab",
     "Playground",
+    "Storyteller",
     "TokenizerLab",
     "TrainingLab",
     "TrainingReplay",
@@ -99,6 +100,24 @@ class WalkThroughLab(Lab):
 
     def drawn(self) -> str:
         return drawn.machine(self.text, self.kernel)
+
+
+class Storyteller(Lab):
+    """The model continues `prompt` and `text` token by token, slower where it is unsure, and shows its alternatives.
+
+    `text` is what is written before the lab starts. The number that draws a token depends on `seed` and on how many
+    tokens the lab has added.
+    """
+
+    prompt = traitlets.Unicode("Once upon a time").tag(sync=True)
+    text = traitlets.Unicode("").tag(sync=True)
+    temperature = traitlets.Float(0.8, min=0, max=2).tag(sync=True)
+    seed = traitlets.Int(0, min=0).tag(sync=True)
+
+    def drawn(self) -> str:
+        settings = {"temperature": self.temperature, "top_k": None, "top_p": None}
+        shown = self.kernel.next(self.prompt + self.text, [], settings, 0.0, 5)
+        return drawn.story(self.prompt, self.text, shown, self.temperature)
 
 
 class Playground(Lab):

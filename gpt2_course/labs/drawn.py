@@ -6,7 +6,7 @@ They are drawn from the kernel's answers, rounded coarsely enough that every com
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import count
 from math import log1p
@@ -62,16 +62,40 @@ def tokens(answer: dict[str, Any]) -> str:
     )
 
 
-def next_tokens(prompt: str, answer: dict[str, Any]) -> str:
-    """The most likely next tokens as bars, the longest for the likeliest."""
-    largest = max(token["p"] for token in answer["bars"])
+def _percent(p: float) -> str:
+    return f"{100 * p:.0f}%"
+
+
+def _bars(tokens: list[dict[str, Any]], name: Callable[[dict[str, Any]], str], small: str = "") -> str:
+    """Tokens as bars, the longest for the likeliest; `small` is what a share below 1% reads, if it is not rounded."""
+    largest = max(token["p"] for token in tokens)
     bars = "".join(
-        f'<li><span class="lab-bar"><span class="lab-name">{_name(token)}</span>'
+        f'<li><span class="lab-bar"><span class="lab-name">{name(token)}</span>'
         f'<span class="lab-fill" style="--share:{token["p"] / largest:.2f}"></span>'
-        f'<span class="lab-value">{100 * token["p"]:.0f}%</span></span></li>'
-        for token in answer["bars"]
+        f'<span class="lab-value">{small if small and token["p"] < 0.01 else _percent(token["p"])}</span></span></li>'
+        for token in tokens
     )
-    return f'<p>{escape(prompt)} …</p><ol class="lab-bars">{bars}</ol>'
+    return f'<ol class="lab-bars">{bars}</ol>'
+
+
+def next_tokens(prompt: str, answer: dict[str, Any]) -> str:
+    """The most likely next tokens as bars."""
+    return f"<p>{escape(prompt)} …</p>{_bars(answer['bars'], _name)}"
+
+
+def story(prompt: str, text: str, answer: dict[str, Any], temperature: float) -> str:
+    """A text and the bars of its next token, laid out like the lab, which takes this drawing's place."""
+
+    def word(token: dict[str, Any]) -> str:
+        return escape(token["text"].strip()) or _name(token)
+
+    return (
+        f'<p class="lab-text lab-story"><span class="lab-begun">{escape(prompt)}</span>{escape(text)}</p>'
+        f"{_bars(answer['bars'], word, '&lt; 1%')}"
+        f'<div class="lab-field"><label>Temperature <span>{temperature:.2f}</span></label>'
+        f'<input type="range" aria-label="Temperature" min="0" max="2" step="0.05" value="{temperature}" disabled>'
+        '</div><div class="lab-row lab-slot"></div>'
+    )
 
 
 def attention(answer: dict[str, Any], layer: int, head: int) -> str:

@@ -19,6 +19,7 @@ FOLDERS = (STATIC, PACKAGE / "pretrained", PACKAGE / "assets")  # as in _config.
 TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm", ".css": "text/css", ".html": "text/html"}
 STATES = {
     "playground": {"prompt": "The fox", "temperature": 0.8, "length": 40, "samples": 1, "seed": 3},
+    "storyteller": {"prompt": "The fox", "text": "", "temperature": 0.8, "seed": 0},
     "chat": {"message": "Hi!", "messages": [], "temperature": 0.8, "length": 20, "seed": 0},
     "tokenizer_lab": {"text": "The fox and the owl", "vocabulary": "model"},
     "next_token_lab": {"prompt": "The fox", "added": [], "temperature": 1.0, "seed": 0},

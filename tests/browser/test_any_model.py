@@ -26,7 +26,7 @@ from gpt2_course.checkpoint import INDEX, TRANSPOSED, WEIGHTS
 from gpt2_course.dialogue import TEMPLATE
 from gpt2_course.labs.kernel import Kernel
 from gpt2_course.labs.lab import STATIC
-from gpt2_course.quantization import quantize_rows
+from gpt2_course.quantization import eight_bit_tensors, quantize_rows
 
 SETTINGS: dict[str, Any] = {"temperature": 0.9, "top_k": None, "top_p": 0.95}
 TEXT = "The fox and the owl shared a plum. A fox, an owl; 7 plums! " * 10
@@ -282,6 +282,7 @@ BROKEN: list[tuple[Callable[[dict[str, bytes]], Any], str]] = [
     (lambda files: files.update({WEIGHTS: files[WEIGHTS] + b"\x00"}), "damaged"),
     (header(lambda h: [h]), "not a safetensors file"),
     (header(lambda h: h[WPE].update(dtype="I32")), "wpe.weight has dtype I32, but only F64, F32, F16, BF16"),
+    (header(lambda h: h[WPE].update(dtype="I8", shape=[64, 32])), "wpe.weight is in 8 bits (I8) without a scale"),
     (header(lambda h: h[WPE].update(dtype="constructor")), "has dtype constructor"),
     (header(lambda h: h[WPE].update(shape=[10**9, 10**9])), "damaged"),
     (header(lambda h: h[WPE].update(shape=[-32, -16])), "damaged"),
@@ -550,6 +551,23 @@ def test_logits_in_8_bits_are_pythons_and_close_to_those_in_32(tmp_path: Path) -
     assert (logits - exact).abs().mean() < 0.02 * spread
     # PyTorch's kernel rounds its inputs to 7 bits, too; the page does not
     assert (logits - exact).abs().mean() < (rounded - exact).abs().mean()
+
+
+def test_a_file_in_8_bits_gives_what_the_page_makes_of_one_in_32(model: GPT2, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "model")
+    whole = load_file(tmp_path / "model" / WEIGHTS)
+    save_file(eight_bit_tensors(whole), tmp_path / "in_eight_bits")
+    run = """const run = async ({ given }) => Object.fromEntries(
+      [...checkpoint.readSafetensors(bytes(given).buffer)].map(([name, tensor]) => {
+        const { shape, values, scale } = tensor.scale ? tensor : quantization.inEightBits(name, tensor);
+        return [name, [shape, [...values], scale ? [...scale] : null]];
+      }),
+    );"""
+    paths = (tmp_path / "model" / WEIGHTS, tmp_path / "in_eight_bits")
+    ours, theirs = node(tmp_path, run, [{"given": text(path.read_bytes())} for path in paths])
+    assert len(ours["done"]) == len(whole)
+    assert sum(scale is not None for _, _, scale in ours["done"].values()) == 1 + 4 * model.config.n_layer
+    assert ours == theirs
 
 
 def test_only_matrices_are_in_8_bits(model: GPT2, tmp_path: Path) -> None:

@@ -18,14 +18,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Error, Page
 from safetensors.torch import load_file, save_file
+from test_any_model import in_eight_bits
 
 from book.pace import patience
 from gpt2_course import GPT2, GPT2Config, Tokenizer
+from gpt2_course.checkpoint import WEIGHTS
 from gpt2_course.dialogue import STOPS, Dialogue, Message, shown
 from gpt2_course.generation import next_token_probabilities
 from gpt2_course.introspection import activations
 from gpt2_course.labs.kernel import Kernel, draw, uniform
 from gpt2_course.labs.lab import STATIC
+from gpt2_course.sources import find_model
 
 # Loads what the tests use in the page: the modules, two tokenizers, and the model with and without WebAssembly.
 SETUP = """
@@ -39,11 +42,13 @@ async () => {
     "tiny-world": new Tokenizer(await text("/_static/tiny-world/merges.txt")),
     gpt2: new Tokenizer(await text("/_static/gpt2/merges.txt")),
   };
-  window.weights = await read("/_static/tiny-world/model.safetensors");
+  window.weights = await read("/in-32-bits");
   const config = readConfig(await text("/_static/tiny-world/config.json"));
   window.wasm = new Uint8Array(await read("/_static/linear.wasm"));
-  window.model = new GPT2(config, readSafetensors(weights), await simd(wasm, config)); // as the worker does
+  window.model = new GPT2(config, readSafetensors(weights), await simd(wasm, config));
   window.plainModel = new GPT2(config, readSafetensors(weights));
+  const inEightBits = readSafetensors(await read("/_static/tiny-world/model.safetensors"));
+  window.pageModel = new GPT2(config, inEightBits, await simd(wasm, config, 8)); // as the worker does
 }
 """
 
@@ -52,6 +57,7 @@ async () => {
 def engine(browser: Any, served: str) -> Any:
     page = browser.new_page()
     page.goto(f"{served}/_static/tiny-world/config.json")
+    page.route("**/in-32-bits", lambda route: route.fulfill(path=find_model("tiny-world") / WEIGHTS))
     page.evaluate(SETUP)
     yield page
     page.close()
@@ -135,8 +141,9 @@ def test_the_merges_of_a_very_long_word_do_not_overflow_the_stack(engine: Page) 
     assert steps == [130_000]  # no merge joins two q
 
 
-@pytest.mark.parametrize("loop", ["model", "plainModel"])
+@pytest.mark.parametrize("loop", ["model", "plainModel", "pageModel"])
 def test_all_logits_of_a_full_context_equal_pytorchs(engine: Page, model: GPT2, loop: str) -> None:
+    model = in_eight_bits(model) if loop == "pageModel" else model
     ids = torch.randint(model.config.vocab_size, (model.n_positions,), generator=torch.manual_seed(0))
     got = engine.evaluate(f"(ids) => [...{loop}.forward(ids, {{ everywhere: true }})]", ids.tolist())
     with torch.no_grad():

@@ -13,6 +13,7 @@ import traitlets
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from scripted import N_POSITIONS, Scripted
+from test_any_model import in_eight_bits
 
 import gpt2_course.labs
 from book.look import drag
@@ -43,7 +44,7 @@ ASKED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def kernel() -> Kernel:
-    return Kernel(GPT2.from_pretrained(), "tiny-world")
+    return Kernel(in_eight_bits(GPT2.from_pretrained()), "tiny-world")  # as in the page
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from fuzzing import fuzz
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from seeing import look_at
+from test_any_model import in_eight_bits
 
 from book.look import LABS, drag, serving, wake
 from gpt2_course import GPT2, Tokenizer
@@ -30,7 +31,7 @@ FIELD = {
 
 @pytest.fixture(scope="module")
 def kernel() -> Kernel:
-    return Kernel(GPT2.from_pretrained(), "tiny-world")
+    return Kernel(in_eight_bits(GPT2.from_pretrained()), "tiny-world")  # as in the page
 
 
 def open_lab(page: Page, served: str, name: str) -> Locator:

@@ -45,9 +45,11 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
     page.locator("#bertviz h2").evaluate("heading => heading.scrollIntoView()")
 
     page.goto(f"{served}/book/intro.html")
-    expect(page.get_by_role("link", name="Continue: chapter 5, Many heads BertViz")).to_be_visible()
-    expect(page.locator("svg.wall").get_by_role("link", name="4 Attention, read")).to_have_count(1)
-    looks_right(page, ".hero")
+    expect(page.get_by_role("link", name="Continue Chapter 5, Many heads: BertViz")).to_be_visible()
+    wall = page.locator(".brick-wall")
+    expect(wall.get_by_role("link", name="4 Attention, read")).to_have_count(1)
+    expect(wall.locator(".read")).to_have_count(1)
+    looks_right(page, ".brick-wall")
     page.get_by_role("link", name="Continue").click()
     page.wait_for_url("**/chapters/05_many_heads.html#bertviz")
 

@@ -75,14 +75,6 @@ def test_bricks_not_laid_yet_are_gray() -> None:
     assert repr(wall(laid=[])).endswith("In color: none yet.")
 
 
-def test_a_brick_may_be_a_link() -> None:
-    drawing = ElementTree.fromstring(wall(2, links={2: "b.html?x&y"}, studs={2: [True, False]}).svg)
-    assert drawing.get("role") == "group"  # screen readers skip links in an img
-    (link,) = drawing.iter("{http://www.w3.org/2000/svg}a")
-    assert (link.get("href"), link.get("data-chapter")) == ("b.html?x&y", "2")
-    assert len(link) == 4  # two studs, the brick, and its name
-
-
 def test_every_name_fits_on_its_brick() -> None:
     for found in re.finditer(
         r'width="([\d.]+)" height="48"[^>]*/><text[^>]*font-size="(\d+)"[^>]*>([^<]*)', wall().svg

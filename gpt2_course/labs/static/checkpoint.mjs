@@ -4,6 +4,7 @@
  *
  * @import { Config, SafetensorsFile, StoredTensor, Tensor, Tensors } from "../types.d.ts"
  */
+import { takeScale } from "./quantization.mjs";
 
 /** Other names that transformers accepts for GPT-2's settings. */
 const ALIASES = {
@@ -139,7 +140,7 @@ export function matchShapes(config, tensors) {
 
 /**
  * Bytes per number, and a function that reads a tensor's bytes, by dtype.
- * @type {Record<string, [bytes: number, read: (bytes: ArrayBuffer) => Float32Array]>}
+ * @type {Record<string, [bytes: number, read: (bytes: ArrayBuffer) => Float32Array | Int8Array]>}
  */
 const READERS = {
   F64: [8, (bytes) => new Float32Array(new Float64Array(bytes))],
@@ -147,6 +148,7 @@ const READERS = {
   F16: [2, (bytes) => Float32Array.from(new Uint16Array(bytes), fromHalf)],
   // bfloat16 is the upper half of a float32
   BF16: [2, (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes), (half) => half << 16).buffer)],
+  I8: [1, (bytes) => new Int8Array(bytes)],
 };
 
 // Prefixes that PyTorch adds to the names of compiled or distributed models, and of models with a head.
@@ -239,6 +241,8 @@ export const decode = (dtype, bytes) => READERS[dtype][1](bytes);
 export function openSafetensors(files) {
   /** @type {Tensors} */
   const tensors = new Map();
+  /** @type {string[]} */
+  const inEightBits = [];
   for (const { name: file, size, read } of files) {
     const length = headerLength(read(0, Math.min(8, size)), size, file);
     for (const { name, dtype, shape, start, end } of parseHeader(new Uint8Array(read(8, 8 + length)), size, file)) {
@@ -248,8 +252,10 @@ export function openSafetensors(files) {
         );
       }
       tensors.set(name, { shape, get values() { return decode(dtype, read(start, end)); } }); // prettier-ignore
+      if (dtype === "I8") inEightBits.push(name);
     }
   }
+  for (const name of inEightBits) takeScale(tensors, name);
   const head = tensors.get("lm_head.weight");
   if (head) {
     // Some folders store the token embedding under the head's name, or under both.
@@ -277,7 +283,7 @@ function equal({ shape, values: a }, { shape: other, values: b }) {
  */
 export function readSafetensors(file) {
   const whole = { name: "model.safetensors", size: file.byteLength, read: file.slice.bind(file) };
-  return new Map([...openSafetensors([whole])].map(([name, { shape, values }]) => [name, { shape, values }]));
+  return new Map([...openSafetensors([whole])].map(([name, tensor]) => [name, { ...tensor }]));
 }
 
 /**

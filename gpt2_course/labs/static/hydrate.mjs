@@ -85,7 +85,7 @@ listeners.add(({ using }) => {
 async function mount(place) {
   const bar = h("progress", { max: WEIGHTS, "aria-label": "Loading the model" });
   const note = h("p", { class: "lab-note", role: "status" }, "Loading this lab… ", bar);
-  place.prepend(note);
+  (place.querySelector(".lab-slot") ?? place).prepend(note); // where a lab leaves room for it, nothing moves
   try {
     const lab = await moduleOf(place);
     const [initial, link] = [initialOf(place), followed()];
@@ -102,7 +102,7 @@ async function mount(place) {
       const el = h("div");
       const cleanUp = await lab.render({ model, el });
       const { row, open } = linkRow(place.dataset.name ?? "", initial, model);
-      el.append(row);
+      if (!isBare) el.append(row);
       place.replaceChildren(el, ...line);
       openers.set(place, open);
       return () => {
@@ -112,8 +112,9 @@ async function mount(place) {
     };
     // The history is the shipped model's, and a training has a model of its own, whichever model is in use.
     const isTied = ["history", "training"].includes(lab.needs[0]);
+    const isBare = "bare" in place.dataset; // no link to it and no line about its model
     /** @type {HTMLElement[]} */
-    const line = isTied ? [] : [panel.chip()];
+    const line = isTied || isBare ? [] : [panel.chip()];
     const before = inUse;
     let end = await start();
     if (!isTied) {

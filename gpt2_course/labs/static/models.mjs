@@ -77,7 +77,7 @@ const shippedTokenizer = once(async (name) => new Tokenizer(text(await read(`${n
  */
 async function opened({ config, tensors, ...rest }) {
   const parameters = [...shapesOf(config)].reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const isLarge = 4 * parameters > LARGE;
+  const isLarge = 4 * parameters > LARGE && !tensors.get("wte.weight")?.scale;
   if (parameters > MOST)
     throw new Error(`This model has ${parameters} parameters, more than a page can hold in memory.`);
   const weights = isLarge ? new Map([...tensors].map(([name, tensor]) => [name, inEightBits(name, tensor)])) : tensors;

@@ -2,7 +2,7 @@
  * Weights in 8 bits, as in `gpt2_course/quantization.py`: a row of a matrix produces one output. Its largest absolute
  * value is mapped to 127, and every number of the row is rounded to the nearest of the levels from -127 to 127.
  *
- * @import { Tensor } from "../types.d.ts"
+ * @import { Tensor, Tensors } from "../types.d.ts"
  */
 
 const LEVELS = 127; // on each side of 0
@@ -52,4 +52,22 @@ export function inEightBits(name, { shape, values }) {
   if (name === "wte.weight") return { shape, ...quantizeRows(values, shape[1]) };
   if (!/(c_attn|c_proj|c_fc)\.weight$/.test(name)) return { shape, values };
   return { shape, ...quantizeRows(transpose(values, nIn, nOut), nIn) };
+}
+
+/**
+ * Give a matrix x.weight in 8 bits, (nOut, nIn), its scales, which files have as x.scale, (nOut); see
+ * `eight_bit_tensors` in gpt2_course/quantization.py.
+ * @param {Tensors} tensors
+ * @param {string} name
+ */
+export function takeScale(tensors, name) {
+  const scales = name.replace(/weight$/, "scale");
+  const [matrix, scale] = [tensors.get(name), tensors.get(scales)];
+  if (!matrix || scales === name || matrix.shape.length !== 2 || String(scale?.shape) !== String(matrix.shape[0])) {
+    throw new Error(`${name.slice(0, 80)} is in 8 bits (I8) without a scale for each row: save the model again.`);
+  }
+  tensors.delete(scales);
+  const shape = name === "wte.weight" ? matrix.shape : [...matrix.shape].reverse(); // the shape that GPT-2's files have
+  const numbers = /** @type {Float32Array} */ (scale?.values);
+  tensors.set(name, { shape, scale: numbers, get values() { return matrix.values; } }); // prettier-ignore
 }

@@ -3,7 +3,8 @@
  * with any number of {id, part}, then {id, done} or {id, error}. {cancel: id} ends a call early; its answer is the work
  * done so far. In Jupyter, `gpt2_course/labs/kernel.py` answers the same calls.
  *
- * @import { Calls, Candidate, Engine, Message, Request, Settings, TrainingLabCalls } from "../types.d.ts"
+ * @import { GPT2 } from "./engine.mjs"
+ * @import { Cache, Calls, Candidate, Engine, Message, Request, Settings, TrainingLabCalls } from "../types.d.ts"
  */
 import { behind } from "./behind.mjs";
 import { cached, load, modelCalls, SHIPPED, tokenizerOf } from "./models.mjs";
@@ -64,6 +65,27 @@ function bars(tokenizer, logits, settings, count) {
   return { p, bars };
 }
 
+/** @type {{ model: GPT2, ids: number[], cache: Cache, size: number, logits: Float32Array } | undefined} */
+let latest; // what `next` has computed; the next call is often about the same tokens and one more
+const ROOM = 64; // tokens for which a cache has room besides those it starts with
+
+/**
+ * The logits after `ids`.
+ * @param {GPT2} model
+ * @param {number[]} ids
+ */
+function logitsAfter(model, ids) {
+  const isMore = latest?.model === model && latest.size >= ids.length && latest.ids.every((id, i) => id === ids[i]);
+  if (!latest || !isMore) {
+    const size = ids.length + ROOM;
+    latest = { model, ids: [], cache: model.newCache(size), size, logits: new Float32Array() };
+  }
+  const fresh = ids.slice(latest.ids.length);
+  if (fresh.length) latest.logits = model.forward(fresh, { cache: latest.cache });
+  latest.ids = ids;
+  return latest.logits;
+}
+
 /** @type {Omit<Engine, keyof TrainingLabCalls>} */
 const calls = {
   /** The model's name and shape, and whether it was trained on dialogues. */
@@ -110,8 +132,7 @@ const calls = {
     const wrong = added.find((id) => !(id >= 0 && id < model.known));
     if (wrong !== undefined) throw new Error(`Token IDs must be from 0 to ${model.known - 1}, but one is ${wrong}.`);
     const ids = [...idsOf(tokenizer, prompt), ...added].slice(-model.config.n_positions);
-    const logits = model.forward(ids);
-    const { p, bars: shown } = bars(tokenizer, logits, settings, count);
+    const { p, bars: shown } = bars(tokenizer, logitsAfter(model, ids), settings, count);
     const id = draw(p, number);
     let start = 0; // of the drawn token's interval
     for (const other of mostLikelyFirst(p)) {
