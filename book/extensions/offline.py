@@ -11,15 +11,15 @@ import json
 from pathlib import Path
 
 from PIL import Image, ImageDraw
-from previews import PAPER
 from sphinx.application import Sphinx
 
 WORKER = "service_worker.js"  # at the book's root, because a worker only serves what is below it
+SOURCE = Path(__file__).parents[1] / "_static" / WORKER
 SIZE = "_static/offline.json"  # says how much the saved book takes
 # Not needed by any page: sources, pictures for messengers, what robots read, the book as one file.
 LEFT_OUT = ("_sources/", "_static/previews/", "robots.txt", "sitemap.xml", "objects.inv", ".buildinfo", WORKER, SIZE)
 LEFT_OUT_SUFFIXES = (".epub", ".md", ".pdf", ".wat")
-BRICK = "#0072b2"  # as in favicon.svg
+BRICK, PAPER = "#0072b2", "#fbfaf6"  # as in favicon.svg and type.css
 ICONS = {"icon-192.png": 192, "icon-512.png": 512}  # sizes in pixels that browsers ask for
 
 
@@ -73,6 +73,15 @@ def worker(source: str, files: dict[str, str]) -> str:
     return f"self.BOOK = {json.dumps({'version': version, 'files': files}, indent=0)};\n{source}"
 
 
+def write_worker(site: Path) -> None:
+    """Write the service worker for a built book as it is now."""
+    files = hashes(site)
+    size = sum((site / name).stat().st_size for name in files)
+    (site / SIZE).write_text(json.dumps({"bytes": size}), encoding="utf-8")
+    files[SIZE] = hashlib.sha256((site / SIZE).read_bytes()).hexdigest()[:16]
+    (site / WORKER).write_text(worker(SOURCE.read_text(encoding="utf-8"), files), encoding="utf-8")
+
+
 def write(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
@@ -80,13 +89,8 @@ def write(app: Sphinx, exception: Exception | None) -> None:
     for name, size in ICONS.items():
         icon(size).save(site / "_static" / name, optimize=True)
     (site / "manifest.webmanifest").write_text(manifest(app.config.html_title, app.config.root_doc), encoding="utf-8")
-    source = (site / "_static" / WORKER).read_text(encoding="utf-8")
-    (site / "_static" / WORKER).unlink()
-    files = hashes(site)
-    size = sum((site / name).stat().st_size for name in files)
-    (site / SIZE).write_text(json.dumps({"bytes": size}), encoding="utf-8")
-    files[SIZE] = hashlib.sha256((site / SIZE).read_bytes()).hexdigest()[:16]
-    (site / WORKER).write_text(worker(source, files), encoding="utf-8")
+    (site / "_static" / WORKER).unlink(missing_ok=True)  # copied with the other scripts
+    write_worker(site)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
