@@ -153,9 +153,10 @@ def test_a_new_version_replaces_the_old_one_whole(host: Host, visitor: Callable[
 
     def publish(word: str) -> None:
         """Publish a version whose front page and one script contain a word."""
-        for name in ("book/intro.html", "_static/page.js"):
-            text = (folder / name).read_text(encoding="utf-8")
-            (folder / name).write_text(f"{text}<!-- {word} -->" if name.endswith("html") else f"{text}// {word}\n")
+        page, script = folder / "book/intro.html", folder / "_static/page.js"
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace("</footer>", f"{word}</footer>"), encoding="utf-8")
+        script.write_text(f"{script.read_text(encoding='utf-8')}// {word}\n", encoding="utf-8")
         source = (folder / WORKER).read_text(encoding="utf-8").partition(";\n")[2]
         (folder / WORKER).write_text(worker(source, hashes(folder) | size_of(folder)))
 
@@ -182,7 +183,7 @@ def test_a_new_version_replaces_the_old_one_whole(host: Host, visitor: Callable[
     other.close()
     # Alone, a page changes to the new version and reloads itself.
     page.goto(f"{host.address}/book/intro.html")
-    page.wait_for_function("document.documentElement.outerHTML.includes('second edition')")
+    page.wait_for_function("document.querySelector('.foot')?.textContent.includes('second edition')")
     page.wait_for_load_state("load")
     assert all("second edition" in text for text in seen(page))
     caches = page.evaluate("caches.keys()")
