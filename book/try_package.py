@@ -20,7 +20,9 @@ PROMPT = "Once upon a time"
 
 def say(*command: str, folder: str) -> str:
     """What a command prints."""
-    done = subprocess.run([COMMAND, *command], cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        [COMMAND, *command], cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     if done.returncode:
         sys.exit(f"gpt2-course {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -1,9 +1,9 @@
 """A Sphinx extension for forks: GitHub Actions builds the book with the fork's own addresses.
 
 A fork's files still contain the original's addresses until `make repository` is run. What Actions publishes doesn't:
-launch buttons, clone lines, set-up cells, and links lead to the fork. Colab and Binder open notebooks from the repository,
-not from the site, so .github/workflows/publish.yml pushes a branch in which the addresses are the fork's, and the launch
-buttons of a fork open that branch.
+launch buttons, clone lines, set-up cells, and links lead to the fork. Colab and Binder open notebooks from the
+repository, not from the site, so .github/workflows/publish.yml pushes a branch in which the addresses are the fork's,
+and the launch buttons of a fork open that branch.
 """
 
 from __future__ import annotations

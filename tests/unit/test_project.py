@@ -139,9 +139,7 @@ def test_a_release_runs_what_is_tested_here() -> None:
 
 @pytest.mark.posix
 def test_the_package_in_this_environment_writes_starts_and_draws() -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "book/try_package.py"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, ROOT / "book/try_package.py"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("writes, starts, and draws.\n")
 
