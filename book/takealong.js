@@ -110,7 +110,7 @@
     const mine = svg < 0 ? prefix : `${prefix}svg${svg}-`;
     if (element.id && !element.id.startsWith(prefix)) element.id = mine + element.id;
     for (const { name, value } of [...element.attributes]) {
-      if (name.startsWith("data-") || name.startsWith("on") || name === "tabindex") element.removeAttribute(name);
+      if (/^(data-|on|tabindex$)/.test(name) || value === "doc-biblioentry") element.removeAttribute(name);
       else if (value.includes("url(#")) element.setAttribute(name, value.replaceAll("url(#", `url(#${mine}`));
       else if (references.includes(name)) element.setAttribute(name, value.replace(/\S+/g, (id) => mine + id));
       else if (name.endsWith("href") && value.startsWith("#")) element.setAttribute(name, `#${mine}${value.slice(1)}`);
