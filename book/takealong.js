@@ -71,7 +71,10 @@
     const section = details.closest("section");
     if (!exercises.has(section)) {
       const heading = section.querySelector("h2, h3, h4")?.textContent ?? title.textContent;
-      exercises.set(section, moved(heading, "Hints and solution", (link) => details.before(link)));
+      exercises.set(
+        section,
+        moved(heading, "Hints and solution", (link) => details.before(link)),
+      );
     }
     const [summary, ...text] = inner(details);
     exercises.get(section).append(make("p", "hint-name", summary.textContent), ...text);
@@ -112,7 +115,11 @@
     for (const { name, value } of [...element.attributes]) {
       if (/^(data-|on|tabindex$)/.test(name) || value === "doc-biblioentry") element.removeAttribute(name);
       else if (value.includes("url(#")) element.setAttribute(name, value.replaceAll("url(#", `url(#${mine}`));
-      else if (references.includes(name)) element.setAttribute(name, value.replace(/\S+/g, (id) => mine + id));
+      else if (references.includes(name))
+        element.setAttribute(
+          name,
+          value.replace(/\S+/g, (id) => mine + id),
+        );
       else if (name.endsWith("href") && value.startsWith("#")) element.setAttribute(name, `#${mine}${value.slice(1)}`);
       else if (element.localName === "a" && name.endsWith("href") && !value.startsWith("book:")) {
         const url = new URL(value, here);

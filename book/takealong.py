@@ -78,7 +78,7 @@ def name_of(page: str) -> str:
 
 def take(browser: Browser, address: str) -> list[Taken]:
     """The texts of all pages of a served book."""
-    context = browser.new_context(java_script_enabled=True, color_scheme="light")
+    context = browser.new_context(color_scheme="light")
     context.route(re.compile(r"\.m?js(\?|$)"), lambda route: route.abort())  # pages as they are without scripts
     page = context.new_page()
     script = (HERE / "takealong.js").read_text(encoding="utf-8").rstrip().removesuffix(";")
