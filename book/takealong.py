@@ -303,8 +303,8 @@ def offer(site: Path) -> None:
     ]
     front = site / "book/intro.html"
     text = front.read_text(encoding="utf-8")
-    place = f'<p class="take-along">Take the book along: {" or ".join(links)}.</p>'
-    front.write_text(re.sub('<p class="take-along">.*</p>', place, text), encoding="utf-8")
+    place = f'<div class="take-along">Take the book along: {" or ".join(links)}.</div>'
+    front.write_text(re.sub('<div class="take-along">.*?</div>', place, text), encoding="utf-8")
     write_worker(site)
 
 
