@@ -114,7 +114,9 @@ def test_the_pdf_has_an_outline_page_numbers_and_its_own_fonts(made: Path) -> No
     titles = [entry.title for entry in reader.outline if not isinstance(entry, list)]
     assert {"Contents", "4. Attention", "Hints, solutions, and answers"} <= set(titles)
     resources = [page["/Resources"].get_object() for page in reader.pages]
-    fonts = [font.get_object() for each in resources for font in each.get("/Font", DictionaryObject()).get_object().values()]
+    fonts = [
+        font.get_object() for each in resources for font in each.get("/Font", DictionaryObject()).get_object().values()
+    ]
     drawn = [font for font in fonts if font["/Subtype"] == "/Type3"]  # the course's variable fonts, glyph by glyph
     assert len(drawn) > len(reader.pages) / 2
     for font in fonts:
