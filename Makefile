@@ -3,7 +3,7 @@
 # Choose the Python that .venv is created from:
 #   make PYTHON=python3.12 test
 PYTHON ?= python3
-TASKS := train test check portable lint bench site book lab look refresh wasm repository python clean
+TASKS := train test check portable lint bench site book lab look takealong package refresh wasm repository python clean
 
 .PHONY: $(TASKS)
 $(TASKS):

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
@@ -28,6 +29,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 WABT = "wabt@1.0.39"  # assembles WebAssembly
 TYPESCRIPT = "typescript@7.0.2"  # checks the types in JavaScript's comments; tsconfig.json says how
 PRETTIER = "prettier@3.10.1"  # formats JavaScript and CSS; .prettierrc.json says how
+BUILD = "build==1.3.0"  # builds the wheel and the source archive
 SCRIPTS = ("gpt2_course/labs/static", "book/_static", "tests/browser")  # folders with JavaScript or CSS
 MAX_COLUMNS = 120
 
@@ -208,6 +210,27 @@ def site(*arguments: str) -> None:
     run(BIN / "jupyter-book", "build", ".", "--all", "--warningiserror", "--keep-going", "--quiet", *arguments)
 
 
+def takealong(*arguments: str) -> None:
+    """Make an EPUB and a PDF of the built book, beside its pages; needs Chromium."""
+    install()
+    run(PYTHON, "-m", "book.takealong", *arguments)
+
+
+def package(*arguments: str) -> None:
+    """Build the package into dist/, install it in an empty environment, and try its commands and a lab there."""
+    refuse_more_than(0, "package", arguments)
+    install()
+    run(PYTHON, "-m", "pip", "install", "--quiet", BUILD)
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    run(PYTHON, "-m", "build", "--outdir", "dist")
+    with tempfile.TemporaryDirectory() as folder:
+        run(sys.executable, "-m", "venv", folder)
+        programs = Path(folder) / BIN.name
+        (wheel,) = (ROOT / "dist").glob("*.whl")
+        run(programs / "python", "-m", "pip", "install", "--quiet", wheel, *pytorch_source())
+        run(programs / "python", "-I", ROOT / "book/try_package.py")
+
+
 class Pages(SimpleHTTPRequestHandler):
     """Serves the book without logging."""
 
@@ -283,7 +306,8 @@ def clean(*arguments: str) -> None:
 
 
 ALL: tuple[Callable[..., None], ...] = (
-    train, test, check, portable, lint, bench, site, book, lab, look, refresh, wasm, repository, python, clean,
+    train, test, check, portable, lint, bench, site, book, lab, look, takealong, package, refresh, wasm, repository,
+    python, clean,
 )  # fmt: skip
 TASKS = {task.__name__: task for task in ALL}
 

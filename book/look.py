@@ -56,11 +56,15 @@ def serving(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
+def chromium() -> str | None:
+    """The computer's Chromium or Chrome; without one, Playwright uses its own (`playwright install chromium`)."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 def launch(playwright: Playwright) -> Browser:
-    """Start the computer's Chromium or Chrome, or else Playwright's own (`playwright install chromium`)."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """Start a Chromium."""
     return playwright.chromium.launch(
-        executable_path=found, args=["--no-sandbox", "--enable-blink-features=ForceEagerMeasureMemory"]
+        executable_path=chromium(), args=["--no-sandbox", "--enable-blink-features=ForceEagerMeasureMemory"]
     )
 
 

@@ -18,4 +18,4 @@ from gpt2_course.tokenizer import Tokenizer
 from gpt2_course.training import TrainConfig, Trainer
 
 __all__ = ["GPT2", "GPT2Config", "Tokenizer", "TrainConfig", "Trainer"]
-__version__ = "0.1.0"
+__version__ = "2.0.0"

@@ -8,6 +8,8 @@
     root.dataset.mode = mode;
     root.dataset.theme = mode === "auto" ? (system.matches ? "dark" : "light") : mode;
     document.querySelector(".theme-switch-button")?.setAttribute("aria-label", `Color mode: ${mode}`);
+    const paper = getComputedStyle(root).getPropertyValue("--paper"); // for the browser's own bars
+    document.querySelector("meta[name=theme-color]")?.setAttribute("content", paper);
   };
   system.addEventListener("change", () => root.dataset.mode === "auto" && setMode("auto"));
 

@@ -1,7 +1,9 @@
 """A Sphinx extension for forks: GitHub Actions builds the book with the fork's own addresses.
 
 A fork's files still contain the original's addresses until `make repository` is run. What Actions publishes doesn't:
-launch buttons, clone lines, set-up cells, and links lead to the fork.
+launch buttons, clone lines, set-up cells, and links lead to the fork. Colab and Binder open notebooks from the
+repository, not from the site, so .github/workflows/publish.yml pushes a branch in which the addresses are the fork's,
+and the launch buttons of a fork open that branch.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
+
+
+BRANCH = "published"  # of a fork, with its own addresses in all files
 
 
 def published(repository: str) -> str:
@@ -51,6 +56,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
         addresses.update(moves(os.environ, options["repository_url"], config.html_baseurl))
         config.html_baseurl = moved(config.html_baseurl, addresses)
         options["repository_url"] = moved(options["repository_url"], addresses)
+        if addresses:
+            options["repository_branch"] = BRANCH
 
     def move_text(_app: Sphinx, _page: str, content: list[str]) -> None:
         content[0] = moved(content[0], addresses)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
+
+from book.repository import book_address
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
@@ -31,3 +34,22 @@ def test_every_page_fits_its_screen_and_has_no_error(
             faults.append(f"{path} is wider than {width} pixels")
     page.close()
     assert faults == []
+
+
+@pytest.mark.parametrize("home", ["/", urlsplit(book_address()).path])
+def test_a_missing_page_leads_to_the_front_page_from_any_depth(
+    browser: Browser, served: str, site: Path, home: str
+) -> None:
+    page = browser.new_page()
+
+    def answer(route: Route) -> None:
+        file = site / urlsplit(route.request.url).path.removeprefix(home)
+        route.fulfill(path=file) if file.is_file() else route.fulfill(status=404, path=site / "404.html")
+
+    page.route(f"{served}/**", answer)
+    page.goto(f"{served}{home}chapters/no/such/page.html")
+    assert page.locator("h1").inner_text() == "This brick is missing"
+    assert page.evaluate("getComputedStyle(document.body).fontFamily").startswith('"Course Serif"')
+    page.get_by_role("link", name="Go to the front page").click()
+    page.wait_for_url(f"{served}{home}book/intro.html")
+    page.close()

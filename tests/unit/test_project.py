@@ -10,7 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 
+import gpt2_course
+import tasks
+from book.repository import address, book_address
 from gpt2_course import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +104,44 @@ def test_a_checkout_with_windows_line_end_settings_is_identical(tmp_path: Path) 
     text = "Once upon a time, a fox\r\nnamed Pip"
     assert Tokenizer.load(there).encode(text) == Tokenizer.load(here).encode(text)
     assert (there / "merges.txt").read_bytes() == (here / "merges.txt").read_bytes()
+
+
+def test_every_file_names_the_same_version() -> None:
+    project = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert project
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## ([\d.]+)", changes, re.MULTILINE)
+    assert newest
+    assert project[1] == gpt2_course.__version__ == citation["version"] == newest[1]
+
+
+def test_the_citation_has_what_github_needs_to_show_it() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    # the required keys of the Citation File Format 1.2.0
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert all("name" in author for author in citation["authors"])
+    assert citation["type"] == "software"
+    assert (citation["repository-code"], citation["url"]) == (address(), book_address())
+
+
+def test_a_release_runs_what_is_tested_here() -> None:
+    release = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
+    assert release[True] == {"push": {"tags": ["v*"]}}  # YAML reads `on` as True
+    steps = [step.get("run", "") for step in release["jobs"]["build"]["steps"]]
+    named = re.findall(r"tasks\.py (\w+)", "\n".join(steps))
+    assert named == ["package", "site", "takealong"]
+    assert set(named) <= set(tasks.TASKS)
+    rights = {name: job.get("permissions", {}) for name, job in release["jobs"].items()}
+    assert rights == {"build": {}, "pypi": {"id-token": "write"}, "github": {"contents": "write"}}
+
+
+@pytest.mark.posix
+def test_the_package_in_this_environment_writes_starts_and_draws() -> None:
+    done = subprocess.run([sys.executable, ROOT / "book/try_package.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("writes, starts, and draws.\n")
 
 
 def test_workflows_pin_actions_to_exact_commits() -> None:
