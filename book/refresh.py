@@ -30,7 +30,7 @@ from gpt2_course.wall import PARTS
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 BEGUN = 20  # tokens of the story on the front page that are there before its lab runs
-NOTEBOOKS = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "book/labs.ipynb"]
+NOTEBOOKS = [*sorted((ROOT / "chapters").glob("*.ipynb")), *sorted((ROOT / "book").glob("*.ipynb"))]
 
 
 def front_wall() -> str:

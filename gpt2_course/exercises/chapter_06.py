@@ -252,7 +252,7 @@ def block(answer: Callable[[Tensor, Weights, int], Any]) -> str | None:
         "x is added twice. Write x = x + attention(…), and then x + mlp(…).": lambda x, w, n: (
             x + after(x, w, n) + _mlp(_norm(after(x, w, n), w, 2), w)
         ),
-        "All work in one head. Pass n_heads on to attention.": lambda x, w, n: (
+        "All channels work in one head. Pass n_heads on to attention.": lambda x, w, n: (
             after(x, w, 1) + _mlp(_norm(after(x, w, 1), w, 2), w)
         ),
         "The norm at the end does not belong to the block. It comes once, after the last block.": lambda x, w, n: _norm(

@@ -17,7 +17,7 @@ from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import Difference, described, numbers, plain
 
 
-@exercise("9.1", "Questions and answers")
+@exercise("9.1", "Inputs and targets")
 def shift(answer: Callable[[Tensor], Any]) -> str | None:
     """`answer(ids)` splits a document (T + 1,) into inputs and targets, both (T,)."""
     inputs = [(torch.tensor(ids),) for ids in ([5, 9, 6, 8, 7], [3, 1, 4, 1, 6, 2, 0], [4, 2], [8, 8, 3])]

@@ -363,7 +363,7 @@ def generate(answer: Writer) -> str | None:
         ),
         "The new IDs are never appended, so predict always gets the same ones.": _writing(append=False),
         "You yield the given IDs, too. Yield only the new ones.": _writing(first=lambda ids: ids),
-        "You stopped after one ID. Go on until the next one is `end`.": _one,
+        "You stopped after one ID. Continue until the next one is `end`.": _one,
         "choose needs the logits of one token: those of the last, logits[-1].": lambda ids, predict, choose, *_: choose(
             predict(torch.tensor(ids))
         ),

@@ -223,6 +223,7 @@ BUILT_WITH = {
     "05_many_heads": ["head", "split_heads", "join_heads", "attention"],
     "06_transformer_block": ["layer_norm", "block"],
     "07_gpt2": ["embed", "block", "layer_norm", "gpt2", "generate"],
+    "09_training": ["cross_entropy", "gpt2", "measure"],
     "10_writing": ["gpt2", "head", "temper", "top_k", "top_p", "draw", "generate"],
 }
 
