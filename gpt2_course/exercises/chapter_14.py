@@ -181,7 +181,7 @@ def preference_loss(answer: Callable[[Tensor, Tensor, Tensor, Tensor, float], An
         return -F.logsigmoid(beta * margin(better, worse, start_better, start_worse)).mean()
 
     usual: dict[str, Loss | tuple[Loss, ...]] = {
-        "The start is missing. What counts is how much likelier an answer has become since: subtract the start's ln p.": (
+        "The start is missing. What counts is how much likelier an answer has become: subtract the start's ln p.": (
             lambda b, w, sb, sw, beta: -F.logsigmoid(beta * (b - w)).mean()
         ),
         "You forgot beta. Multiply the margin by it.": lambda b, w, sb, sw, beta: (
