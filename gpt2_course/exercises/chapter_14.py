@@ -82,6 +82,24 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
             lambda r: r - r.amin(1, keepdim=True),
             lambda r: (r - r.amin(1, keepdim=True)) / deviation(r),
         ),
+        "You divided by the standard deviation of the columns. A group is one row: `dim=1`.": (
+            lambda r: safe(r, deviation(r, 0)),
+            lambda r: centered(r) / deviation(r, 0),
+        ),
+        "You subtracted the mean of the columns. A group is one row: `dim=1`.": lambda r: (
+            centered(r, 0) / torch.where(deviation(r) > 0, deviation(r), 1.0)
+        ),
+        "You added the mean. Subtract it.": lambda r: (
+            (r + r.mean(1, keepdim=True)) / torch.where(deviation(r) > 0, deviation(r), 1.0)
+        ),
+        "You divided the wrong way round. Divide the advantages by the standard deviation.": (
+            lambda r: torch.where(deviation(r) > 0, deviation(r), 1.0) / centered(r),
+            lambda r: deviation(r) / centered(r),
+        ),
+        "Only a standard deviation of exactly 0 is special. Divide by all others, small ones too.": tuple(
+            lambda r, least=least: centered(r) / torch.where(deviation(r) > least, deviation(r), 1.0)  # type: ignore[misc]
+            for least in (0.5, 1.0, 2.0)
+        ),
         "This is the softmax of the rewards. Subtract the mean and divide by the standard deviation.": (
             lambda r: r.softmax(1)
         ),
@@ -154,6 +172,16 @@ def answers_count_equally(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> st
             lp, a.abs(), w
         ),
         "You left out the worse answers. They must become less likely.": lambda lp, a, w: right(lp, a.clamp(min=0), w),
+        "You multiplied by the number of tokens. Divide by it.": lambda lp, a, w: (
+            -(a * (lp * w).sum(1) * w.sum(1)).mean()
+        ),
+        "You divided by the log-probabilities. Divide their sum by the number of tokens.": (
+            lambda lp, a, w: -(a * w.sum(1) / (lp * w).sum(1)).mean(),
+            lambda lp, a, w: -(a / per_answer(lp, w)).mean(),
+        ),
+        "You added the mask. Multiply by it: what was not written becomes 0.": lambda lp, a, w: (
+            -(a * (lp + w).sum(1) / w.sum(1)).mean()
+        ),
         "The advantages already compare the answers. Do not subtract their mean again.": lambda lp, a, w: right(
             lp, a - a.mean(), w
         ),
@@ -219,6 +247,15 @@ def preference_loss(answer: Callable[[Tensor, Tensor, Tensor, Tensor, float], An
         ),
         "This is one number for each pair. Take the mean over them.": lambda b, w, sb, sw, beta: (
             -F.logsigmoid(beta * margin(b, w, sb, sw))
+        ),
+        "You added beta. Multiply the margin by it.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta + margin(b, w, sb, sw)).mean()
+        ),
+        "You divided beta by the margin. Multiply the two.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta / margin(b, w, sb, sw)).mean()
+        ),
+        "The better answer's gain has the wrong sign. It is better − start_better.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta * ((sb - b) - (w - sw))).mean()
         ),
         "You added the gains of the two answers. Subtract that of the worse one.": lambda b, w, sb, sw, beta: (
             -F.logsigmoid(beta * ((b - sb) + (w - sw))).mean()
@@ -299,6 +336,36 @@ def divergence(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "This is the entropy of the model. Compare it with the start.": lambda x, s: (
             -(x.softmax(-1) * log_softmax(x)).sum(-1)
         ),
+        "These are logits of the learner. Turn them into ln p with log_softmax before you compare.": lambda x, s: (
+            x.exp() * (x - log_softmax(s))
+        ).sum(-1),
+        "These are logits of the start. Turn them into ln p with log_softmax before you compare.": lambda x, s: (
+            log_softmax(x).exp() * (log_softmax(x) - s)
+        ).sum(-1),
+        "You took the softmax of the learner along the positions. Take it along the vocabulary, the last dimension.": (
+            lambda x, s: (x.softmax(0) * (x.log_softmax(0) - log_softmax(s))).sum(-1)
+        ),
+        "You took the softmax of the start along the positions. Take it along the vocabulary, the last dimension.": (
+            lambda x, s: (x.softmax(-1) * (log_softmax(x) - s.log_softmax(0))).sum(-1)
+        ),
+        "The differences are weighted with ln p. Weight them with p itself.": lambda x, s: (
+            log_softmax(x) * (log_softmax(x) - log_softmax(s))
+        ).sum(-1),
+        "The start is missing. Subtract its ln p from the learner's.": lambda x, s: (
+            x.softmax(-1) * log_softmax(x)
+        ).sum(-1),
+        "The learner's ln p is missing. Subtract the start's from it.": lambda x, s: (
+            x.softmax(-1) * log_softmax(s)
+        ).sum(-1),
+        "You added the two logarithms. Subtract that of the start.": lambda x, s: (
+            x.softmax(-1) * (log_softmax(x) + log_softmax(s))
+        ).sum(-1),
+        "You added the probabilities to the differences. Multiply by them.": lambda x, s: (
+            x.softmax(-1) + log_softmax(x) - log_softmax(s)
+        ).sum(-1),
+        "You divided by the differences. Multiply by them.": lambda x, s: (
+            x.softmax(-1) / (log_softmax(x) - log_softmax(s))
+        ).sum(-1),
         "This is in bits. Use the natural logarithm.": lambda x, s: right(x, s) / torch.tensor(2.0).log(),
     }
     inputs = [(2 * numbers(t, v, seed=t), 2 * numbers(t, v, seed=t + 50) + 1) for t, v in ((3, 5), (2, 7), (4, 4))]
