@@ -1,11 +1,14 @@
-"""Chapter 14's experiments with three seeds: `python -m benchmarks.judge` runs them and writes judge.md.
+"""Chapter 14's experiments with other seeds: `python -m benchmarks.judge --report FOLDER` writes judge.md.
 
-The code is the chapter's own: its functions and data are read from the notebook. About eight minutes on one core.
+The code is the chapter's own: its functions and data are read from the notebook. A run takes half a minute on one core:
+`for n in $(seq 0 4); do for s in 0 1 2; do python -m benchmarks.judge --run $n --seed $s --out FOLDER; done; done`
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
+import json
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -14,14 +17,14 @@ import nbformat
 import torch
 
 CHAPTER = Path(__file__).resolve().parents[1] / "chapters/14_judge.ipynb"
-SEEDS = (0, 1, 2)
 RUNS: dict[str, dict[str, Any]] = {  # what `learn` is called with; a judge by its name in the chapter
     "the right judge": {"judge": "right", "steps": 20},
-    "the right judge, rewards shuffled": {"judge": "right", "steps": 20, "shuffled": True},
+    "the right judge, rewards shuffled": {"judge": "right", "steps": 10, "shuffled": True},
     "the lazy judge": {"judge": "lazy_judge", "steps": 24},
     "the lazy judge, with KL": {"judge": "lazy_judge", "steps": 24, "kl_weight": 0.3},
     "the right judge, three times the rate": {"judge": "right", "steps": 10, "rate": 3e-4},
 }
+N = 6  # answers to each question
 # A statement of the chapter that mentions one of these shows or runs an experiment, which happens here instead.
 EXPERIMENTS = {"learn", "learn_from_pairs", "report", "ask", "print", "write", "axes", "Playground", "check", "wall"}
 
@@ -42,8 +45,8 @@ def chapter() -> dict[str, Any]:
 
 
 def measure(names: dict[str, Any], learner: Any) -> list[float]:
-    """Right answers, accepted by the lazy judge, right in best of 16, distance, loss on other texts, variety."""
-    test, written = names["test"], names["ask"](learner, names["test"], 16)
+    """Right answers, accepted by the lazy judge, right in best of N, distance, loss on other texts, variety."""
+    test, written = names["test"], names["ask"](learner, names["test"], N)
     right = names["verdicts"](names["right"], test, written)
     accepted = names["verdicts"](names["lazy_judge"], test, written)
     return [
@@ -56,8 +59,18 @@ def measure(names: dict[str, Any], learner: Any) -> list[float]:
     ]
 
 
+def run(number: int, seed: int) -> dict[str, Any]:
+    """Train one learner; measure the start and the learner."""
+    torch.set_num_threads(1)
+    names = chapter()
+    what, given = list(RUNS.items())[number]
+    learner, history = names["learn"](**{**given, "judge": names[given["judge"]]}, seed=seed)
+    start = measure(names, names["model"])
+    return {"run": what, "seed": seed, "start": start, "measured": measure(names, learner), "history": history}
+
+
 def row(what: str, results: list[list[float]]) -> str:
-    """One line of the table: means, and the share of right answers by seed."""
+    """One line of the table: means, and the share of right answers of each seed."""
     right, accepted, best, distance, loss, different = map(mean, zip(*results, strict=True))
     seeds = ", ".join(f"{result[0]:.0%}" for result in results)
     return (
@@ -66,35 +79,51 @@ def row(what: str, results: list[list[float]]) -> str:
     )
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    names = chapter()
+def report(folder: Path) -> str:
+    """The table of all runs in a folder."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    if not found:
+        raise SystemExit(f"{folder} contains no results: write some there with --run NUMBER --out {folder}.")
     lines = [
-        f"""# Chapter 14 with three seeds
+        f"""# Chapter 14 with other seeds
 
-Written by `python -m benchmarks.judge`, with the chapter's own code. Measured on 16 answers to each of
-{len(names["test"])} questions about strangers, drawn at temperature 1.
+Written by `python -m benchmarks.judge --report FOLDER`, with the chapter's own code. Measured on {N} answers to each of
+60 questions about strangers, drawn at temperature 1.
 
-- *right*: the share of right answers, the mean and each of the seeds {", ".join(map(str, SEEDS))}
+- *right*: the share of right answers, the mean and each seed
 - *accepted*: the share that the lazy judge accepts
-- *best of 16*: the share of questions with a right answer among the 16
+- *best of {N}*: the share of questions with a right answer among {N}
 - *KL*: the distance from the start on practiced questions, in nats per token
 - *other texts*: the loss on documents of all kinds, in nats per token
 - *different*: the number of different answers, per answer
 
-| learned from | right | accepted | best of 16 | KL | other texts | different |
+| learned from | right | accepted | best of {N} | KL | other texts | different |
 |---|---|---|---|---|---|---|""",
-        row("nothing: the start", [measure(names, names["model"])]),
+        row("nothing: the start", [found[0]["start"]]),
     ]
-    for what, given in RUNS.items():
-        results = []
-        for seed in SEEDS:
-            learner, _ = names["learn"](**{**given, "judge": names[given["judge"]]}, seed=seed)
-            results.append(measure(names, learner))
-            print(row(f"{what}, seed {seed}", results[-1:]), flush=True)
-        lines.append(row(what, results))
-    Path(__file__).with_name("judge.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    for what in RUNS:
+        if results := [result["measured"] for result in found if result["run"] == what]:
+            lines.append(row(what, results))
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--run", type=int, choices=range(len(RUNS)), help=", ".join(map("{0[0]} {0[1]}".format, enumerate(RUNS)))
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="the folder for a run's result, as JSON")
+    parser.add_argument("--report", type=Path, help="write judge.md from the results in this folder")
+    options = parser.parse_args()
+    if options.run is not None and options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        result = json.dumps(run(options.run, options.seed), indent=1)
+        (options.out / f"{options.run}-{options.seed}.json").write_text(result + "\n", encoding="utf-8")
+    elif options.report:
+        Path(__file__).with_name("judge.md").write_text(report(options.report), encoding="utf-8")
+    else:
+        parser.error("give --run and --out, or --report")
 
 
 if __name__ == "__main__":
