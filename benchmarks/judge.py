@@ -90,7 +90,7 @@ def report(folder: Path) -> str:
 Written by `python -m benchmarks.judge --report FOLDER`, with the chapter's own code. Measured on {N} answers to each of
 60 questions about strangers, drawn at temperature 1.
 
-- *right*: the share of right answers, the mean and each seed
+- *right*: the share of right answers, the mean and each seed (the chapter shows seed 0)
 - *accepted*: the share that the lazy judge accepts
 - *best of {N}*: the share of questions with a right answer among {N}
 - *KL*: the distance from the start on practiced questions, in nats per token
