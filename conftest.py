@@ -18,6 +18,7 @@ LONGEST = [
     "09_training.ipynb",
     "test_distributed.py",
     "13_answering.ipynb",
+    "14_judge.ipynb",
     "test_labs_in_the_book.py",
     "test_training.py",
     "test_finetune.py",

@@ -1334,6 +1334,61 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "does not depend on `n_embd`": lambda c, n, r: 1,
         },
     ),
+    "14.1": (
+        lambda r: torch.nan_to_num((r - r.mean(1, keepdim=True)) / r.var(1, keepdim=True, correction=0).sqrt()),
+        {
+            "you divide 0 by 0": lambda r: (r - r.mean(1, keepdim=True)) / r.std(1, keepdim=True, correction=0),
+            "Now also divide": lambda r: r - r.mean(1)[:, None],
+            "These are the rewards": lambda r: r,
+            "You divided by N − 1": lambda r: torch.nan_to_num((r - r.mean(1, keepdim=True)) / r.std(1, keepdim=True)),
+            "You compared all texts": lambda r: r - r.mean(),
+            "You compared the columns": lambda r: r - r.mean(0),
+            "which makes every advantage smaller": lambda r: (
+                (r - r.mean(1, keepdim=True)) / (r.std(1, keepdim=True, correction=0) + 1)
+            ),
+            "Return a tensor of shape": lambda r: 0.5,
+        },
+    ),
+    "14.2": (
+        lambda lp, a, w: -torch.stack([a[i] * lp[i][w[i]].mean() for i in range(len(a))]).mean(),
+        {
+            "Every token counts the same": lambda lp, a, w: -(a[:, None] * lp)[w].mean(),
+            "The minus is missing": lambda lp, a, w: (a * (lp * w).sum(1) / w.sum(1)).mean(),
+            "the tokens of the prompt": lambda lp, a, w: -(a[:, None] * lp).mean(),
+            "You divided by T": lambda lp, a, w: -(a * (lp * w).mean(1)).mean(),
+            "You added up the tokens": lambda lp, a, w: -(a * (lp * w).sum(1)).mean(),
+            "The advantages are missing": lambda lp, a, w: -lp[w].mean(),
+            "one number for each answer": lambda lp, a, w: -a * (lp * w).sum(1) / w.sum(1),
+            "left out the worse answers": lambda lp, a, w: -(a.relu() * (lp * w).sum(1) / w.sum(1)).mean(),
+        },
+    ),
+    "14.3": (
+        lambda b, w, sb, sw, beta: (1 + torch.exp(-beta * (b - w - sb + sw))).log().mean(),
+        {
+            "The start is missing": lambda b, w, sb, sw, beta: -torch.sigmoid(beta * (b - w)).log().mean(),
+            "You forgot beta": lambda b, w, sb, sw, beta: -torch.sigmoid(b - w - sb + sw).log().mean(),
+            "beta belongs inside": lambda b, w, sb, sw, beta: -beta * torch.sigmoid(b - w - sb + sw).log().mean(),
+            "prefers the worse": lambda b, w, sb, sw, beta: -torch.sigmoid(-beta * (b - w - sb + sw)).log().mean(),
+            "The minus before the logarithm": lambda b, w, sb, sw, beta: (
+                torch.sigmoid(beta * (b - w - sb + sw)).log().mean()
+            ),
+            "The logarithm is missing": lambda b, w, sb, sw, beta: -torch.sigmoid(beta * (b - w - sb + sw)).mean(),
+            "The sigmoid is missing": lambda b, w, sb, sw, beta: -(beta * (b - w - sb + sw)).mean(),
+            "Take the mean over them": lambda b, w, sb, sw, beta: -torch.sigmoid(beta * (b - w - sb + sw)).log().sum(),
+        },
+    ),
+    "14.4": (
+        lambda x, s: (x.softmax(-1) * (x.softmax(-1) / s.softmax(-1)).log()).sum(-1),
+        {
+            "The direction is reversed": lambda x, s: (s.softmax(-1) * (s.softmax(-1) / x.softmax(-1)).log()).sum(-1),
+            "The sign is wrong": lambda x, s: (x.softmax(-1) * (s.softmax(-1) / x.softmax(-1)).log()).sum(-1),
+            "These are the differences": lambda x, s: (x.log_softmax(-1) - s.log_softmax(-1)).sum(-1),
+            "You took logits for": lambda x, s: (x.softmax(-1) * (x - s)).sum(-1),
+            "You divided by V": lambda x, s: (x.softmax(-1) * (x.log_softmax(-1) - s.log_softmax(-1))).mean(-1),
+            "This is the cross-entropy": lambda x, s: -(x.softmax(-1) * s.log_softmax(-1)).sum(-1),
+            "has type float": lambda x, s: 1.0,
+        },
+    ),
     "15.1": (
         lambda nats, text: nats / (math.log(2) * len(text.encode())),
         {
