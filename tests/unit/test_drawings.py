@@ -26,7 +26,6 @@ from gpt2_course.wall import CHAPTERS
 ROOT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 LIVE = {3, 4, 5, 6, 7}  # chapters with a live drawing of the model, which counts as one
-PENDING = {14}  # chapters whose drawings are not yet in their notebooks
 EVERY = pytest.mark.parametrize("name", ENTRIES)
 
 
@@ -179,8 +178,6 @@ def shown_in(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", sorted((ROOT / "chapters").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_a_chapter_shows_its_drawings(path: Path) -> None:
     chapter = int(path.stem[:2])
-    if chapter in PENDING:
-        pytest.skip("its drawings are not yet in the notebook")
     assert sorted(shown_in(path)) == sorted(entry.name for entry in ENTRIES.values() if entry.chapter == chapter)
 
 
