@@ -28,6 +28,8 @@ FIRST = ("hydrate.mjs", "storyteller.mjs", "worker.mjs")  # what the front page'
 MODEL = ("linear.wasm", "tiny-world/config.json", "tiny-world/merges.txt", "tiny-world/model.safetensors")
 DESCRIPTION = 160  # characters; search engines cut what is longer
 
+HYPHEN = re.compile(r"(<h1>(?:<span[^>]*>[^<]*</span>)?[^<]*)\bGPT-2\b")  # where a phone would break a title
+
 
 def joined_styles(app: Sphinx) -> str:
     """All style sheets of the settings, in their order."""
@@ -132,6 +134,7 @@ def complete(app: Sphinx, page: str, _template: str, context: dict[str, Any], do
             description(doctree) or f"{title} of {app.config.html_title}, a course with a live model."
         )
         context["preview"] = f"{app.config.html_baseurl}{save_preview(app, page, title, brick)}"
+        context["body"] = re.sub(HYPHEN, r'\1<span class="unbroken">GPT-2</span>', context["body"])
         context["preview_alt"] = f"{title}, above a wall of bricks"
 
 
