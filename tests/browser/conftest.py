@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
 
 from book.look import launch, serving
 from book.pace import patience
@@ -41,17 +41,23 @@ def served(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The computer's Chromium or Chrome, or Playwright's own."""
+def playwright() -> Iterator[Playwright]:
+    """Playwright, which a process can start only once."""
     with sync_playwright() as playwright:
-        try:
-            browser = launch(playwright)
-        except Error as error:
-            pytest.skip(f"needs Chromium: .venv/bin/playwright install chromium ({str(error).splitlines()[0]})")
-        browser.new_context = with_timeout(browser.new_context)  # type: ignore[method-assign]
-        browser.new_page = with_timeout(browser.new_page)  # type: ignore[method-assign]
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """The computer's Chromium or Chrome, or Playwright's own."""
+    try:
+        browser = launch(playwright)
+    except Error as error:
+        pytest.skip(f"needs Chromium: .venv/bin/playwright install chromium ({str(error).splitlines()[0]})")
+    browser.new_context = with_timeout(browser.new_context)  # type: ignore[method-assign]
+    browser.new_page = with_timeout(browser.new_page)  # type: ignore[method-assign]
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

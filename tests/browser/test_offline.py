@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, Request, expect
 
 from book.look import Isolated, chromium, wake
 from book.pace import patience
@@ -67,28 +67,27 @@ def host(site: Path, tmp_path: Path) -> Iterator[Host]:
 
 
 @pytest.fixture
-def visitor(host: Host, tmp_path: Path) -> Iterator[Callable[..., BrowserContext]]:
+def visitor(playwright: Playwright, host: Host, tmp_path: Path) -> Iterator[Callable[..., BrowserContext]]:
     """Starts browsers that know the server by a name and trust it as they would with https."""
-    with sync_playwright() as playwright:
-        started: list[BrowserContext] = []
+    started: list[BrowserContext] = []
 
-        def start(*options: str) -> BrowserContext:
-            context = playwright.chromium.launch_persistent_context(
-                tmp_path / f"profile{len(started)}",
-                executable_path=chromium(),
-                args=[
-                    "--no-sandbox",
-                    "--host-resolver-rules=MAP reader.test 127.0.0.1",
-                    f"--unsafely-treat-insecure-origin-as-secure=http://reader.test:{host.port}",
-                    *options,
-                ],
-            )
-            started.append(context)
-            return context
+    def start(*options: str) -> BrowserContext:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path / f"profile{len(started)}",
+            executable_path=chromium(),
+            args=[
+                "--no-sandbox",
+                "--host-resolver-rules=MAP reader.test 127.0.0.1",
+                f"--unsafely-treat-insecure-origin-as-secure=http://reader.test:{host.port}",
+                *options,
+            ],
+        )
+        started.append(context)
+        return context
 
-        yield start
-        for context in started:
-            context.close()
+    yield start
+    for context in started:
+        context.close()
 
 
 def visit(context: BrowserContext, address: str) -> Page:

@@ -257,13 +257,11 @@ def add_notebook(course: Course) -> None:
 
 
 def add_brick(course: Course) -> None:
-    course.replace(
-        "gpt2_course/wall.py", '"17_blank_page": "Blank page"', f'"17_blank_page": "Blank page", "{CHAPTER}": "Rest"'
-    )
+    course.replace("gpt2_course/wall.py", '"18_today": "Today"', f'"18_today": "Today", "{CHAPTER}": "Rest"')
 
 
 def add_to_contents(course: Course) -> None:
-    line = "      - file: chapters/17_blank_page\n"
+    line = "      - file: chapters/18_today\n"
     course.replace("_toc.yml", line, f"{line}      - file: chapters/{CHAPTER}\n")
 
 

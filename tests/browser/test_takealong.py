@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from io import BytesIO
@@ -13,26 +15,24 @@ from urllib.parse import urlsplit
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Browser
 from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 
 from book import takealong
-from book.look import launch, serving
+from book.look import serving
 from book.refresh import NOTEBOOKS
 
+ROOT = Path(__file__).resolve().parents[2]
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
 @pytest.fixture(scope="module")
-def made(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(browser: Browser, site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # skips without Chromium
     """A copy of the built book, with the EPUB and the PDF that were made from it."""
     folder = tmp_path_factory.mktemp("takealong") / "html"
     shutil.copytree(site, folder)
-    try:
-        takealong.main(["--site", str(folder)])
-    except Error as error:
-        pytest.skip(f"needs Chromium: .venv/bin/playwright install chromium ({str(error).splitlines()[0]})")
+    subprocess.run([sys.executable, "-m", "book.takealong", "--site", folder], cwd=ROOT, check=True)
     return folder
 
 
@@ -129,10 +129,9 @@ def test_the_pdf_has_an_outline_page_numbers_and_its_own_fonts(made: Path) -> No
     assert "4. Attention" in reader.pages[int(number[1]) - 1].extract_text()
 
 
-def test_no_line_of_the_pdf_is_cut(made: Path) -> None:
+def test_no_line_of_the_pdf_is_cut(browser: Browser, made: Path) -> None:
     width = 210 - 2 * 21  # millimeters between the margins
-    with serving(made) as served, sync_playwright() as playwright:
-        browser = launch(playwright)
+    with serving(made) as served:
         page = browser.new_page(viewport={"width": round(width / 25.4 * 96), "height": 1000})
         html = takealong.joined(takealong.take(browser, served), "Title", "https://book.example/", {})
         page.route("**/book.html", lambda route: route.fulfill(body=html, content_type="text/html"))
@@ -144,7 +143,7 @@ def test_no_line_of_the_pdf_is_cut(made: Path) -> None:
               .filter((e) => !e.closest(".cover") && e.clientWidth)
               .map((e) => e.outerHTML.slice(0, 200))"""
         )
-        browser.close()
+        page.close()
     assert wide == []
 
 
