@@ -107,6 +107,20 @@ def mark_chapter_facts(_app: Sphinx, doctree: nodes.document) -> None:
             table["classes"].append("chapter-facts")
 
 
+def end_exercises(_app: Sphinx, doctree: nodes.document) -> None:
+    """Let the section of an exercise, which is drawn as a card, end after its solution."""
+    for section in list(doctree.findall(nodes.section)):
+        texts = [node.astext() if isinstance(node, nodes.raw) else "" for node in section.children]
+        solutions = [i for i, text in enumerate(texts) if 'class="solution"' in text]
+        if not solutions or not isinstance(section.parent, nodes.section):
+            continue
+        end = next(i for i in range(solutions[-1], len(texts)) if "</details>" in texts[i]) + 1
+        rest = section.children[end:]
+        del section[end:]
+        after = section.parent.index(section) + 1
+        section.parent.insert(after, rest)
+
+
 def save_preview(app: Sphinx, page: str, title: str, brick: Brick | None) -> str:
     """Draw a page's preview; returns its path within the site."""
     path = Path("_static/previews", f"{page.replace('/', '-')}.png")
@@ -176,6 +190,7 @@ def remove_unused(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", mark_chapter_facts)
+    app.connect("doctree-read", end_exercises)
     app.connect("builder-inited", join_styles, priority=900)
     app.connect("html-page-context", complete, priority=900)
     app.connect("build-finished", write_for_robots)
