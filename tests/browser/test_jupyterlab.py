@@ -96,7 +96,7 @@ def test_labs_and_bertviz_work_in_jupyterlab_with_nothing_but_the_kernel(browser
     page.on("request", lambda request: elsewhere.append(request.url) if "://127.0.0.1" not in request.url else None)
     run_all(page)
     expect(page.locator(".jp-OutputArea .lab textarea")).to_have_count(7)
-    expect(page.locator(".jp-OutputArea .lab")).to_have_count(8)
+    expect(page.locator(".jp-OutputArea .lab")).to_have_count(9)
 
     playground = page.locator(".lab", has=page.get_by_role("button", name="Write"))
     text, busy = playground.locator(".lab-sample .lab-text"), playground.locator("[aria-busy=true]")

@@ -8,13 +8,14 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, Playwright, Request, TimeoutError, expect
+from playwright.sync_api import BrowserContext, Error, Page, Playwright, Request, expect
 
 from book.look import Isolated, chromium, wake
 from book.pace import patience
@@ -182,17 +183,14 @@ def test_a_new_version_replaces_the_old_one_whole(host: Host, visitor: Callable[
     other.close()
     # Alone, a page changes to the new version and reloads itself. The browser may need a moment to forget the other.
     for _ in range(100):
-        page.goto(f"{host.address}/book/intro.html")
-        try:
-            page.wait_for_function(
-                "document.querySelector('.foot')?.textContent.includes('second edition')", timeout=3000
-            )
+        with suppress(Error):  # its reload may interrupt this visit
+            page.goto(f"{host.address}/book/intro.html")
+            has_changed = "document.querySelector('.foot')?.textContent.includes('second edition')"
+            page.wait_for_function(has_changed, timeout=3000)
             break
-        except TimeoutError:
-            continue
     page.wait_for_load_state("load")
     assert all("second edition" in text for text in seen(page))
-    caches = page.evaluate("caches.keys()")
+    caches = [name for name in page.evaluate("caches.keys()") if name.startswith("book ")]  # a lab has its own
     assert len(caches) == 1, caches
 
     # If a version cannot be saved whole, nothing old is kept: pages come from the network.

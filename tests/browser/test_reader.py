@@ -41,8 +41,11 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
     expect(page.get_by_label("I have read this chapter")).to_be_checked()
     expect(page.locator(".bd-sidebar-primary a", has_text="Attention").get_by_label("read")).to_have_count(1)
     page.goto(f"{served}/chapters/05_many_heads.html#bertviz")
-    page.wait_for_load_state("networkidle")  # labs and fonts move what is below them
-    page.locator("#bertviz h2").evaluate("heading => heading.scrollIntoView()")
+    heading, top = page.locator("#bertviz h2"), -1.0
+    while heading.evaluate("heading => heading.getBoundingClientRect().top") != top:
+        top = heading.evaluate("heading => (heading.scrollIntoView(), heading.getBoundingClientRect().top)")
+        page.wait_for_load_state("networkidle")  # labs and fonts move what is below them
+        page.wait_for_timeout(500)
 
     page.goto(f"{served}/book/intro.html")
     expect(page.get_by_role("link", name="Continue Chapter 5, Many heads: BertViz")).to_be_visible()
