@@ -38,7 +38,7 @@ def test_a_lab_leaves_a_drawn_example_without_ids_that_change(lab: type[Lab]) ->
     page = BeautifulSoup(data["text/html"], "html.parser")
     place = page.find(attrs={"data-lab": lab.module})
     assert place is not None
-    assert len(place.get_text()) > 100
+    assert len(place.get_text()) > 50
     state = json.loads(html.unescape(str(place["data-state"])))
     assert set(state) == set(lab().own_traits())
     for picture in page.find_all("svg"):
