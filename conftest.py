@@ -15,9 +15,8 @@ from book.pace import CELL, patience, slowness
 SLOW = 240  # report notebooks that take more seconds than this
 # The longest files run first; started last, one of them would leave the other processes idle at the end.
 LONGEST = [
-    "09_training.ipynb",
-    "test_distributed.py",
     "13_answering.ipynb",
+    "test_distributed.py",
     "14_judge.ipynb",
     "test_labs_in_the_book.py",
     "test_training.py",
