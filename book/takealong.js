@@ -100,7 +100,9 @@
   }
   for (const details of [...article.querySelectorAll("details")]) {
     const [summary, ...text] = inner(details).filter((node) => node.nodeType !== Node.TEXT_NODE);
-    details.replaceWith(make("div", "folded", make("p", "folded-title", summary.textContent), ...text));
+    const shows = summary.querySelector(".collapsed"); // of a folded cell: "Show the comparison"
+    const title = shows?.textContent.replace(/^Show (.)/, (_, first) => first.toUpperCase()) ?? summary.textContent;
+    details.replaceWith(make("div", "folded", make("p", "folded-title", title), ...text));
   }
 
   // ---- ids, links, styles -----------------------------------------------------------------------------------------

@@ -105,6 +105,7 @@ def test_the_epub_has_drawings_formulas_and_nothing_that_needs_a_script(
     assert whole.count("<svg ") > 50
     assert whole.count('class="lab-drawing"') > 15
     assert not re.search(r"<(script|button|input|iframe|style|details)\b", whole)
+    assert not re.search(r">(Show|Hide) the ", whole)  # what a page can fold, paper cannot
     assert "find_spec" not in "".join(texts["chapters-04_attention.xhtml"].itertext())  # the set-up cell
 
 
