@@ -10,18 +10,13 @@ import argparse
 import gzip
 import os
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
-from book.look import SITE, launch
+from book.look import SITE, launch, serving
 from book.pace import patience
 from tasks import Pages
 
@@ -64,18 +59,6 @@ class Zipped(Pages):
         self.wfile.write(content)
 
 
-@contextmanager
-def serving(site: Path) -> Iterator[str]:
-    """Serve a built book, compressed; yields its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Zipped, directory=str(site)))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-
-
 def first_visit(browser: Browser, address: str, bits: float) -> dict[str, float]:
     """The seconds until a new reader sees something, and the first token; and how much was loaded until then."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
@@ -100,7 +83,7 @@ def main() -> None:
         sys.exit(f"{site} does not contain the book: run `make site` first.")
     print(f"Medians of {STARTS} first visits, {LATENCY} ms per request, {os.cpu_count()} cores, ", end="")
     print(f"load {os.getloadavg()[0]:.1f}:" if hasattr(os, "getloadavg") else "load unknown:")
-    with sync_playwright() as playwright, serving(site) as address:
+    with sync_playwright() as playwright, serving(site, Zipped) as address:
         browser = launch(playwright)
         for name, bits in CONNECTIONS.items():
             visits = [first_visit(browser, address, bits) for _ in range(STARTS)]

@@ -46,9 +46,10 @@ class Isolated(Pages):
 
 
 @contextmanager
-def serving(site: Path) -> Iterator[str]:
+def serving(site: Path, handler: type[Pages] = Isolated) -> Iterator[str]:
     """Serve a built book; yields its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Isolated, directory=str(site)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(site)))
+    server.daemon_threads = True  # a browser may hold a connection open
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

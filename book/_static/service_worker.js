@@ -3,7 +3,7 @@
  *
  * When the book is built, offline.py puts the list of files above this text and writes both to the book's root:
  *   self.BOOK = { version, files: { path: the beginning of its SHA-256 } };
- * So every change of the book changes this file, and the browser, which asks for it at each visit, installs it anew.
+ * So every change of the book changes this file, and the browser, which asks for it at each visit, installs it again.
  *
  * A version is whole or not there. It has a cache of its own, a file is saved only if its hash is the listed one, and a
  * new version takes over only while a single page is open, which then reloads (offline.mjs). No page ever mixes files

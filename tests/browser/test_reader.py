@@ -42,7 +42,9 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
     expect(page.locator(".bd-sidebar-primary a", has_text="Attention").get_by_label("read")).to_have_count(1)
     page.goto(f"{served}/chapters/05_many_heads.html#bertviz")
     heading, top = page.locator("#bertviz h2"), -1.0
-    while heading.evaluate("heading => heading.getBoundingClientRect().top") != top:
+    for _ in range(100):
+        if heading.evaluate("heading => heading.getBoundingClientRect().top") == top:
+            break
         top = heading.evaluate("heading => (heading.scrollIntoView(), heading.getBoundingClientRect().top)")
         page.wait_for_load_state("networkidle")  # labs and fonts move what is below them
         page.wait_for_timeout(500)

@@ -1,6 +1,6 @@
 /**
- * How the labs show tokens. A token can end in the middle of a character, such as an emoji. It has no text to
- * show, so the labs show its bytes. `gpt2_course/labs/drawn.py` shows tokens in the same way.
+ * How the labs show tokens. A token can end in the middle of a character, such as an emoji. Such a token cannot
+ * be shown as text, so the labs show its bytes. `gpt2_course/labs/drawn.py` shows tokens in the same way.
  *
  * @import { Token } from "../types.d.ts"
  */
