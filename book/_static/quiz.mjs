@@ -30,13 +30,22 @@ export function connect() {
         " asks them again later.",
       );
   };
-  for (const { question, answers } of all)
+  /** @type {(answer: HTMLDetailsElement) => boolean} */
+  const isRight = (answer) => answer.querySelector("p")?.textContent?.startsWith("✓") ?? false;
+  /** @type {(question: string, right: boolean) => void} */
+  const keep = (question, right) => {
+    if (recall().answered.has(question)) return;
+    isStored = remember((memory) => note(memory, question, right));
+    show();
+  };
+  for (const { question, answers } of all) {
+    // A page may be answered before this script has come: then which was pressed first is not known, so all count.
+    const early = answers.filter(({ open }) => open);
+    if (early.length) keep(question, early.every(isRight));
     for (const answer of answers)
       answer.querySelector("summary")?.addEventListener("click", () => {
-        if (answer.open || recall().answered.has(question)) return;
-        const isRight = answer.querySelector("p")?.textContent?.startsWith("✓") ?? false;
-        isStored = remember((memory) => note(memory, question, isRight));
-        show();
+        if (!answer.open) keep(question, isRight(answer));
       });
+  }
   show();
 }

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from seeing import look_at, set_theme
 
 AXE = {"preload": False}  # preloading would look for imported style sheets in the wrong folder
@@ -99,6 +99,20 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
     expect(status).to_contain_text("Everything is forgotten.")
     assert page.evaluate("localStorage.getItem('gpt2-course')") is None
     expect(review).to_contain_text("Nothing to review yet.")
+
+
+def test_answers_given_before_the_script_has_come_count(page: Page, served: str) -> None:
+    held: list[Route] = []
+    page.route("**/quiz.mjs", held.append)
+    page.goto(f"{served}/chapters/04_attention.html")
+    for n in (1, 0, 4):  # wrong, then right; right
+        page.locator(".quiz summary").nth(n).click()
+    for _ in range(120):
+        if held:
+            break
+        page.wait_for_timeout(1000)
+    held[0].continue_()
+    expect(page.locator(".quiz-score")).to_contain_text("2 of 4 questions answered, 1 right at the first try.")
 
 
 def test_a_broken_memory_counts_as_empty(page: Page, served: str) -> None:
