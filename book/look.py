@@ -131,13 +131,7 @@ def _playground(lab: Locator) -> Iterator[str]:
 
 def _storyteller(lab: Locator) -> Iterator[str]:
     def wait_for_tokens(count: int) -> None:
-        token = lab.locator(".lab-sure").nth(count - 1)
-        for _ in range(round(patience(120))):  # it writes only where it is seen, and labs above it push it away
-            if token.count():
-                break
-            lab.scroll_into_view_if_needed()
-            lab.page.wait_for_timeout(1000)
-        expect(token).to_be_attached()
+        expect(lab.locator(".lab-sure").nth(count - 1)).to_be_attached(timeout=patience(120) * 1000)
 
     wait_for_tokens(1)
     yield "writing"

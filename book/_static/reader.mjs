@@ -52,8 +52,8 @@ function follow() {
     mark();
   };
   box.addEventListener("change", store);
-  const seen = new IntersectionObserver(([{ isIntersecting }]) => {
-    if (!isIntersecting) return;
+  const seen = new IntersectionObserver((changes) => {
+    if (!changes.some(({ isIntersecting }) => isIntersecting)) return;
     seen.disconnect(); // once per visit: a box that was cleared stays so
     if (box.checked) return;
     box.checked = true;

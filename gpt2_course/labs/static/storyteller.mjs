@@ -145,8 +145,8 @@ function render({ model, el }) {
   for (const event of ["pointerleave", "pointercancel", "focusout"]) list.addEventListener(event, () => hold(false));
   // A mouse or a finger leaves the focus behind, which must not hold the text.
   list.addEventListener("focusin", () => list.querySelector(":focus-visible") && hold(true));
-  const seen = new IntersectionObserver(([{ isIntersecting }]) => {
-    isSeen = isIntersecting;
+  const seen = new IntersectionObserver((changes) => {
+    isSeen = changes[changes.length - 1].isIntersecting; // a busy page reports several changes at once
     goOn();
   });
   seen.observe(el);
