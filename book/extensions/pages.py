@@ -100,10 +100,13 @@ def imported(*modules: str) -> list[str]:
 
 
 def mark_chapter_facts(_app: Sphinx, doctree: nodes.document) -> None:
-    """Tables without headings say what a chapter builds, needs, and takes: wide screens show them in the margin."""
+    """The table that says what a chapter builds, needs, and takes: wide screens show it in the margin.
+
+    It has no headings, and each row begins with words in bold.
+    """
     for table in doctree.findall(nodes.table):
-        heads = list(table.findall(nodes.thead))
-        if heads and not heads[0].astext().strip():
+        heads, bodies = list(table.findall(nodes.thead)), list(table.findall(nodes.tbody))
+        if heads and not heads[0].astext().strip() and all(row[0].next_node(nodes.strong) for row in bodies[0]):
             table["classes"].append("chapter-facts")
 
 

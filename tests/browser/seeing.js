@@ -211,6 +211,22 @@ function* brokenWords({ texts }) {
   }
 }
 
+/** Notes in the margin stand beside the text, and what is wide must not reach into them. */
+function* coveredNotes({ texts, part }) {
+  const wide = [...part.querySelectorAll("pre, svg, img, canvas, table")].filter(isSeen);
+  for (const { node, element } of texts) {
+    const note = element.closest("aside.margin, .chapter-facts");
+    if (!note) continue;
+    const box = note.getBoundingClientRect();
+    const covers = (other) => {
+      const { left, right, top, bottom } = other.getBoundingClientRect();
+      return left < box.right && right > box.left && top < box.bottom && bottom > box.top;
+    };
+    if (wide.some((other) => !note.contains(other) && !other.contains(note) && covers(other)))
+      yield `something covers the note “${shorten(node.data)}”`;
+  }
+}
+
 function* tooWide() {
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) yield `the page is ${scrollWidth} px wide on a ${clientWidth} px screen`;
@@ -229,7 +245,16 @@ async function lookAt(part) {
   await frame(); // labs repaint their pictures in the next frame
   await frame();
   const seen = { part, texts: textsIn(part), bitmaps: await bitmapsIn(part) };
-  const checks = [wrongWords, emptyPictures, smallText, faintText, brokenWords, tooWide, foreignRequests];
+  const checks = [
+    wrongWords,
+    emptyPictures,
+    smallText,
+    faintText,
+    brokenWords,
+    coveredNotes,
+    tooWide,
+    foreignRequests,
+  ];
   return [...new Set(checks.flatMap((check) => [...check(seen)]))];
 }
 

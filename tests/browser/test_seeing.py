@@ -62,6 +62,10 @@ FAULTS = {
         "<table style='width: 30px; table-layout: fixed; overflow-wrap: anywhere'><td>dollars</td></table>",
         "“dollars” is broken in",
     ),
+    "a covered note in the margin": (
+        "<aside class=margin style='float: right'>a note</aside><pre style='width: 100%'>code</pre>",
+        "something covers the note “a note”",
+    ),
     "a page wider than the screen": ("<div style='width: 2000px'>wide</div>", "the page is 20\\d\\d px wide"),
     "a request to another host": ("<img alt='' src='http://elsewhere.test/x.png'>", "a request to elsewhere.test"),
 }
