@@ -552,7 +552,7 @@ def loss_backward(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         return F.one_hot(targets, logits.shape[-1]).float()
 
     usual: dict[str, Function | tuple[Function, ...]] = {
-        "The loss is the mean over T tokens, so each has only a T-th of a say: divide by T.": lambda logits, y: (
+        "The loss is the mean over T tokens, so each counts for only 1 / T: divide by T.": lambda logits, y: (
             logits.softmax(-1) - came(logits, y)
         ),
         "The sign is wrong. Raising the logit of the target lowers the loss, so its slope is negative: p − 1.": (

@@ -942,7 +942,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "8.5": (
         lambda logits, y: (logits.softmax(-1) - came(logits, y)) / len(y),
         {
-            "each has only a T-th of a say": lambda logits, y: logits.softmax(-1) - came(logits, y),
+            "each counts for only 1 / T": lambda logits, y: logits.softmax(-1) - came(logits, y),
             "The sign is wrong": lambda logits, y: (came(logits, y) - logits.softmax(-1)) / len(y),
             "You divided by V": lambda logits, y: (logits.softmax(-1) - came(logits, y)) / logits.shape[1],
             "These are the probabilities": lambda logits, y: logits.softmax(-1) / len(y),
