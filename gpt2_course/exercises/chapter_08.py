@@ -473,7 +473,7 @@ def matrix_backward(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | No
             but(dx=lambda x, w, dy: (dy @ w.T).T),
         ),
         "This is y, not dx. dx is made of dy and w.": but(dx=lambda x, w, dy: x @ w),
-        "b is added in every row, so T paths meet in each of its numbers, and their slopes add: dy.sum(0).": (
+        "b is added in every row, so T paths meet at each of its numbers, and their slopes add: dy.sum(0).": (
             but(db=lambda x, w, dy: dy),
             but(db=lambda x, w, dy: dy[0]),
             but(db=lambda x, w, dy: dy[-1]),

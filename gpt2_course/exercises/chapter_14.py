@@ -60,7 +60,7 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
             lambda r: centered(r, 0) / deviation(r, 0, 1),
             lambda r: centered(r, 0),
         ),
-        "The advantage of the better texts is negative. Subtract the mean from the rewards, not the other way round.": (
+        "The advantage of the better texts is negative. Subtract the mean from the rewards, not vice versa.": (
             lambda r: -right(r),
             lambda r: -centered(r) / deviation(r),
             lambda r: -centered(r),
@@ -92,7 +92,7 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
         "You added the mean. Subtract it.": lambda r: (
             (r + r.mean(1, keepdim=True)) / torch.where(deviation(r) > 0, deviation(r), 1.0)
         ),
-        "You divided the wrong way round. Divide the advantages by the standard deviation.": (
+        "You divided the wrong way around. Divide the advantages by the standard deviation.": (
             lambda r: torch.where(deviation(r) > 0, deviation(r), 1.0) / centered(r),
             lambda r: deviation(r) / centered(r),
         ),

@@ -926,7 +926,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "which of them has to be on its side?": lambda x, w, dy: (dy @ w.T, x @ dy, dy.sum(0)),
             "dw is on its side": lambda x, w, dy: (dy @ w.T, dy.T @ x, dy.sum(0)),
             "dx is on its side": lambda x, w, dy: (w @ dy.T, x.T @ dy, dy.sum(0)),
-            "so T paths meet in each of its numbers": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy),
+            "so T paths meet at each of its numbers": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy),
             "Add over the T rows": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.sum(-1)),
             "you took the mean over the rows": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.mean(0)),
             "leave out keepdim": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.sum(0, keepdim=True)),
