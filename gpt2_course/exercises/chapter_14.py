@@ -136,7 +136,7 @@ def answers_count_equally(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> st
             lambda lp, a, w: -(a[:, None] * lp)[w].mean(),
             lambda lp, a, w: -(a[:, None] * lp * w).sum() / w.sum(),
         ),
-        "The minus is missing. The optimizer makes the loss smaller, and the better answers must become likelier.": (
+        "The minus sign is missing. The optimizer makes the loss smaller, and better answers must become likelier.": (
             lambda lp, a, w: -right(lp, a, w),
             lambda lp, a, w: (a[:, None] * lp)[w].mean(),
         ),
@@ -224,7 +224,7 @@ def preference_loss(answer: Callable[[Tensor, Tensor, Tensor, Tensor, float], An
         "The sign of the margin is wrong: this loss prefers the worse answer.": (
             lambda b, w, sb, sw, beta: -F.logsigmoid(-beta * margin(b, w, sb, sw)).mean()
         ),
-        "The minus before the logarithm is missing. A loss must be smaller when the model is better.": (
+        "The minus sign before the logarithm is missing. A loss must be smaller when the model is better.": (
             lambda b, w, sb, sw, beta: F.logsigmoid(beta * margin(b, w, sb, sw)).mean()
         ),
         "The logarithm is missing: the loss is −ln sigmoid(…).": (

@@ -1353,7 +1353,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda lp, a, w: -torch.stack([a[i] * lp[i][w[i]].mean() for i in range(len(a))]).mean(),
         {
             "Every token counts the same": lambda lp, a, w: -(a[:, None] * lp)[w].mean(),
-            "The minus is missing": lambda lp, a, w: (a * (lp * w).sum(1) / w.sum(1)).mean(),
+            "The minus sign is missing": lambda lp, a, w: (a * (lp * w).sum(1) / w.sum(1)).mean(),
             "the tokens of the prompt": lambda lp, a, w: -(a[:, None] * lp).mean(),
             "You divided by T": lambda lp, a, w: -(a * (lp * w).mean(1)).mean(),
             "You added up the tokens": lambda lp, a, w: -(a * (lp * w).sum(1)).mean(),
@@ -1369,7 +1369,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You forgot beta": lambda b, w, sb, sw, beta: -torch.sigmoid(b - w - sb + sw).log().mean(),
             "beta belongs inside": lambda b, w, sb, sw, beta: -beta * torch.sigmoid(b - w - sb + sw).log().mean(),
             "prefers the worse": lambda b, w, sb, sw, beta: -torch.sigmoid(-beta * (b - w - sb + sw)).log().mean(),
-            "The minus before the logarithm": lambda b, w, sb, sw, beta: (
+            "The minus sign before the logarithm": lambda b, w, sb, sw, beta: (
                 torch.sigmoid(beta * (b - w - sb + sw)).log().mean()
             ),
             "The logarithm is missing": lambda b, w, sb, sw, beta: -torch.sigmoid(beta * (b - w - sb + sw)).mean(),
