@@ -37,7 +37,7 @@ def cuts() -> Drawing:
         tuple(panels),
         f"The same bars twice: {', '.join(f'{word} {percent(share)}' for word, share in zip(words, p, strict=True))}. "
         f"Top-k with k = {k} keeps the first {k}. Top-p with p = {mass} keeps the first {kept_p}, the fewest that "
-        f"add up to {mass:.0%}.",
+        f"add up to at least {mass:.0%}.",
     )
 
 
