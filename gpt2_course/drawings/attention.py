@@ -237,6 +237,6 @@ def several_heads() -> Drawing:
     return Drawing(
         (panel,),
         f"The sentence Pip lost a red kite. Pip looked … the red, three times. From the last red, the heads of layer "
-        f"{layer} look at different words: {', '.join(told)}. The results of all {H} heads, {D} numbers each, stand "
+        f"{layer} look at different words: {', '.join(told)}. The results of all {H} heads, {D} numbers each, are put "
         "side by side.",
     )

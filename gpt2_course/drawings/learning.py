@@ -51,7 +51,7 @@ def graph() -> Drawing:
 @drawn(8, "chain")
 def chain() -> Drawing:
     x = torch.tensor(1.0, requires_grad=True)
-    line = Panel(206, "One behind the other: slopes multiply")
+    line = Panel(206, "One after the other: slopes multiply")
     (through,) = torch.autograd.grad(-2 * (3 * x), x)
     both = Panel(206, "Two paths that meet: slopes add")
     (meeting,) = torch.autograd.grad(x + 3 * x, x)
@@ -107,7 +107,7 @@ def shift() -> Drawing:
     panel.text(x - 2, 54, tokens[-1], anchor="start", bold=True)
     panel.text(54, 174, f"{len(tokens)} tokens make {len(inputs)} questions.", anchor="start")
     told = ", ".join(f"“{a}” → “{b}”" for a, b in zip(inputs, targets, strict=True))
-    return Drawing((panel,), f"Two rows of tokens. Under each token that the model reads stands the next one: {told}.")
+    return Drawing((panel,), f"Two rows of tokens. Below each token that the model reads is the next one: {told}.")
 
 
 @drawn(9, "packing")
@@ -138,7 +138,7 @@ def packing() -> Drawing:
     panel.text(0, 50, "looks at", anchor="start", size=11.5)
     return Drawing(
         (panel,),
-        "A mask of 9 by 9 tokens: documents A, B, and C stand behind each other in one row. Only three triangles on "
+        "A mask of 9 by 9 tokens: documents A, B, and C follow one another in one row. Only three triangles on "
         "the "
         "diagonal are filled, one per document, so no token looks at another document. Positions restart at 0 in each.",
     )

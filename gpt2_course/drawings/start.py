@@ -103,7 +103,7 @@ def matrix_product() -> Drawing:
     return Drawing(
         (panel,),
         f"A matrix product. The first row of a, 1 0 2, and the second column of b, 2 4 6, are marked. "
-        f"Their dot product, {terms} = {product[0, 1]:.0f}, stands where that row and that column meet.",
+        f"Their dot product, {terms} = {product[0, 1]:.0f}, is where that row and that column meet.",
     )
 
 
@@ -195,7 +195,7 @@ def surprise() -> Drawing:
         panel.text(left - 6, place(exp(-tick))[1] + 4, str(tick), anchor="end", size=11.5)
     for p in (0.0, 0.25, 0.5, 0.75, 1.0):
         panel.text(left + (right - left) * p, bottom + 16, f"{p:g}", size=11.5)
-    panel.text(right, bottom + 34, "p: the chance the model gave to the word that came", anchor="end", size=11.5)
+    panel.text(right, bottom + 34, "p: the chance the model gave the actual word", anchor="end", size=11.5)
     panel.line(*[place(exp(-5 + i / 20)) for i in range(101)], role="loss", width=2.4)
     for p, words, dx, dy in (
         (0.01, "1 in 100: “What?!”", 10, 4),
@@ -209,7 +209,7 @@ def surprise() -> Drawing:
         panel.text(x + dx, y + dy, f"{words} {signed(-log(p), 2)}", anchor="end" if p == 1 else "start")
     return Drawing(
         (panel,),
-        "The curve of minus ln p. If the word that came had p = 1, the surprise is 0. "
+        "The curve of minus ln p. If the actual word had p = 1, the surprise is 0. "
         f"At 1 in 2 it is {-log(0.5):.2f}, at 1 in 10 {-log(0.1):.2f}, at 1 in 100 {-log(0.01):.2f}, "
         "and it grows without end as p approaches 0.",
     )

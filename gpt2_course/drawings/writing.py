@@ -36,8 +36,8 @@ def cuts() -> Drawing:
     return Drawing(
         tuple(panels),
         f"The same bars twice: {', '.join(f'{word} {percent(share)}' for word, share in zip(words, p, strict=True))}. "
-        f"Top-k with k = {k} keeps the first {k}. Top-p with p = {mass} keeps the first {kept_p}, which are the fewest "
-        f"that have {mass:.0%} together.",
+        f"Top-k with k = {k} keeps the first {k}. Top-p with p = {mass} keeps the first {kept_p}, the fewest that "
+        f"add up to at least {mass:.0%}.",
     )
 
 

@@ -48,7 +48,7 @@ def count_pairs(answer: Callable[[list[str]], Any]) -> str | None:
         "You went around from the last word to the first. Nothing follows the last word.": lambda words: Counter(
             (words[i - 1], words[i]) for i in range(len(words))
         ),
-        "Your counts are one too high. Begin each with 0.": lambda words: {
+        "Your counts are one too high. Start each at 0.": lambda words: {
             pair: n + 1 for pair, n in Counter(pairwise(words)).items()
         },
         "Your counts are negative. Add 1 for every occurrence.": lambda words: {

@@ -59,7 +59,7 @@ def most_frequent_pair(answer: Callable[[Ids], Any]) -> str | None:
         "You moved two IDs at a time, so you skipped every second pair.": lambda ids: _first(
             Counter(zip(ids[::2], ids[1::2], strict=False)).most_common(1)
         ),
-        "The pairs of equal distance, but not of neighbors: pair each ID with the next one.": lambda ids: _first(
+        "These are pairs of IDs that are two places apart. Pair each ID with the next one.": lambda ids: _first(
             Counter(zip(ids, ids[2:], strict=False)).most_common(1)
         ),
         "This is the largest pair, whatever its count. Compare the counts: max(counts, key=counts.get).": lambda ids: (
@@ -263,10 +263,10 @@ def merge(answer: Callable[[Ids, Pair, int], Any]) -> str | None:
             ids, pair, new_id, last=True
         ),
         "The last ID is lost if it does not belong to a pair.": _merge_without_the_last,
-        "A pair at the very end is not merged. Which is the last place where a pair can start?": lambda ids, pair, n: (
+        "A pair at the very end is not merged. What is the last place where a pair can start?": lambda ids, pair, n: (
             bricks.merge(ids[:-1], pair, n) + ids[-1:]
         ),
-        "The last ID has no neighbor: look whether i + 1 < len(ids).": lambda ids, pair, new_id: [
+        "The last ID has no neighbor: check that i + 1 < len(ids).": lambda ids, pair, new_id: [
             (ids[i], ids[i + 1]) for i in range(len(ids))
         ],
         "You replaced each of the two IDs wherever it occurs. Replace only the two of them side by side.": (

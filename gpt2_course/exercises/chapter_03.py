@@ -63,9 +63,7 @@ def embed_by_multiplying(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "These are zeros: your one-hot vectors have no 1. Set the number at [t, ids[t]] to 1.": (
             lambda ids, table: 0 * table[ids]
         ),
-        "Each token got its own number from the IDs. Put a 1, not the ID, into its column.": (
-            lambda ids, table: ids[:, None] * table[ids]
-        ),
+        "You put the ID itself into its column. Put a 1 there.": (lambda ids, table: ids[:, None] * table[ids]),
         "Your first token has no 1. Go through all tokens from 0 on.": lambda ids, table: torch.cat(
             [0 * table[:1], table[ids[1:]]]
         ),
@@ -92,8 +90,8 @@ def nearest(answer: Callable[[int, Tensor], Any]) -> str | None:
     zero = "The similarity can be negative, so 0 is not small enough to begin with, or to rule row i out: use −∞."
     usual: dict[str, Callable[[int, Tensor], Any] | tuple[Callable[[int, Tensor], Any], ...]] = {
         "This is the row itself, which is always the most similar. Leave it out.": lambda i, table: i,
-        "You left row i out, so the rows after it moved up by one place. Set its similarity to −∞ instead, which "
-        "moves none.": lambda i, table: others(i, table).argmax(),
+        "You left row i out, so the rows after it moved up by one place. Keep it, and set its similarity to "
+        "−∞ instead.": lambda i, table: others(i, table).argmax(),
         "You took the largest product, but long vectors have large products. Divide by the lengths.": best(
             lambda table, row: table @ row
         ),

@@ -217,7 +217,7 @@ def head(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         "The softmax is missing: the scores must become weights that add up to 1.": lambda q, k, v: (
             bricks.mask(scores(q, k)) @ v
         ),
-        "You took the softmax of the result. Take it of the scores, then mix the values.": lambda q, k, v: (
+        "You took the softmax of the result. Take the softmax of the scores, then mix the values.": lambda q, k, v: (
             scores(q, k).tril() @ v
         ).softmax(-1),
         "You took the softmax of columns. Each row of the weights must add up to 1.": lambda q, k, v: (

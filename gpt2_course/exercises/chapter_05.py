@@ -65,7 +65,7 @@ def join_heads(answer: Callable[[Tensor], Any]) -> str | None:
             y.permute(1, 2, 0).reshape(y.shape[1], -1)
         ),
         "The heads are in the wrong order. Put head 0 first.": lambda y: right(y.flip(0)),
-        "The heads stand below each other. Put them side by side: along the last dimension.": lambda y: y.flatten(0, 1),
+        "The heads are one below the other. Put them side by side, in the last dimension.": lambda y: y.flatten(0, 1),
         "You swapped T and D inside each head. Swap the heads with the tokens: transpose(0, 1).": lambda y: (
             y.mT.reshape(y.shape[1], -1)
         ),

@@ -473,7 +473,7 @@ def matrix_backward(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | No
             but(dx=lambda x, w, dy: (dy @ w.T).T),
         ),
         "This is y, not dx. dx is made of dy and w.": but(dx=lambda x, w, dy: x @ w),
-        "b is added in every row, so T paths meet in each of its numbers, and their slopes add: dy.sum(0).": (
+        "b is added in every row, so T paths meet at each of its numbers, and their slopes add: dy.sum(0).": (
             but(db=lambda x, w, dy: dy),
             but(db=lambda x, w, dy: dy[0]),
             but(db=lambda x, w, dy: dy[-1]),
@@ -552,7 +552,7 @@ def loss_backward(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         return F.one_hot(targets, logits.shape[-1]).float()
 
     usual: dict[str, Function | tuple[Function, ...]] = {
-        "The loss is the mean over T tokens, so each has only a T-th of a say: divide by T.": lambda logits, y: (
+        "The loss is the mean over T tokens, so each counts for only 1 / T: divide by T.": lambda logits, y: (
             logits.softmax(-1) - came(logits, y)
         ),
         "The sign is wrong. Raising the logit of the target lowers the loss, so its slope is negative: p − 1.": (

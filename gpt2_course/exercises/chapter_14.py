@@ -60,7 +60,7 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
             lambda r: centered(r, 0) / deviation(r, 0, 1),
             lambda r: centered(r, 0),
         ),
-        "The advantage of the better texts is negative. Subtract the mean from the rewards, not the other way round.": (
+        "The advantage of the better texts is negative. Subtract the mean from the rewards, not vice versa.": (
             lambda r: -right(r),
             lambda r: -centered(r) / deviation(r),
             lambda r: -centered(r),
@@ -92,7 +92,7 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
         "You added the mean. Subtract it.": lambda r: (
             (r + r.mean(1, keepdim=True)) / torch.where(deviation(r) > 0, deviation(r), 1.0)
         ),
-        "You divided the wrong way round. Divide the advantages by the standard deviation.": (
+        "You divided the wrong way around. Divide the advantages by the standard deviation.": (
             lambda r: torch.where(deviation(r) > 0, deviation(r), 1.0) / centered(r),
             lambda r: deviation(r) / centered(r),
         ),
@@ -136,7 +136,7 @@ def answers_count_equally(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> st
             lambda lp, a, w: -(a[:, None] * lp)[w].mean(),
             lambda lp, a, w: -(a[:, None] * lp * w).sum() / w.sum(),
         ),
-        "The minus is missing. The optimizer makes the loss smaller, and the better answers must become likelier.": (
+        "The minus sign is missing. The optimizer makes the loss smaller, and better answers must become likelier.": (
             lambda lp, a, w: -right(lp, a, w),
             lambda lp, a, w: (a[:, None] * lp)[w].mean(),
         ),
@@ -224,7 +224,7 @@ def preference_loss(answer: Callable[[Tensor, Tensor, Tensor, Tensor, float], An
         "The sign of the margin is wrong: this loss prefers the worse answer.": (
             lambda b, w, sb, sw, beta: -F.logsigmoid(-beta * margin(b, w, sb, sw)).mean()
         ),
-        "The minus before the logarithm is missing. A loss must be smaller when the model is better.": (
+        "The minus sign before the logarithm is missing. A loss must be smaller when the model is better.": (
             lambda b, w, sb, sw, beta: F.logsigmoid(beta * margin(b, w, sb, sw)).mean()
         ),
         "The logarithm is missing: the loss is −ln sigmoid(…).": (

@@ -926,7 +926,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "which of them has to be on its side?": lambda x, w, dy: (dy @ w.T, x @ dy, dy.sum(0)),
             "dw is on its side": lambda x, w, dy: (dy @ w.T, dy.T @ x, dy.sum(0)),
             "dx is on its side": lambda x, w, dy: (w @ dy.T, x.T @ dy, dy.sum(0)),
-            "so T paths meet in each of its numbers": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy),
+            "so T paths meet at each of its numbers": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy),
             "Add over the T rows": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.sum(-1)),
             "you took the mean over the rows": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.mean(0)),
             "leave out keepdim": lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.sum(0, keepdim=True)),
@@ -942,7 +942,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "8.5": (
         lambda logits, y: (logits.softmax(-1) - came(logits, y)) / len(y),
         {
-            "each has only a T-th of a say": lambda logits, y: logits.softmax(-1) - came(logits, y),
+            "each counts for only 1 / T": lambda logits, y: logits.softmax(-1) - came(logits, y),
             "The sign is wrong": lambda logits, y: (came(logits, y) - logits.softmax(-1)) / len(y),
             "You divided by V": lambda logits, y: (logits.softmax(-1) - came(logits, y)) / logits.shape[1],
             "These are the probabilities": lambda logits, y: logits.softmax(-1) / len(y),
@@ -1353,7 +1353,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda lp, a, w: -torch.stack([a[i] * lp[i][w[i]].mean() for i in range(len(a))]).mean(),
         {
             "Every token counts the same": lambda lp, a, w: -(a[:, None] * lp)[w].mean(),
-            "The minus is missing": lambda lp, a, w: (a * (lp * w).sum(1) / w.sum(1)).mean(),
+            "The minus sign is missing": lambda lp, a, w: (a * (lp * w).sum(1) / w.sum(1)).mean(),
             "the tokens of the prompt": lambda lp, a, w: -(a[:, None] * lp).mean(),
             "You divided by T": lambda lp, a, w: -(a * (lp * w).mean(1)).mean(),
             "You added up the tokens": lambda lp, a, w: -(a * (lp * w).sum(1)).mean(),
@@ -1369,7 +1369,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You forgot beta": lambda b, w, sb, sw, beta: -torch.sigmoid(b - w - sb + sw).log().mean(),
             "beta belongs inside": lambda b, w, sb, sw, beta: -beta * torch.sigmoid(b - w - sb + sw).log().mean(),
             "prefers the worse": lambda b, w, sb, sw, beta: -torch.sigmoid(-beta * (b - w - sb + sw)).log().mean(),
-            "The minus before the logarithm": lambda b, w, sb, sw, beta: (
+            "The minus sign before the logarithm": lambda b, w, sb, sw, beta: (
                 torch.sigmoid(beta * (b - w - sb + sw)).log().mean()
             ),
             "The logarithm is missing": lambda b, w, sb, sw, beta: -torch.sigmoid(beta * (b - w - sb + sw)).mean(),
