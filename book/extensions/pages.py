@@ -28,7 +28,8 @@ FIRST = ("hydrate.mjs", "storyteller.mjs", "worker.mjs")  # what the front page'
 MODEL = ("linear.wasm", "tiny-world/config.json", "tiny-world/merges.txt", "tiny-world/model.safetensors")
 DESCRIPTION = 160  # characters; search engines cut what is longer
 
-HYPHEN = re.compile(r"(<h1>(?:<span[^>]*>[^<]*</span>)?[^<]*)\bGPT-2\b")  # where a phone would break a title
+# Tags, and what is not prose; or the name, which a narrow screen would break after its hyphen.
+NAME = re.compile(r"(<(pre|code|script|style|svg|textarea)\b.*?</\2>|<[^>]*>)|\bGPT-2\b", re.DOTALL)
 
 
 def joined_styles(app: Sphinx) -> str:
@@ -100,14 +101,19 @@ def imported(*modules: str) -> list[str]:
 
 
 def mark_chapter_facts(_app: Sphinx, doctree: nodes.document) -> None:
-    """The table that says what a chapter builds, needs, and takes: wide screens show it in the margin.
+    """The table that says what a chapter builds, needs, and takes: wide screens show it beside the title.
 
-    It has no headings, and each row begins with words in bold.
+    It has no headings, and each row begins with words in bold. It moves up, in front of the folded set-up cell.
     """
     for table in doctree.findall(nodes.table):
         heads, bodies = list(table.findall(nodes.thead)), list(table.findall(nodes.tbody))
         if heads and not heads[0].astext().strip() and all(row[0].next_node(nodes.strong) for row in bodies[0]):
             table["classes"].append("chapter-facts")
+            section = table.parent
+            cell = next((node for node in section.children if "cell" in node.get("classes", [])), None)
+            if cell is not None and section.index(cell) < section.index(table):
+                section.remove(table)
+                section.insert(section.index(cell), table)
 
 
 def end_exercises(_app: Sphinx, doctree: nodes.document) -> None:
@@ -151,7 +157,7 @@ def complete(app: Sphinx, page: str, _template: str, context: dict[str, Any], do
             description(doctree) or f"{title} of {app.config.html_title}, a course with a live model."
         )
         context["preview"] = f"{app.config.html_baseurl}{save_preview(app, page, title, brick)}"
-        context["body"] = re.sub(HYPHEN, r'\1<span class="unbroken">GPT-2</span>', context["body"])
+        context["body"] = NAME.sub(lambda at: at[1] or '<span class="unbroken">GPT-2</span>', context["body"])
         context["preview_alt"] = f"{title}, above a wall of bricks"
 
 
