@@ -11,6 +11,7 @@ import { modelsPanel } from "./models_panel.mjs";
 import { connect, h, latest } from "./ui.mjs";
 
 const WEIGHTS = 5e6; // approximate size in bytes, for the progress bar
+const STATIC = "This lab can’t run here, so you see a static example.";
 
 /** @type {Worker | null} */
 let worker = null;
@@ -135,7 +136,9 @@ async function mount(place) {
     if (mine) follow();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    note.replaceChildren(`This lab can’t run here, so you see a static example. ${reason}`);
+    const isBare = "bare" in place.dataset; // with room for one line
+    note.replaceChildren(isBare ? "Not live: the model can’t run here." : `${STATIC} ${reason}`);
+    if (isBare) note.title = reason;
   }
 }
 
