@@ -10,8 +10,8 @@ const here = pageOf(location.href);
 
 /** The links to chapters in the contents, in order. */
 function chapterLinks() {
-  const links = [...document.querySelectorAll(".bd-sidebar-primary a")].filter((a) => a instanceof HTMLAnchorElement);
-  return links.filter((link) => CHAPTER.test(pageOf(link.href)));
+  const links = [...document.querySelectorAll(".bd-sidebar-primary .toctree-l1 > a")]; // not those of its sections
+  return links.filter((a) => a instanceof HTMLAnchorElement).filter(({ href }) => CHAPTER.test(pageOf(href)));
 }
 
 /** The innermost section that begins above the middle of the window. */

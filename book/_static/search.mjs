@@ -7,6 +7,7 @@ import { excerpt, Finder } from "./find.mjs";
 
 const INDEX = new URL("search.json", import.meta.url);
 const HOME = new URL("..", import.meta.url);
+const HINT = "Try “why sqrt d”, “loss is nan”, or “what is a token”.";
 
 /** @type {Promise<Finder> | undefined} */
 let finder;
@@ -49,7 +50,7 @@ function shown(found) {
 function connect(form) {
   const input = form.querySelector("input");
   if (!input) return;
-  const status = element("p", "find-status");
+  const status = element("p", "find-status", HINT);
   status.setAttribute("role", "status");
   const list = element("ol", "find-results");
   const box = element("div", "find", status, list);
@@ -62,7 +63,7 @@ function connect(form) {
     const mine = ++latest;
     if (!query) {
       list.replaceChildren();
-      status.textContent = "";
+      status.textContent = HINT;
       return;
     }
     try {
