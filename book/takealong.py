@@ -34,7 +34,8 @@ FILE = "build-your-own-gpt2"  # the files' name
 # Pages that are nothing without a browser or the repository: the review, all labs once more, the package's reference.
 ONLY_ON_THE_WEB = {"book/progress", "book/labs", "book/api", "book/contributing"}
 FONT = HERE / "extensions/inter-bold.ttf"
-INK, SOFT = "#1c1f26", "#565c6b"  # as in type.css
+LIGHT = (HERE / "_static/type.css").read_text(encoding="utf-8").split("html[data-theme")[0]
+COLORS = dict(re.findall(r"--(\w+): (#\w+);", LIGHT))  # the light pages' colors by name
 FONTS = ("course-serif", "course-serif-italic", "inter", "jetbrains-mono", "stix-two-math")
 DATE = "2026-01-01T00:00:00Z"  # an EPUB must name a date of its last change; the same book is the same file
 
@@ -122,8 +123,8 @@ def cover(title: str, size: tuple[int, int] = (1200, 1800)) -> bytes:
     draw = ImageDraw.Draw(image)
     large, small = ImageFont.truetype(str(FONT), 132), ImageFont.truetype(str(FONT), 46)
     for row, line in enumerate(textwrap.wrap(title, 12)):
-        draw.text((100, 150 + row * 146), line, INK, large)
-    draw.text((104, 660), "A language model from scratch,\nbrick by brick", SOFT, small, spacing=18)
+        draw.text((100, 150 + row * 146), line, COLORS["ink"], large)
+    draw.text((104, 660), "A language model from scratch,\nbrick by brick", COLORS["soft"], small, spacing=18)
     per_row = 4
     width = (size[0] - 200) / (per_row + 0.5)
     for n, brick in enumerate(BRICKS):
@@ -228,7 +229,8 @@ def write_epub(target: Path, taken: Sequence[Taken], title: str, address: str) -
 
 def styles(fonts: str = "") -> str:
     """The style sheet of both files; `fonts` is the address of the fonts' folder."""
-    return (HERE / "takealong.css").read_text(encoding="utf-8").replace("FONTS/", fonts)
+    css = (HERE / "takealong.css").read_text(encoding="utf-8").replace("FONTS/", fonts)
+    return re.sub(r"var\(--(\w+)\)", lambda used: COLORS[used[1]], css)
 
 
 # ---- PDF -----------------------------------------------------------------------------------------------------------
