@@ -42,10 +42,12 @@ export function connect() {
     // A page may be answered before this script has come: then which was pressed first is not known, so all count.
     const early = answers.filter(({ open }) => open);
     if (early.length) keep(question, early.every(isRight));
-    for (const answer of answers)
+    for (const answer of answers) {
+      answer.classList.toggle("right", isRight(answer));
       answer.querySelector("summary")?.addEventListener("click", () => {
         if (!answer.open) keep(question, isRight(answer));
       });
+    }
   }
   show();
 }
