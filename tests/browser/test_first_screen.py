@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,9 @@ def test_a_model_that_does_not_arrive_leaves_the_example_and_one_note(browser: B
     page.route("**/model.safetensors", lambda route: route.abort())
     page.goto(f"{served}/{FRONT}")
     note = page.locator(".lab-note")
-    expect(note).to_contain_text("This lab can’t run here, so you see a static example. Could not reach")
+    expect(note).to_have_text("Not live: the model can’t run here.")
+    expect(note).to_have_attribute("title", re.compile("Could not reach"))
+    assert note.evaluate("note => note.getClientRects().length && note.offsetHeight") < 30  # one line
     expect(page.locator(".lab-bars li")).to_have_count(5)
     assert look_at(page.locator("body")) == []
     page.close()

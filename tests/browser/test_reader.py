@@ -40,6 +40,7 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
     page.get_by_label("I have read this chapter").scroll_into_view_if_needed()
     expect(page.get_by_label("I have read this chapter")).to_be_checked()
     expect(page.locator(".bd-sidebar-primary a", has_text="Attention").get_by_label("read")).to_have_count(1)
+    expect(page.locator(".bd-sidebar-primary .read-mark")).to_have_count(1)  # none at its sections
     page.goto(f"{served}/chapters/05_many_heads.html#bertviz")
     heading, top = page.locator("#bertviz h2"), -1.0
     for _ in range(100):
