@@ -101,17 +101,17 @@ def picture(axes: Axes, alt: str) -> Picture:
 
 
 def show_bars(labels: Sequence[str], values: Sequence[float], title: str, unit: str) -> Picture:
-    """Horizontal bars, one below the other, each labeled with its value."""
-    axes = new_axes(height=0.7 + 0.3 * len(labels))
-    numbers = [float(value) for value in values]
+    """Horizontal bars, one below the other, each labeled with its value, in a picture as wide as a phone."""
+    axes = new_axes(width=4.5, height=1 + 0.3 * len(labels))
+    numbers = [round(float(value), 3) for value in values]
     places = range(len(labels))
     bars = axes.barh(places, numbers, color=BLUE, height=0.7)
-    axes.bar_label(bars, [f"{number:.3f}" for number in numbers], padding=4, color=INK)
+    axes.bar_label(bars, [f"{number:.3f}" for number in numbers], padding=4, color=INK, fontsize=11)
     axes.set_yticks(places, labels)
     axes.invert_yaxis()
-    axes.margins(x=0.12)
+    axes.margins(x=0.2)
     axes.set_xlabel(unit)
-    axes.set_title(title, loc="left", color=INK)
+    axes.figure.suptitle(title, x=0.01, ha="left", size=12, color=INK)
     described = ", ".join(f"{label} {number:.3f}" for label, number in zip(labels, numbers, strict=True))
     return picture(axes, f"Bars of {unit}. {title} {described}.")
 
