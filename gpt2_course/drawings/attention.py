@@ -48,7 +48,7 @@ def embedding() -> Drawing:
     chosen = 2
     one_hot = torch.eye(5)[[chosen]]  # (1, V)
     row = one_hot @ table
-    pick = Panel(206, "Look up: ID 2 picks row 2")
+    pick = Panel(182, "Look up: ID 2 picks row 2")
     pick.box(0, 99, 66, 26, f"ID {chosen}", role="token", tint=0.25, bold=True)
     pick.line((69, 112), (92, 112), role="token", arrow=True, width=2)
     for r in range(5):
@@ -57,10 +57,10 @@ def embedding() -> Drawing:
         112, 46, _numbers(table), role="token", width=42, height=26, tint=lambda r, c: 0.35 if r == chosen else 0.07
     )
     pick.text(175, 38, "token table (V, C)", size=11.5)
-    pick.line((242, 111), (262, 111), role="token", arrow=True, width=2)
+    pick.line((242, 111), (256, 111), role="token", arrow=True, width=2)
     pick.text(291, 108, "the vector", size=11.5)
     pick.text(291, 123, "of token 2", size=11.5)
-    multiply = Panel(206, "The same as a product with a one-hot row")
+    multiply = Panel(182, "The same as a product with a one-hot row")
     multiply.cells(
         0,
         98,
@@ -128,7 +128,7 @@ def _arcs(
 
 @drawn(4, "query-key-value")
 def query_key_value() -> Drawing:
-    hand = Panel(236, "By hand: two numbers per token")
+    hand = Panel(226, "By hand: two numbers per token")
     weights = by_hand().tolist()
     middles = _sentence(hand, 138, WORDS, {4: "key", 7: "query"})
     _arcs(hand, 122, middles, weights)
@@ -146,7 +146,7 @@ def query_key_value() -> Drawing:
     hand.line((middles[4] - 2, 144), (middles[4] - 4, 162), role="value")
     hand.line((middles[7] - 2, 144), (middles[7] - 20, 162), role="query")
     real, head, _, layer = in_the_model()
-    trained = Panel(236, f"In the trained model: layer {layer}, head {head}")
+    trained = Panel(226, f"In the trained model: layer {layer}, head {head}")
     words = ["Pip", "lost", "a", "red", "kite", ".", "…", "there", "lay", "the", "red"]
     ends = [3, 4, 5, 6, 7, 8, None, 16, 17, 18, 19]  # their tokens in the sentence
     shown = [0.0 if t is None else float(real[t]) for t in ends]

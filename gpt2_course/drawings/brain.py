@@ -64,7 +64,7 @@ def layer_norm() -> Drawing:
         (f"Before: mean {mean:.0f}, standard deviation {deviation:.1f}", x, mean, deviation, 10.0),
         ("After: mean 0, standard deviation 1", y, 0.0, 1.0, 10 * deviation),
     ):
-        panel = Panel(176, title)
+        panel = Panel(164, title)
         zero = 150.0 if center else 94.0
         middle = zero - unit * center
         panel.box(0, middle - unit * spread, WIDTH - 38, 2 * unit * spread, role="norm", tint=0.12, line=0, radius=2)
@@ -127,8 +127,8 @@ def tied_table() -> Drawing:
     logits = table @ last
     p = logits.softmax(-1).tolist()
     rows = [[signed(v) for v in row] for row in table.tolist()]
-    first = Panel(190, "At the bottom: pick a row")
-    end = Panel(190, "At the top: compare with every row")
+    first = Panel(176, "At the bottom: pick a row")
+    end = Panel(176, "At the top: compare with every row")
     for panel, strong in ((first, 2), (end, int(logits.argmax()))):
         left = 92 if panel is first else 100
         for r, word in enumerate(words):
