@@ -1,7 +1,8 @@
 """How long each chapter takes, by one rule: `python -m book.reading_time` writes it into the chapters.
 
 150 words of prose a minute, 8 seconds per line of code, 10 minutes per exercise, 1 per drill, and 5 for the quiz,
-rounded to 5 minutes. Folded code, hints, solutions, and the lines of an exercise do not count: they belong to its 10 minutes.
+rounded to 5 minutes. Folded code, hints, solutions, and the lines of an exercise do not count: they belong to its 10
+minutes.
 """
 
 from __future__ import annotations

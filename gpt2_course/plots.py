@@ -128,12 +128,14 @@ def show_matrices(
     """Matrices side by side with a title each. Every number is a square: blue above 0, orange below, gray for −∞.
 
     `between` has the signs between the matrices, such as "@" and "=". `rows` labels the first matrix, and `columns` all
-    of them. A matrix of at most 12 columns shows its numbers, with two digits unless all are whole; `zeros` is whether
-    also those that are 0 to two digits. `largest` is the number with the darkest color, which is each matrix's largest
-    one if None.
+    that have as many. A matrix of at most 12 columns shows its numbers, with two digits unless all are whole; `zeros` is
+    whether also those that are 0 to two digits. `largest` is the number with the darkest color; if None, each matrix's
+    largest one.
     """
     shapes = [tuple(matrix.shape) for matrix in matrices.values()]
-    width = sum(0.55 * columns + 0.5 for _, columns in shapes) + 0.9 * bool(rows)
+    width = sum(0.55 * columns + 0.5 for _, columns in shapes) + (
+        0.9 if max(map(len, rows), default=0) > 2 else 0.3 * bool(rows)
+    )
     height = 0.5 * max(shape[0] for shape in shapes) + (1.2 if columns else 0.6)
     all_axes = new_axes(width, height, ncols=len(shapes), squeeze=False, width_ratios=[n for _, n in shapes])[0]
     for axes, (title, matrix) in zip(all_axes, matrices.items(), strict=True):
@@ -162,8 +164,9 @@ def show_matrices(
         axes.text(-0.12, 0.5, sign, transform=axes.transAxes, ha="right", va="center", fontsize=14, color=INK)
     if rows:
         all_axes[0].set_yticks(range(len(rows)), rows)
-    for axes in all_axes if columns else ():
-        axes.set_xticks(range(len(columns)), columns, rotation=60 if max(map(len, columns)) > 2 else 0)
+    for axes, (_, width) in zip(all_axes, shapes, strict=True):
+        if len(columns) == width:
+            axes.set_xticks(range(len(columns)), columns, rotation=60 if max(map(len, columns)) > 2 else 0)
     return picture(all_axes[0], alt)
 
 

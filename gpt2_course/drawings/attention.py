@@ -94,8 +94,9 @@ def embedding() -> Drawing:
 def _sentence(panel: Panel, y: float, words: Sequence[str], roles: Mapping[int, str]) -> list[float]:
     """Write words in a row as wide as the panel, those with a role in its color; returns the middle of each."""
     widths = [text_width(word, bold=i in roles) for i, word in enumerate(words)]
-    gap = (WIDTH - sum(widths)) / (len(words) - 1)
-    x, middles = 0.0, []
+    edge = 3.0  # for fonts that are wider than text_width thinks
+    gap = (WIDTH - 2 * edge - sum(widths)) / (len(words) - 1)
+    x, middles = edge, []
     for i, (word, width) in enumerate(zip(words, widths, strict=True)):
         middles.append(x + width / 2)
         panel.text(x + width / 2, y, word, role=roles.get(i), bold=i in roles)
