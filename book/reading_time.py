@@ -1,7 +1,8 @@
 """How long each chapter takes, by one rule: `python -m book.reading_time` writes it into the chapters.
 
-150 words of prose a minute, 8 seconds per line of code, 10 minutes per exercise, and 5 for the quiz, rounded to 5
-minutes. Folded code, hints, solutions, and the lines of an exercise do not count: they belong to its 10 minutes.
+150 words of prose a minute, 8 seconds per line of code, 10 minutes per exercise, 1 per drill, and 5 for the quiz,
+rounded to 5 minutes. Folded code, hints, solutions, and the lines of an exercise do not count: they belong to its 10
+minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ STATED = re.compile(r"(\| \*\*Time\*\* \| about )(\d+)( minutes)")
 
 def minutes(notebook: Any) -> int:
     """The time for reading a chapter, running its code, and doing its exercises, in minutes, rounded to 5."""
-    words = lines = exercises = quizzes = 0
+    words = lines = exercises = drills = quizzes = 0
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             shown = re.sub(r"<details.*?</details>|<!--.*?-->", "", cell.source, flags=re.DOTALL)
@@ -32,8 +33,10 @@ def minutes(notebook: Any) -> int:
         elif asked := len(re.findall(r'^check\("', cell.source, re.MULTILINE)):
             exercises += asked
         elif not FOLDED & set(cell.metadata.get("tags", [])):
-            lines += sum(bool(line.strip()) for line in cell.source.split("\n"))
-    return 5 * round((words / 150 + lines * 8 / 60 + exercises * 10 + quizzes * 5) / 5)
+            asked = len(re.findall(r"^drill\(", cell.source, re.MULTILINE))
+            drills += asked
+            lines += sum(bool(line.strip()) for line in cell.source.split("\n")) - asked
+    return 5 * round((words / 150 + lines * 8 / 60 + exercises * 10 + drills + quizzes * 5) / 5)
 
 
 def stated(notebook: Any) -> int | None:

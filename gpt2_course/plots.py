@@ -122,22 +122,28 @@ def show_matrices(
     between: Sequence[str] = (),
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
+    largest: float | None = None,
+    zeros: bool = True,
 ) -> Picture:
     """Matrices side by side with a title each. Every number is a square: blue above 0, orange below, gray for −∞.
 
-    `between` has the signs between the matrices, such as "@" and "=". `rows` and `columns` label the first matrix. A
-    matrix of at most 12 columns shows its numbers, with two digits unless all are whole.
+    `between` has the signs between the matrices, such as "@" and "=". `rows` labels the first matrix, and `columns` all
+    that have as many. A matrix of at most 12 columns shows its numbers, with two digits unless all are whole; `zeros`
+    says whether also those that are 0 to two digits. `largest` is the number with the darkest color; if None, each matrix's
+    largest one.
     """
     shapes = [tuple(matrix.shape) for matrix in matrices.values()]
-    width = sum(0.55 * columns + 0.5 for _, columns in shapes) + 0.9 * bool(rows)
+    width = sum(0.55 * columns + 0.5 for _, columns in shapes) + (
+        0.9 if max(map(len, rows), default=0) > 2 else 0.3 * bool(rows)
+    )
     height = 0.5 * max(shape[0] for shape in shapes) + (1.2 if columns else 0.6)
     all_axes = new_axes(width, height, ncols=len(shapes), squeeze=False, width_ratios=[n for _, n in shapes])[0]
     for axes, (title, matrix) in zip(all_axes, matrices.items(), strict=True):
         numbers = matrix.detach().float()
         seen = numbers.isfinite()
-        largest = float(numbers[seen].abs().max()) or 1.0
+        darkest = largest or float(numbers[seen].abs().max()) or 1.0
         # round, because the last digits differ from machine to machine
-        strength = (numbers / largest).round(decimals=2).masked_fill(~seen, 0)[:, :, None]  # (rows, columns, 1)
+        strength = (numbers / darkest).round(decimals=2).masked_fill(~seen, 0)[:, :, None]  # (rows, columns, 1)
         ends = torch.where(strength < 0, _rgb(ORANGE), _rgb(BLUE))
         colors = 1 - strength.abs() * (1 - ends)
         colors[~seen] = _rgb("#C8C8C8")
@@ -149,17 +155,18 @@ def show_matrices(
         for (i, j), number in zip(
             torch.cartesian_prod(*map(torch.arange, numbers.shape)), numbers.flatten(), strict=True
         ):
-            if numbers.shape[1] <= 12:
+            if numbers.shape[1] <= 12 and (zeros or abs(number) >= 0.005):
                 shown = f"{float(number):.0f}" if whole else f"{float(number):.2f}"
-                color = "#FFFFFF" if number > 0.93 * largest and number.isfinite() else "#000000"
+                color = "#FFFFFF" if number > 0.93 * darkest and number.isfinite() else "#000000"
                 shown = (shown if number.isfinite() else "−∞").replace("-", "−")
                 axes.text(int(j), int(i), shown, ha="center", va="center", fontsize=10, color=color)
     for axes, sign in zip(all_axes[1:], between, strict=False):
         axes.text(-0.12, 0.5, sign, transform=axes.transAxes, ha="right", va="center", fontsize=14, color=INK)
     if rows:
         all_axes[0].set_yticks(range(len(rows)), rows)
-    if columns:
-        all_axes[0].set_xticks(range(len(columns)), columns, rotation=60)
+    for axes, (_, width) in zip(all_axes, shapes, strict=True):
+        if len(columns) == width:
+            axes.set_xticks(range(len(columns)), columns, rotation=60 if max(map(len, columns)) > 2 else 0)
     return picture(all_axes[0], alt)
 
 

@@ -23,19 +23,24 @@ def by_hand() -> Tensor:
     return (keys @ torch.tensor([4.0, 0.0])).softmax(-1)
 
 
-@cache
-def in_the_model() -> tuple[Tensor, int, Tensor, int]:
-    """How the last token of a sentence looks at each token in the head of the model that looks most at its thing.
+STORY = (  # of chapters 4 and 5
+    "Once upon a time, a fox named Pip lost a red kite. Pip looked under the bed. "
+    "Then he ran to the lighthouse, and there lay the red"
+)
 
-    Returns the weights (T,) in that head, the head, and the weights (H, T) in all heads of its layer, and the layer.
+
+@cache
+def in_the_model() -> tuple[Tensor, int, int]:
+    """How the last token of the story looks at each token: the weights (L, H, T) of all heads of the model.
+
+    Also returns the layer and the head that look most at the thing of the story.
     """
     model, tokenizer = shipped()
-    ids = tokenizer.encode("A fox named Pip lost a red kite. Pip looked under the bed, and there lay the red")
+    ids = tokenizer.encode(STORY)
     thing = ids.index(tokenizer.encode(" kite")[0])
     found = activations(model, ids)
     weights = torch.stack([found["attention", layer][:, -1] for layer in range(model.config.n_layer)])  # (L, H, T)
-    layer, head = divmod(int(weights[:, :, thing].argmax()), model.config.n_head)
-    return weights[layer, head], head, weights[layer], layer
+    return weights, *divmod(int(weights[:, :, thing].argmax()), model.config.n_head)
 
 
 def _numbers(table: Tensor, digits: int = 1) -> list[list[str]]:
@@ -57,29 +62,28 @@ def embedding() -> Drawing:
         112, 46, _numbers(table), role="token", width=42, height=26, tint=lambda r, c: 0.35 if r == chosen else 0.07
     )
     pick.text(175, 38, "token table (V, C)", size=11.5)
-    pick.line((242, 111), (256, 111), role="token", arrow=True, width=2)
-    pick.text(291, 108, "the vector", size=11.5)
-    pick.text(291, 123, "of token 2", size=11.5)
-    multiply = Panel(182, "The same as a product with a one-hot row")
+    pick.line((241, 111), (253, 111), role="token", arrow=True, width=2)
+    pick.text(290, 108, "the vector", size=11.5)
+    pick.text(290, 123, "of token 2", size=11.5)
+    multiply = Panel(206, "The same as a product with a one-hot row")
     multiply.cells(
         0,
         98,
         [["0" if v == 0 else "1" for v in one_hot[0].tolist()]],
-        width=22,
+        width=17,
         height=26,
         role="token",
         tint=lambda r, c: 0.35 if c == chosen else 0.07,
     )
-    multiply.text(122, 116, "@", size=14)
+    multiply.text(95, 116, "@", size=14)
     multiply.cells(
-        134, 46, _numbers(table), role="token", width=40, height=26, tint=lambda r, c: 0.35 if r == chosen else 0.07
+        106, 46, _numbers(table), role="token", width=33, height=26, tint=lambda r, c: 0.35 if r == chosen else 0.07
     )
-    multiply.text(267, 116, "=", size=14)
-    for c, value in enumerate(_numbers(row)[0]):
-        multiply.box(280, 73 + 26 * c, 40, 24, value, role="token", tint=0.35, line=0, radius=3)
-    multiply.text(55, 90, "(1, V)", size=11.5)
-    multiply.text(194, 38, "(V, C)", size=11.5)
-    multiply.text(300, 66, "(1, C)", size=11.5)
+    multiply.text(212, 116, "=", size=14)
+    multiply.cells(221, 98, _numbers(row), role="token", width=33, height=26, tint=0.35)
+    multiply.text(42, 90, "(1, V)", size=11.5)
+    multiply.text(155, 38, "(V, C)", size=11.5)
+    multiply.text(270, 90, "(1, C)", size=11.5)
     return Drawing(
         (pick, multiply),
         f"A token table of 5 rows and 3 columns. Left, ID {chosen} picks row {chosen}: {', '.join(_numbers(row)[0])}. "
@@ -90,8 +94,9 @@ def embedding() -> Drawing:
 def _sentence(panel: Panel, y: float, words: Sequence[str], roles: Mapping[int, str]) -> list[float]:
     """Write words in a row as wide as the panel, those with a role in its color; returns the middle of each."""
     widths = [text_width(word, bold=i in roles) for i, word in enumerate(words)]
-    gap = (WIDTH - sum(widths)) / (len(words) - 1)
-    x, middles = 0.0, []
+    edge = 3.0  # for fonts that are wider than text_width thinks
+    gap = (WIDTH - 2 * edge - sum(widths)) / (len(words) - 1)
+    x, middles = edge, []
     for i, (word, width) in enumerate(zip(words, widths, strict=True)):
         middles.append(x + width / 2)
         panel.text(x + width / 2, y, word, role=roles.get(i), bold=i in roles)
@@ -145,14 +150,14 @@ def query_key_value() -> Drawing:
     hand.line((middles[4] - 14, 144), (middles[4] - 58, 162), role="key")
     hand.line((middles[4] - 2, 144), (middles[4] - 4, 162), role="value")
     hand.line((middles[7] - 2, 144), (middles[7] - 20, 162), role="query")
-    real, head, _, layer = in_the_model()
-    trained = Panel(226, f"In the trained model: layer {layer}, head {head}")
+    real, layer, head = in_the_model()
+    trained = Panel(236, f"In the trained model: layer {layer}, head {head}")
     words = ["Pip", "lost", "a", "red", "kite", ".", "…", "there", "lay", "the", "red"]
-    ends = [3, 4, 5, 6, 7, 8, None, 16, 17, 18, 19]  # their tokens in the sentence
-    shown = [0.0 if t is None else float(real[t]) for t in ends]
+    ends = [8, 9, 10, 11, 12, 13, None, 28, 29, 30, 31]  # their tokens in the story
+    shown = [0.0 if t is None else float(real[layer, head, t]) for t in ends]
     middles = _sentence(trained, 138, words, {4: "key", 10: "query"})
     _arcs(trained, 122, middles, shown)
-    trained.text((middles[4] + middles[10]) / 2, 56, percent(shown[4]), role="attention", bold=True, size=14)
+    trained.text((middles[4] + middles[10]) / 2, 50, percent(shown[4]), role="attention", bold=True, size=14)
     for y, line in (
         (176, "Nobody wrote these queries and keys."),
         (196, "They were learned, and are longer:"),
@@ -206,12 +211,38 @@ def mask() -> Drawing:
     )
 
 
+@drawn(5, "qkv-columns")
+def qkv_columns() -> Drawing:
+    H, D = 3, 4  # the chapter's example
+    C = H * D
+    panel = Panel(212, "The columns of w_qkv")
+    unit = WIDTH / (3 * C)
+    for i, (role, name) in enumerate((("query", "queries"), ("key", "keys"), ("value", "values"))):
+        left = i * C * unit
+        for h in range(H):
+            x = left + h * D * unit
+            panel.box(x + 1, 58, D * unit - 2, 56, f"{name[0]}{h}", role=role, tint=0.12 + 0.14 * h, line=0, bold=True)
+        panel.bracket(left + 2, 52, C * unit - 4, f"all {name}: C", role=role, up=True)
+    panel.bracket(2, 118, D * unit - 4, f"D = {D}")
+    panel.text(WIDTH, 136, f"3C = {3 * C} columns", anchor="end")
+    panel.text(0, 166, "q1: the columns for the queries of head 1.", anchor="start")
+    panel.text(0, 184, "First cut into three, (T, C) each: q, k, and v.", anchor="start")
+    panel.text(0, 202, "Then split each of them into heads.", anchor="start")
+    return Drawing(
+        (panel,),
+        f"A strip of {3 * C} columns. The first third belongs to the queries, the second to the keys, the last to the "
+        f"values. Each third has the {D} columns of head 0, then those of head 1 and head 2: q0 q1 q2, k0 k1 k2, v0 v1 "
+        "v2.",
+    )
+
+
 @drawn(5, "several-heads")
 def several_heads() -> Drawing:
-    weights, layer = in_the_model()[2:4]
+    layer = 5  # where three heads look at three different words
+    weights = in_the_model()[0][layer]
     H, D = weights.shape[0], shipped()[0].config.n_embd // weights.shape[0]
-    words = ["Pip", "lost", "a", "red", "kite", ".", "Pip", "looked", "…", "the", "red"]
-    ends = [3, 4, 5, 6, 7, 8, 9, 10, None, 18, 19]  # their tokens in the sentence
+    words = ["Once", "…", "Pip", "lost", "a", "red", "kite", ".", "…", "the", "red"]
+    ends = [0, None, 8, 9, 10, 11, 12, 13, None, 30, 31]  # their tokens in the story
     panel = Panel(356, f"One token, several questions: layer {layer}")
     favorites: dict[int, int] = {}  # of three heads, where each looks most, in three different places
     for head in weights.amax(-1).argsort(descending=True).tolist():
@@ -225,7 +256,8 @@ def several_heads() -> Drawing:
         _arcs(panel, y, middles, [0.0 if t is None else float(weights[head, t]) for t in ends], role, 0.55)
         share = percent(weights[head, favorite].item())
         panel.text(0, y - 40, f"head {head}", anchor="start", role=role, bold=True)
-        panel.text(middles[place] - 14, y - 12, share, anchor="end", role=role, bold=True)
+        aside, anchor = (-14, "end") if middles[place] > 60 else (14, "start")
+        panel.text(middles[place] + aside, y - 12, share, anchor=anchor, role=role, bold=True)
         told.append(f"head {head} at {words[place]}, with {share}")
     colors = dict(zip(favorites, roles, strict=True))
     for head in range(H):
@@ -236,7 +268,7 @@ def several_heads() -> Drawing:
     panel.text(0, 346, f"Side by side: {H} heads × {D} = {H * D} numbers", anchor="start", bold=True)
     return Drawing(
         (panel,),
-        f"The sentence Pip lost a red kite. Pip looked … the red, three times. From the last red, the heads of layer "
+        f"The story Once … Pip lost a red kite. … the red, three times. From the last red, the heads of layer "
         f"{layer} look at different words: {', '.join(told)}. The results of all {H} heads, {D} numbers each, are put "
         "side by side.",
     )

@@ -107,6 +107,65 @@ def matrix_product() -> Drawing:
     )
 
 
+@drawn(0, "rearranging")
+def rearranging() -> Drawing:
+    x = torch.arange(6).view(2, 3)
+    shades = [0.12, 0.36]  # of the two rows of x
+    views = Panel(150, "The same six numbers, rearranged")
+    for left, table, name, shape in (
+        (0, x, "x", "(2, 3)"),
+        (124, x.view(3, 2), "x.view(3, 2)", "same order"),
+        (234, x.T, "x.T", "rows ↔ columns"),
+    ):
+        numbers = table.tolist()
+        views.cells(
+            left,
+            52,
+            _whole(table),
+            role="token",
+            width=30,
+            height=28,
+            tint=lambda r, c, n=numbers: shades[n[r][c] // 3],
+        )
+        middle = left + 15 * table.shape[1]
+        views.text(middle, 44, name, bold=True, size=11.5)
+        views.text(middle, 66 + 28 * len(numbers), shape, size=11.5)
+    p = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]])  # the chapter's example
+    targets = torch.tensor([1, 0])
+    chosen = p.gather(1, targets[:, None])
+    picks = Panel(150, "gather: one number from each row")
+    picks.cells(
+        0,
+        52,
+        [[f"{value:.1f}" for value in row] for row in p.tolist()],
+        role="probability",
+        width=36,
+        height=28,
+        tint=lambda r, c: 0.4 if c == targets[r] else 0.08,
+    )
+    picks.text(54, 44, "p (2, 3)", bold=True, size=11.5)
+    picks.cells(146, 52, [[str(i)] for i in targets.tolist()], role="query", width=34, height=28, tint=0.2)
+    picks.text(163, 44, "indices", bold=True, size=11.5)
+    picks.line((194, 80), (224, 80), arrow=True)
+    picks.cells(
+        240,
+        52,
+        [[f"{value:.1f}"] for value in chosen[:, 0].tolist()],
+        role="probability",
+        width=40,
+        height=28,
+        tint=0.4,
+    )
+    picks.text(260, 44, "result", bold=True, size=11.5)
+    picks.text(0, 138, "Row 0 gives its number 1, and row 1 its number 0.", anchor="start", size=11.5)
+    return Drawing(
+        (views, picks),
+        "Left, the table 0 1 2, 3 4 5. As view(3, 2), its numbers stay in order: 0 1, 2 3, 4 5. Transposed, rows "
+        "become columns: 0 3, 1 4, 2 5. Right, gather with the indices 1 and 0 takes number 1 of the first row, "
+        f"{chosen[0, 0]:.1f}, and number 0 of the second, {chosen[1, 0]:.1f}.",
+    )
+
+
 @drawn(1, "loop")
 def loop() -> Drawing:
     text, rows = "Once upon a time, a fox named Pip lost", []
@@ -233,7 +292,7 @@ def pieces() -> Drawing:
             panel.box(left + unit * (at + i) + 1, 84, unit - 2, 24, str(byte), role="position", line=0, size=11)
             panel.line((left + unit * (at + len(raw) / 2), 58), (left + unit * (at + i + 0.5), 82), faint=0.4, width=1)
         at += len(raw)
-    at = 0
+    at, told = 0, []
     for token in tokens:
         raw = token.bytes
         x, width = left + unit * at, unit * len(raw)
@@ -241,13 +300,14 @@ def pieces() -> Drawing:
             panel.line((x + unit * (j + 0.5), 110), (x + width / 2, 134), faint=0.4, width=1)
         panel.box(x + 1, 136, width - 2, 24, visible(token.text), role="token", tint=0.2, line=0)
         panel.line((x + width / 2, 162), (x + width / 2, 182), arrow=True, width=1.2)
-        panel.text(x + width / 2, 204, str(token.id), size=11)
+        number = raw[0] if len(raw) == 1 else token.id  # as in the chapter, where the ID of a byte is its value
+        panel.text(x + width / 2, 204, str(number), size=11)
+        told.append(f"“{visible(token.text)}” {number}")
         at += len(raw)
-    told = ", ".join(f"“{visible(token.text)}” {token.id}" for token in tokens)
     return Drawing(
         (panel,),
         f"The text “{text}” in four rows: its characters; their bytes, of which é has two and the fox four; the tokens "
-        f"that the bytes are merged into; and their IDs: {told}.",
+        f"that the bytes are merged into; and their IDs: {', '.join(told)}.",
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import pairwise
+from functools import partial
+from itertools import combinations, pairwise, permutations, product
 from typing import Any
 
 from gpt2_course.exercises.compare import compare
@@ -29,7 +30,7 @@ def count_pairs(answer: Callable[[list[str]], Any]) -> str | None:
         for key in found:
             if not (isinstance(key, tuple) and len(key) == 2):
                 return f"Each key must be a pair such as ('the', 'cat'), but one key is {key!r}. Count neighbors."
-    usual: dict[str, Callable[[list[str]], Any]] = {
+    usual: dict[str, Callable[[list[str]], Any] | tuple[Callable[[list[str]], Any], ...]] = {
         "The last pair is missing. Your loop ends one step too early.": lambda words: Counter(pairwise(words[:-1])),
         "The first pair is missing. Your loop starts one step too late.": lambda words: Counter(pairwise(words[1:])),
         "Your pairs are reversed. Put the word first and the one that follows it second.": lambda words: Counter(
@@ -47,6 +48,11 @@ def count_pairs(answer: Callable[[list[str]], Any]) -> str | None:
         ),
         "You went around from the last word to the first. Nothing follows the last word.": lambda words: Counter(
             (words[i - 1], words[i]) for i in range(len(words))
+        ),
+        "You paired each word with many others. Only the word right after it counts: pair word i with word i + 1.": (
+            lambda words: Counter(combinations(words, 2)),
+            lambda words: Counter(permutations(words, 2)),
+            lambda words: Counter(product(words, repeat=2)),
         ),
         "Your counts are one too high. Start each at 0.": lambda words: {
             pair: n + 1 for pair, n in Counter(pairwise(words)).items()
@@ -82,6 +88,9 @@ def next_word_probabilities(answer: Callable[[Pairs, str], Any]) -> str | None:
     def shares(counts: dict[str, int]) -> dict[str, float]:
         return scaled(counts, 1 / sum(counts.values()))
 
+    def percentages(digits: int | None, pairs: Pairs, word: str) -> dict[str, float]:
+        return {b: round(100 * share, digits) for b, share in shares(after(pairs, word)).items()}
+
     usual: dict[str, Callable[[Pairs, str], Any] | tuple[Callable[[Pairs, str], Any], ...]] = {
         "These are counts. Divide each by their sum, so they add up to 1.": after,
         "You divided by the number of all pairs. Divide by the number of pairs that begin with this word, because "
@@ -97,8 +106,13 @@ def next_word_probabilities(answer: Callable[[Pairs, str], Any]) -> str | None:
             lambda pairs, word: shares(before(pairs, word)),
             lambda pairs, word: scaled(before(pairs, word), 1 / sum(after(pairs, word).values())),
         ),
-        "These are percentages. A probability is between 0 and 1.": lambda pairs, word: scaled(
-            shares(after(pairs, word)), 100
+        "These are percentages. Leave them as shares between 0 and 1.": (
+            lambda pairs, word: scaled(shares(after(pairs, word)), 100),
+            *(partial(percentages, digits) for digits in (None, 1, 2)),
+        ),
+        "Your keys are pairs. Use only the second word of each.": (
+            lambda pairs, word: {(word, b): share for b, share in shares(after(pairs, word)).items()},
+            lambda pairs, word: {(word, b): n for b, n in after(pairs, word).items()},
         ),
         "You gave all words the same probability. Divide each count by the sum of the counts.": lambda pairs, word: (
             dict.fromkeys(after(pairs, word), 1 / len(after(pairs, word)))
@@ -129,7 +143,7 @@ def perplexity(answer: Callable[[list[float]], Any]) -> str | None:
     def mean(probabilities: list[float]) -> float:
         return sum(-math.log(p) for p in probabilities) / len(probabilities)
 
-    usual: dict[str, Callable[[list[float]], Any]] = {
+    usual: dict[str, Callable[[list[float]], Any] | tuple[Callable[[list[float]], Any], ...]] = {
         "This is the mean surprise (the loss). One step is missing: raise e to that power.": mean,
         "This is 1 divided by the perplexity. The surprise is *minus* the logarithm.": lambda ps: math.exp(-mean(ps)),
         "You added up the surprises. Take their mean, or long texts will look worse than short ones.": lambda ps: (
@@ -148,6 +162,10 @@ def perplexity(answer: Callable[[list[float]], Any]) -> str | None:
         "Your logarithm has base e, your power base 2. Use math.exp with math.log.": lambda ps: 2 ** mean(ps),
         "Your logarithm has base 2, your power base e. Use math.log with math.exp.": lambda ps: math.exp(
             mean(ps) / math.log(2)
+        ),
+        "You took the logarithm with base 10. Use math.log, the natural one.": (
+            lambda ps: math.exp(mean(ps) / math.log(10)),
+            lambda ps: mean(ps) / math.log(10),
         ),
         "This is the mean surprise in bits. Use math.log, then raise e to the mean.": lambda ps: mean(ps) / math.log(2),
         "This is e to the power of the mean probability. Take the mean of −ln p.": lambda ps: math.exp(

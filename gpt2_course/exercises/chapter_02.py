@@ -10,16 +10,16 @@ from typing import Any
 from gpt2_course.bricks import my_gpt2 as bricks
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.watch import Stopped
+from gpt2_course.exercises.watch import STEPS, Stopped
 
 Ids = list[int]
 Pair = tuple[int, int]
 Merges = dict[Pair, int]
 
-# in each, one pair is the most frequent and one the rarest; in the second, (1, 2) and (2, 1) are together more frequent
+# in each, one pair alone is the most frequent; in the second, (1, 2) and (2, 1) are together more frequent
 LISTS = (
     [1, 2, 3, 1, 2, 3, 3, 1, 2, 4, 2, 4, 2],
-    [1, 2, 1, 2, 1, 5, 3, 4, 5, 3, 4, 5, 3, 4],
+    [1, 2, 1, 2, 1, 3, 1, 6, 4, 3, 1, 3, 1, 6, 4],
     [9, 8, 5, 6, 5, 6],
 )
 MERGES = {(98, 99): 256, (97, 98): 257, (256, 100): 258}  # bc, ab, bcd
@@ -113,6 +113,9 @@ def decode(answer: Callable[[Ids, Merges], Any]) -> str | None:
             lambda ids, merges: "".join(map(chr, _split_once(ids, merges))),
             lambda ids, merges: bytes(_split_once(ids, merges)).decode(),
         ),
+        "An ID above 255 is the ID of a merge, not a byte. Replace it with the bytes of its two parts.": (
+            lambda ids, merges: bytes(ids).decode()
+        ),
         "You left out the merged IDs. Replace each with the bytes of its two parts.": lambda ids, merges: bytes(
             i for i in ids if i < 256
         ).decode(errors="replace"),
@@ -151,6 +154,19 @@ def _encode_by(text: str, merges: Merges, key: Callable[[Pair, list[Pair]], Any]
     return ids
 
 
+def _encode_once(text: str, merges: Merges, sort: bool) -> Ids:
+    """Merge only the pairs that are in the text before any merge, in the order of the merges or of the text."""
+    ids = list(text.encode())
+    known = [pair for pair in dict.fromkeys(pairwise(ids)) if pair in merges]
+    for pair in sorted(known, key=merges.__getitem__) if sort else known:
+        ids = bricks.merge(ids, pair, merges[pair])
+    return ids
+
+
+def _never_ends(text: str, merges: Merges) -> Ids:
+    raise TimeoutError(f"still running after {STEPS:,} lines")
+
+
 def _one_occurrence(text: str, merges: Merges) -> Ids:
     ids = list(text.encode())
     for pair, new_id in merges.items():
@@ -168,7 +184,7 @@ def encode(answer: Callable[[str, Merges], Any]) -> str | None:
         *((text, CROSSED_MERGES) for text in ("bcab", "cabc", "bcaca")),
         *((text, MORE_MERGES) for text in ("aaaaaa", "aaa", " bébé", "é bé", "caaab")),
     ]
-    usual: dict[str, Callable[[str, Merges], Any]] = {
+    usual: dict[str, Callable[[str, Merges], Any] | tuple[Callable[[str, Merges], Any], ...]] = {
         "In 'abcd', you merged 'ab' first, because it comes first. But 'bc' was learned earlier: of all pairs in the "
         "text, merge the one with the smallest new ID.": lambda text, merges: _encode_by(
             text, merges, lambda pair, pairs: pairs.index(pair)
@@ -183,6 +199,15 @@ def encode(answer: Callable[[str, Merges], Any]) -> str | None:
         "One round is not enough. In 'abcd', once 'bc' has become 256, there is a new pair, (256, 100). Repeat.": (
             lambda text, merges: _encode_by(text, merges, lambda pair, pairs: merges[pair], rounds=1)
         ),
+        "You looked for pairs only once. A merge makes new neighbors: look again after each one.": (
+            lambda text, merges: _encode_once(text, merges, sort=True),
+            lambda text, merges: _encode_once(text, merges, sort=False),
+        ),
+        "Return when no pair of neighbors is in merges.": _never_ends,
+        "When no pair is left to merge, min has nothing to choose from. Return before that.": (
+            lambda text, merges: min([])
+        ),
+        "These are letters. Start from the bytes: list(text.encode()).": lambda text, merges: list(text),
         "'é' is two bytes in UTF-8, [195, 169]. ord() returns its Unicode number. Use text.encode().": (
             lambda text, merges: bricks.encode(text, merges) if text.isascii() else _encode_characters(text, merges)
         ),
@@ -252,6 +277,8 @@ def merge(answer: Callable[[Ids, Pair, int], Any]) -> str | None:
         "The right half of the pair is still there. After a merge, skip both IDs.": lambda ids, pair, new_id: [
             new_id if found == pair else found[0] for found in pairwise([*ids, -1])
         ],
+        "The right half of the pair is still there, and the last ID is missing. Skip both IDs after a merge, and go on "
+        "to the last ID.": lambda ids, pair, new_id: [new_id if found == pair else found[0] for found in pairwise(ids)],
         "You put the pair itself into the list. Put the new ID in its place.": lambda ids, pair, new_id: [
             pair if i == new_id else i for i in bricks.merge(ids, pair, new_id)
         ],

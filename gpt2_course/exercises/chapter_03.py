@@ -45,6 +45,9 @@ def embed_by_multiplying(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "This is the sum of all vectors. Give each token its own one-hot vector: a matrix with T rows.": (
             lambda ids, table: table[ids].sum(0)
         ),
+        "You put all the 1s into one row. Each token needs a row of its own: a matrix with T rows.": (
+            lambda ids, table: table[sorted(set(ids.tolist()))].sum(0)
+        ),
         "The one-hot vectors are shorter than the table. Set num_classes=len(table) in one_hot.": (
             lambda ids, table: F.one_hot(ids)
         ),
@@ -157,6 +160,9 @@ def embed(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         ),
         "Every token got the position of the last one. Positions count from the start of the text: 0, 1, 2, …": (
             lambda ids, tokens, positions: tokens[ids] + positions[len(ids) - 1]
+        ),
+        "You took a single row of the position table. With a colon, [: len(ids)], it is the first T rows.": (
+            lambda ids, tokens, positions: tokens[ids] + positions[len(ids)]
         ),
         "You took the last rows of the position table. Take the first T: positions count from 0.": (
             lambda ids, tokens, positions: tokens[ids] + positions[-len(ids) :]

@@ -38,7 +38,7 @@ def average_so_far(answer: Callable[[Tensor], Any]) -> str | None:
     def right(x: Tensor) -> Tensor:
         return x.cumsum(0) / _count(x)
 
-    usual: dict[str, Callable[[Tensor], Tensor]] = {
+    usual: dict[str, Callable[[Tensor], Tensor] | tuple[Callable[[Tensor], Tensor], ...]] = {
         "You wrote each average into x itself, so later rows average averages. Collect them in a new tensor.": (
             _average_in_place
         ),
@@ -65,6 +65,13 @@ def average_so_far(answer: Callable[[Tensor], Any]) -> str | None:
         "You averaged along the channels (dimension 1). Average along the tokens (dimension 0).": lambda x: (
             right(x.T).T
         ),
+        "You divided column t by the sum of row t. Keep the dimension: .sum(-1, keepdim=True).": lambda x: (
+            torch.ones(len(x), len(x)).tril() / _count(x)[:, 0] @ x
+        ),
+        "mean() without a dimension averages all numbers. Use .mean(0).": (
+            lambda x: torch.stack([x[: t + 1].mean() for t in range(len(x))]),
+            lambda x: torch.stack([x[: t + 1].mean() for t in range(len(x))])[:, None].expand(x.shape),
+        ),
         "This is only the last row. Return one row for each t.": lambda x: x.mean(0),
         "This is x, unchanged. Each row must become the mean of itself and all rows before it.": lambda x: x,
     }
@@ -77,12 +84,20 @@ def mask(answer: Callable[[Tensor], Any]) -> str | None:
     zeros = numbers(4, 4, seed=4)
     zeros[2, 1] = zeros[3, 3] = 0  # scores that a mask by value would take for hidden ones
     inputs = [(numbers(5, 5),), (zeros,), (torch.zeros(3, 3),), (1 + numbers(3, 3).abs(),), (torch.tensor([[2.0]]),)]
+
+    def nearly_hidden(scores: Tensor) -> Tensor:
+        """The right result, but with large negative numbers where the answer has some."""
+        found = answer(scores.clone())
+        return torch.where(found.isfinite() & (found < -99), found, bricks.mask(scores))
+
     usual: dict[str, Callable[[Tensor], Tensor]] = {
         "A score of 0 does not hide a token, because e⁰ = 1. Use −∞: after softmax, it becomes a weight of 0.": (
             lambda scores: scores.tril()
         ),
         "You also hide earlier tokens whose score is 0. Choose what to hide by its place, above the diagonal, and not "
         "by its value.": lambda scores: scores.tril().masked_fill(scores.tril() == 0, -math.inf),
+        "You do not hide later tokens whose score is 0. Choose what to hide by its place, above the diagonal, and not "
+        "by its value.": lambda scores: scores.masked_fill(scores.triu(1) != 0, -math.inf),
         "You hide scores that are below 0. Choose what to hide by its place, above the diagonal, not by its value.": (
             lambda scores: scores.masked_fill(scores < 0, -math.inf)
         ),
@@ -105,9 +120,7 @@ def mask(answer: Callable[[Tensor], Any]) -> str | None:
             scores
         ).softmax(-1),
         "Your later tokens have a score of +∞. Use −∞.": lambda scores: scores.masked_fill(future(scores), math.inf),
-        "A large negative number is not −∞. Use float('-inf').": lambda scores: scores.masked_fill(
-            future(scores), -1e9
-        ),
+        "A large negative number is not −∞. Use float('-inf').": nearly_hidden,
         "0 times −∞ is NaN. Use masked_fill, which leaves the other scores alone.": lambda scores: (
             scores + future(scores) * -math.inf
         ),
@@ -164,6 +177,15 @@ def attention_weights(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "You took the softmax of columns. Each row must add up to 1, so use the last dimension.": lambda q, k: (
             bricks.mask(scores(q, k)).softmax(0)
         ),
+        "You divided by the sum of the whole table. Each row needs its own: .sum(-1, keepdim=True), or .softmax(-1).": (
+            lambda q, k: (powers := bricks.mask(scores(q, k)).exp()) / powers.sum()
+        ),
+        "You divided column t by the sum of row t. Use .sum(-1, keepdim=True), or .softmax(-1).": (
+            lambda q, k: (powers := bricks.mask(scores(q, k)).exp()) / powers.sum(-1)
+        ),
+        "The second step of softmax is missing: divide each row by its sum.": lambda q, k: bricks.mask(
+            scores(q, k)
+        ).exp(),
         "The mask is reversed: it hides the past.": lambda q, k: bricks.mask(scores(q, k).T).T.softmax(-1),
         "A score of 0 does not hide a token, because e⁰ = 1. Use −∞.": lambda q, k: scores(q, k).tril().softmax(-1),
         "Queries and keys are swapped. Row t belongs to the query of token t: q @ k.T.": lambda q, k: bricks.mask(
@@ -228,6 +250,9 @@ def head(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         ),
         "These are the values, unmixed. Mix them with the weights.": lambda q, k, v: v,
         "The values come last: weights @ v, (T, T) @ (T, D) → (T, D).": lambda q, k, v: v @ weights(q, k),
+        "You multiplied number by number. Use @: each row of the weights mixes the values.": lambda q, k, v: (
+            weights(q, k) * v
+        ),
         "You added q. The head returns only the mixed values.": lambda q, k, v: q + weights(q, k) @ v,
         "You added v. The head returns only the mixed values.": lambda q, k, v: v + weights(q, k) @ v,
     }

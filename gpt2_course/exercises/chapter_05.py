@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,6 +35,12 @@ def split_heads(answer: Callable[[Tensor, int], Any]) -> str | None:
         ),
         "The shape is right, but the numbers are not: view(H, T, D) mixes tokens. First view as (T, H, D), then swap "
         "the first two dimensions.": lambda x, n: x.view(n, len(x), -1),
+        "You transposed x, which puts its channels first, and reshaped that. Leave x as it is: view(T, H, D).": (
+            lambda x, n: x.T.reshape(n, len(x), -1)
+        ),
+        "This is (T, D, H). Swap dimensions 0 and 1, the tokens and the heads.": lambda x, n: right(x, n).permute(
+            1, 2, 0
+        ),
         "The heads are in the wrong order. Head 0 has the first D numbers of each token.": lambda x, n: right(
             x, n
         ).flip(0),
@@ -198,7 +205,10 @@ def looks_at_previous(answer: Callable[[Tensor], Any]) -> str | None:
     def below(weights: Tensor, offset: int = -1) -> Tensor:
         return weights.diagonal(offset, 1, 2)
 
-    usual: dict[str, Callable[[Tensor], Tensor]] = {
+    def left_out(n: int, weights: Tensor) -> Tensor:
+        return below(weights)[:, n:].mean(-1)
+
+    usual: dict[str, Callable[[Tensor], Tensor] | tuple[Callable[[Tensor], Tensor], ...]] = {
         "This is how much tokens look at themselves. The previous token is one column further left.": lambda weights: (
             below(weights, 0).mean(-1)
         ),
@@ -212,9 +222,24 @@ def looks_at_previous(answer: Callable[[Tensor], Any]) -> str | None:
         ),
         "This is the sum. Take the mean over the tokens.": lambda weights: below(weights).sum(-1),
         "This is only the last token. Take the mean over all tokens.": lambda weights: weights[:, -1, -2],
-        "This is how much tokens look at the first one. Use column t − 1 in row t.": lambda weights: weights[
-            :, 1:, 0
-        ].mean(-1),
+        "This is how much tokens look at the first one. Use column t − 1 in row t.": (
+            lambda weights: weights[:, 1:, 0].mean(-1),
+            lambda weights: weights[:, :, 0].mean(-1),
+            lambda weights: weights[:, 5:, 0].mean(-1),
+        ),
+        "You left out more than the first token. Start from t = 1.": (
+            *(partial(left_out, n) for n in range(1, 6)),
+            lambda weights: torch.stack([]),
+        ),
+        "You averaged over all columns. In row t, take only column t − 1.": (
+            lambda weights: weights.mean((1, 2)),
+            lambda weights: weights[:, 1:].mean((1, 2)),
+            lambda weights: weights[:, 1:, :-1].mean((1, 2)),
+        ),
+        "You took the same column in every row. In row t, take column t − 1.": (
+            lambda weights: weights[:, :, 1].mean(-1),
+            lambda weights: weights[:, 1:, 1].mean(-1),
+        ),
         "You took the mean over the heads, too. Return one number per head, shape (H,).": lambda weights: below(
             weights
         ).mean(),

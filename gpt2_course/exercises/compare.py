@@ -90,7 +90,7 @@ def results(function: Function, given: tuple[Any, ...]) -> Any:
     """What a function of ours returns for a copy of the arguments; `...` if it fails, as some mistakes do."""
     try:
         return plain(function(*copy.deepcopy(given)))
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+    except (ArithmeticError, LookupError, RuntimeError, TimeoutError, TypeError, ValueError):
         return ...
 
 

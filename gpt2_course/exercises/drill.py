@@ -49,12 +49,16 @@ def _hint(wanted: Any, yours: Any) -> str:
     if isinstance(wanted, (list, tuple, str)):
         place = next(i for i, (w, y) in enumerate(zip(wanted, yours, strict=True)) if not agree(y, w))
         return f"right up to index {place}, where {yours[place]!r} is wrong"
+    if isinstance(wanted, Tensor):
+        return "the right shape, but other numbers"
     return "not yet: print the parts of the line one by one"
 
 
 def _shape_hint(wanted: tuple[int, ...], yours: Any) -> str:
     if not isinstance(yours, (tuple, list)):
         return f"a shape is a tuple such as (2, 3), but yours has type {described(yours)}"
+    if not all(isinstance(size, int) for size in yours):
+        return "these are numbers of the tensor: give its shape, a tuple such as (2, 3)"
     if len(wanted) != len(yours):
         return f"this has {len(wanted)} dimension{'s' * (len(wanted) != 1)}, but yours has {len(yours)}"
     if sorted(wanted) == sorted(yours):

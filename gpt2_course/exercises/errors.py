@@ -62,7 +62,9 @@ CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (NameError, "", "Import or define it first (in a notebook, run the cell that does); check its spelling, too."),
     (KeyError, "", "The dictionary has no such key: look with `in` first, or use .get()."),
     (RecursionError, "", "Your function calls itself without end."),
+    (TimeoutError, "still running", "Does your loop ever end?"),
     (ZeroDivisionError, "", "Something that you divide by can be 0."),
+    (ValueError, "only one element", "torch.tensor takes numbers. For a list of tensors, use torch.stack."),
     (ValueError, "math domain error|expected a positive input", "The logarithm needs a number above 0."),
     (
         ValueError,
@@ -73,6 +75,11 @@ CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (TypeError, "'function' object is not", "This is a function: call it, as in layers(weights)."),
     (TypeError, "must be Tensor, not (int|float)", "For a number, use math, such as math.sqrt, or ** 0.5."),
     (TypeError, "got float|'float' object cannot be interpreted", "Sizes are whole numbers: use // to divide."),
+    (
+        TypeError,
+        r"assign a str|invalid combination of arguments - got \([^)]*\bstr\b",
+        "This is a string. A number is needed, such as 0.5 or float('-inf').",
+    ),
     (TypeError, "not callable", "Parentheses call a function; use square brackets for an index."),
     (SystemExit, "", "Return a value instead of ending the program."),
 )

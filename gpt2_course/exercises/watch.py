@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import dis
 import inspect
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
+from types import FrameType
 from typing import Any
 
 import torch
@@ -19,6 +21,7 @@ from gpt2_course.exercises.registry import Exercise
 from gpt2_course.exercises.tensors import plain
 
 LIMIT = 100  # this many values are taken from a generator, which may be endless
+STEPS = 100_000  # lines that a function may run in one call; more is an endless loop
 
 
 class NotWritten(Exception):
@@ -57,7 +60,7 @@ class Watched:
         before = copy.deepcopy(args)
         calls = _Calls(self._asked, args)
         try:
-            with calls if self._asked.forbidden else nullcontext():
+            with calls if self._asked.forbidden else nullcontext(), bounded(self._function):
                 result = self._function(*args)
                 if self._asked.yields and isinstance(result, Iterator):
                     result = list(islice(result, LIMIT))
@@ -85,6 +88,34 @@ class Watched:
         code = getattr(self._function, "__code__", None)
         printing = " (print only shows it)" if code and "print" in code.co_names else ""
         return f"{self.name} returned nothing: end your function with return and the result{printing}."
+
+
+@contextmanager
+def bounded(function: Callable[..., Any]) -> Iterator[None]:
+    """Stop a function, and others of its module that it calls, with `TimeoutError` after STEPS lines.
+
+    Lines are counted, not seconds, so the result is the same on a slow machine.
+    """
+    names = getattr(inspect.unwrap(function), "__globals__", None)
+    if names is None or sys.gettrace():  # a function written in C, or one that a debugger is stepping through
+        yield
+        return
+    left = STEPS
+
+    def trace(frame: FrameType, event: str, value: object) -> Any:
+        nonlocal left
+        if frame.f_globals is not names:
+            return None
+        left -= 1
+        if left < 0:
+            raise TimeoutError(f"still running after {STEPS:,} lines")
+        return trace
+
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
 
 
 def is_stub(function: Callable[..., Any]) -> bool:

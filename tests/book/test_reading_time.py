@@ -9,7 +9,7 @@ import pytest
 
 from book.reading_time import minutes, state, stated
 
-CHAPTERS = sorted((Path(__file__).resolve().parents[2] / "chapters").glob("*.ipynb"))[1:]  # not the warm-up's drills
+CHAPTERS = sorted((Path(__file__).resolve().parents[2] / "chapters").glob("*.ipynb"))
 TABLE = "| | |\n|---|---|\n| **Time** | about 5 minutes; the code runs in less than one |"
 
 
@@ -28,6 +28,7 @@ def test_the_rule() -> None:
     assert minutes(a_chapter(words=1500)) == 10
     assert minutes(a_chapter("a = 1\n\n" * 75)) == 10  # blank lines take no time
     assert minutes(a_chapter('def f():\n    ...\n\ncheck("1.1", f)')) == 10
+    assert minutes(a_chapter("drill(1, 2 + 2, ...)\n" * 10)) == 10
     assert minutes(a_chapter("quiz(1)")) == 5
     assert minutes(a_chapter('check("1.1", f)', "quiz(1)", "a = 1\n" * 75, words=1500)) == 35
     assert minutes(a_chapter("a = 1\n" * 75, tags=("hide-input",))) == 0

@@ -208,6 +208,46 @@ def test_surprise_is_minus_the_logarithm() -> None:
         assert f" {-math.log(p) + 0:.2f}" in found
 
 
+def test_the_product_with_a_one_hot_row_is_a_row() -> None:
+    product = panels("embedding")[1]
+    found = [(float(text.get("x", 0)), text.get("y")) for text in product.iter(f"{SVG}text") if text.text == "−0.7"]
+    result = max(found)
+    row = [t for t in product.iter(f"{SVG}text") if t.get("y") == result[1] and float(t.get("x", 0)) >= result[0]]
+    assert [text.text for text in row] == ["−0.7", "0.8", "0.9"]
+
+
+def test_the_id_of_a_byte_is_its_value_as_in_the_chapter() -> None:
+    found = [int(text) for text in texts("pieces") if text.isdigit()]
+    raw = list("é 🦊 fox".encode())
+    assert found[: len(raw)] == raw
+    assert found[len(raw) :] == [*raw[:7], shipped()[1].encode(" fox")[0]]
+
+
+def test_rearranging_and_gathering() -> None:
+    found = texts("rearranging")
+    digits = [text for text in found if re.fullmatch(r"\d", text)]
+    x = torch.arange(6).view(2, 3)
+    for part, table in enumerate((x, x.view(3, 2), x.T)):
+        assert digits[6 * part : 6 * part + 6] == [str(n) for n in table.flatten().tolist()]
+    assert [text for text in found if "." in text][-3:-1] == ["0.7", "0.5"]
+
+
+def test_the_columns_of_the_heads_are_in_the_order_that_the_exercise_expects() -> None:
+    names = [text for text in texts("qkv-columns") if re.fullmatch(r"[qkv]\d", text)]
+    columns = torch.arange(36)[None].float()  # the number of each column, so the parts say where they come from
+    q, k, v = (my_gpt2.split_heads(part, 3) for part in columns.chunk(3, -1))
+    first = {f"{name}{h}": float(part[h, 0, 0]) for name, part in zip("qkv", (q, k, v), strict=True) for h in range(3)}
+    assert names == sorted(first, key=first.__getitem__)
+
+
+def test_the_heads_look_at_the_story_of_the_chapters() -> None:
+    from gpt2_course.drawings.attention import STORY
+
+    for name in ("04_attention", "05_many_heads"):
+        chapter = (ROOT / f"chapters/{name}.ipynb").read_text(encoding="utf-8")
+        assert STORY in chapter.replace("lost a red {}", "lost a red kite").replace("lay the {}", "lay the red")
+
+
 def test_the_merges_end_in_one_token_of_the_tokenizer() -> None:
     found = texts("merges")
     numbers = [int(text.replace(",", "")) for text in found if re.fullmatch(r"[\d,]+", text)]

@@ -295,6 +295,27 @@ def encoded_by(text: str, merges: dict[tuple[int, int], int], key: Callable[...,
     return ids
 
 
+def merged_at_the_start(text: str, merges: dict[tuple[int, int], int]) -> list[int]:
+    ids = list(text.encode())
+    for pair in [pair for pair in merges if pair in pairwise(ids)]:
+        ids = merged(ids, pair, merges[pair])
+    return ids
+
+
+def never_ends(text: str, merges: dict[tuple[int, int], int]) -> list[int]:
+    ids = list(text.encode())
+    while len(ids) > 1:
+        ids = encoded(ids, merges)
+    return ids
+
+
+def fails_at_the_end(text: str, merges: dict[tuple[int, int], int]) -> list[int]:
+    ids = list(text.encode())
+    while True:
+        pair = min((pair for pair in pairwise(ids) if pair in merges), key=merges.__getitem__)
+        ids = merged(ids, pair, merges[pair])
+
+
 def once(ids: list[int], merges: dict[tuple[int, int], int]) -> list[int]:
     parts = {new: pair for pair, new in merges.items()}
     return [part for i in ids for part in parts.get(i, (i,))]
@@ -435,6 +456,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "moved two words at a time": lambda words: Counter(zip(words[::2], words[1::2], strict=False)),
             "only once": lambda words: dict.fromkeys(pairwise(words), 1),
             "must be a pair": lambda words: Counter(words),
+            "Only the word right after it counts": lambda words: Counter(
+                (words[i], words[j]) for i in range(len(words)) for j in range(i + 1, len(words))
+            ),
             "has type list": lambda words: list(pairwise(words)),
             "must be 3, but yours is 6": lambda words: Counter([*pairwise(words), *pairwise(words)]),
         },
@@ -450,7 +474,10 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
                 a: n / sum(m for (_, c), m in pairs.items() if c == word) for (a, b), n in pairs.items() if b == word
             },
             "percentages": lambda pairs, word: {
-                b: 100 * n / sum(after(pairs, word).values()) for b, n in after(pairs, word).items()
+                b: round(100 * n / sum(after(pairs, word).values())) for b, n in after(pairs, word).items()
+            },
+            "Your keys are pairs": lambda pairs, word: {
+                (word, b): n / sum(after(pairs, word).values()) for b, n in after(pairs, word).items()
             },
             "You rounded": lambda pairs, word: {
                 b: round(n / sum(after(pairs, word).values()), 2) for b, n in after(pairs, word).items()
@@ -469,6 +496,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "mean of the probabilities": lambda p: len(p) / sum(p),
             "your power base 2": lambda p: 2 ** mean_surprise(p),
             "Your logarithm has base 2": lambda p: math.exp(mean_surprise(p) / math.log(2)),
+            "with base 10": lambda p: math.exp(-sum(map(math.log10, p)) / len(p)),
             "in bits": lambda p: mean_surprise(p) / math.log(2),
             "You rounded": lambda p: round(math.exp(mean_surprise(p)), 2),
             "You divided by 4": lambda p: math.exp(mean_surprise(p) * len(p) / 4),
@@ -497,6 +525,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
             "The parts of a merged ID are reversed": lambda ids, merges: decoded(ids, merges, swap=True).decode(),
             "the ID of a merge, not a character": lambda ids, merges: "".join(map(chr, ids)),
+            "the ID of a merge, not a byte": lambda ids, merges: bytes(ids).decode(errors="replace"),
             "until only bytes are left": lambda ids, merges: "".join(map(chr, once(ids, merges))),
             "Half a character": lambda ids, merges: decoded(ids, merges).decode(),
             "a letter of its own": lambda ids, merges: decoded(ids, merges).decode("latin-1"),
@@ -514,6 +543,10 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "One round is not enough": lambda text, merges: encoded_by(
                 text, merges, lambda pair, pairs: merges[pair], rounds=1
             ),
+            "look again after each one": merged_at_the_start,
+            "Return when no pair of neighbors": never_ends,
+            "min has nothing to choose from": fails_at_the_end,
+            "These are letters": lambda text, merges: encoded(list(text), merges),  # type: ignore[arg-type]
             "ord() returns": lambda text, merges: encoded([ord(c) for c in text], merges),
             "Nothing was merged": lambda text, merges: list(text.encode()),
         },
@@ -529,6 +562,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "from right to left": lambda ids, pair, new: merged(ids[::-1], pair[::-1], new)[::-1],
             "The right half of the pair": lambda ids, pair, new: [
                 new if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids))
+            ],
+            "and the last ID is missing": lambda ids, pair, new: [
+                new if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids) - 1)
             ],
             "the pair itself": lambda ids, pair, new: merged(ids, pair, pair),
             "only the first occurrence": lambda ids, pair, new: (
@@ -548,6 +584,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "One step is missing": lambda ids, table: one_hot(ids, table),
             "transposed": lambda ids, table: (one_hot(ids, table) @ table).T,
             "sum of all vectors": lambda ids, table: one_hot(ids, table).sum(0) @ table,
+            "all the 1s into one row": lambda ids, table: one_hot(ids, table).amax(0) @ table,
             "Counting starts at 0": lambda ids, table: torch.eye(len(table))[ids - 1] @ table,
             "whatever the IDs are": lambda ids, table: torch.eye(len(ids), len(table)) @ table,
             "has type list": lambda ids, table: (one_hot(ids, table) @ table).tolist(),
@@ -583,6 +620,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You multiplied": lambda ids, tokens, places: tokens[ids] * places[: len(ids)],
             "Every token got position 0": lambda ids, tokens, places: tokens[ids] + places[0],
             "The tokens are missing": lambda ids, tokens, places: places[: len(ids)],
+            "With a colon": lambda ids, tokens, places: tokens[ids] + places[len(ids)],
             "Take only its first T rows": lambda ids, tokens, places: tokens[ids] + places,
             "There is no batch here": lambda ids, tokens, places: tokens[ids] + places[: ids.shape[1]],
             "must have shape (4, 3)": lambda ids, tokens, places: (tokens[ids] + places[: len(ids)])[None],
@@ -597,6 +635,11 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Include row t itself": lambda x: torch.cat([x[:1] * 0, (x.cumsum(0) / count(x))[:-1]]),
             "Look back, not ahead": lambda x: x.flip(0).cumsum(0).flip(0) / count(x).flip(0),
             "into x itself": averaged_in_place,
+            "Keep the dimension": lambda x: (w := torch.ones(len(x), len(x)).tril()) / w.sum(-1) @ x,
+            "Use .mean(0)": lambda x: torch.stack([x[: t + 1].mean() for t in range(len(x))]),
+            "For a list of tensors, use torch.stack": lambda x: torch.tensor(
+                [x[: t + 1].mean(0) for t in range(len(x))]
+            ),
             "must have shape (5, 3)": lambda x: x.mean(1),
             "This is x, unchanged": lambda x: x,
         },
@@ -612,7 +655,11 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "also hides the diagonal": lambda scores: scores.masked_fill(~future(scores).T, -math.inf),
             "hid everything else": lambda scores: scores.masked_fill(~future(scores), -math.inf),
             "weights after softmax": lambda scores: scores.masked_fill(future(scores), -math.inf).softmax(-1),
-            "large negative number": lambda scores: scores.masked_fill(future(scores), -1e9),
+            "large negative number": lambda scores: scores + future(scores) * -1000,
+            "You do not hide later tokens whose score is 0": lambda scores: scores.masked_fill(
+                torch.triu(scores, 1) != 0, -math.inf
+            ),
+            "or float('-inf')": lambda scores: scores.masked_fill(future(scores), "-inf"),
             "0 times −∞ is NaN": lambda scores: scores + future(scores) * -math.inf,
             "does not change the scores themselves": lambda scores: scores,
             "changes its argument `scores` in place": lambda scores: scores.masked_fill_(future(scores), -math.inf),
@@ -629,6 +676,13 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You masked after softmax": lambda q, k: scaled(q, k).softmax(-1).tril(),
             "softmax of columns": lambda q, k: scaled(q, k).masked_fill(future(q @ k.T), -math.inf).softmax(0),
             "is reversed": lambda q, k: scaled(q, k).masked_fill(future(q @ k.T).T, -math.inf).softmax(-1),
+            "the sum of the whole table": lambda q, k: (
+                (powers := scaled(q, k).masked_fill(future(q @ k.T), -math.inf).exp()) / powers.sum()
+            ),
+            "column t by the sum of row t": lambda q, k: (
+                (powers := scaled(q, k).masked_fill(future(q @ k.T), -math.inf).exp()) / powers.sum(1)
+            ),
+            "The second step of softmax": lambda q, k: scaled(q, k).masked_fill(future(q @ k.T), -math.inf).exp(),
             "A score of 0 does not hide": lambda q, k: scaled(q, k).tril().softmax(-1),
             "Queries and keys are swapped": lambda q, k: weights(k, q),
             "softmax turns them into weights": lambda q, k: scaled(q, k).masked_fill(future(q @ k.T), -math.inf),
@@ -648,6 +702,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "You mixed the keys": lambda q, k, v: weights(q, k) @ k,
             "weights are transposed": lambda q, k, v: weights(q, k).T @ v,
             "The values come last": lambda q, k, v: v @ weights(q, k),
+            "You multiplied number by number": lambda q, k, v: weights(q, k) * v,
             "You added q": lambda q, k, v: q + weights(q, k) @ v,
             "only zeros": lambda q, k, v: 0 * v,
         },
@@ -659,6 +714,8 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "must be (H, T, D): heads first": lambda x, n: split(x, n).permute(2, 1, 0),
             "mixes tokens": lambda x, n: x.view(n, len(x), -1),
             "in the wrong order": lambda x, n: split(x, n).flip(0),
+            "Leave x as it is": lambda x, n: x.T.reshape(n, len(x), -1),
+            "This is (T, D, H)": lambda x, n: x.view(len(x), n, -1).transpose(1, 2),
             "every H-th number": lambda x, n: x.view(len(x), -1, n).permute(2, 0, 1),
             "must have shape (3, 5, 4)": lambda x, n: x,
             "wrong sign": lambda x, n: -split(x, n),
@@ -704,7 +761,11 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "This is the sum": lambda weights: weights.diagonal(-1, 1, 2).sum(-1),
             "only the last token": lambda weights: weights[:, -1, -2],
             "These are all weights": lambda weights: weights.diagonal(-1, 1, 2),
-            "The result must be": lambda weights: weights[:, :, 0].mean(-1),
+            "left out more than the first token": lambda weights: weights.diagonal(-1, 1, 2)[:, 5:].mean(-1),
+            "You averaged over all columns": lambda weights: weights[:, 1:, :-1].mean(-1).mean(-1),
+            "the same column in every row": lambda weights: weights[:, 1:, 1].mean(-1),
+            "look at the first one": lambda weights: weights[:, :, 0].mean(-1),
+            "The result must be": lambda weights: weights.diagonal(-1, 1, 2).mean(-1) ** 2,
         },
     ),
     "6.1": (
@@ -1658,6 +1719,24 @@ def test_each_mistake_gets_its_own_message() -> None:
     for number, (_, wrong) in ANSWERS.items():
         said = [check(number, answer).message for answer in wrong.values()]
         assert len(set(said)) == len(said), number
+
+
+@pytest.mark.parametrize(
+    "best",
+    [
+        lambda counts: sorted(counts, key=counts.get)[-1],
+        lambda counts: sorted(counts, key=counts.get, reverse=True)[0],
+        lambda counts: max(reversed(counts), key=counts.get),
+    ],
+)
+def test_the_most_frequent_pair_does_not_depend_on_a_rule_for_ties(best: Callable[[Any], Any]) -> None:
+    assert check("2.1", lambda ids: best(Counter(pairwise(ids)))).state == "correct"
+
+
+@pytest.mark.parametrize("value", [-100, -1000.0, -1e4, -9999999, -1e9, -1e30])
+def test_no_finite_number_hides_a_token(value: float) -> None:
+    feedback = check("4.2", lambda scores: scores.masked_fill(future(scores), value))
+    assert feedback.message == "A large negative number is not −∞. Use float('-inf')."
 
 
 # ---- all exercises ------------------------------------------------------------------------------------------------

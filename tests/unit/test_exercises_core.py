@@ -20,6 +20,7 @@ from gpt2_course.exercises import chapter_08, check, working
 from gpt2_course.exercises.compare import agree, compare
 from gpt2_course.exercises.registry import EXERCISES
 from gpt2_course.exercises.tensors import Difference, described, first_difference, plain
+from gpt2_course.exercises.watch import bounded
 
 
 def said(number: str, answer: object, state: str = "not right yet") -> str:
@@ -243,6 +244,51 @@ def test_errors_in_an_exercise_come_with_its_own_cause(number: str, broken: Call
 
 
 # ---- arguments changed in place, forbidden calls ------------------------------------------------------------------
+
+
+def test_an_endless_loop_is_stopped_and_shown_with_its_line() -> None:
+    def waits(p: list[float]) -> float:
+        i = 0
+        while i < len(p):
+            p[i] = max(p)
+        return p[0]
+
+    before = sys.gettrace()
+    feedback = check("1.3", waits)
+    assert feedback.state == "not right yet"
+    assert "with TimeoutError: still running after 100,000 lines. Does your loop ever end?" in feedback.message
+    assert sys.gettrace() is before
+
+
+def test_an_endless_loop_in_a_function_that_the_answer_calls_is_stopped() -> None:
+    def helper(n: int) -> int:
+        while n > 0:
+            n = abs(n)
+        return n
+
+    assert "still running" in check("1.3", lambda p: helper(len(p))).message
+
+
+def test_a_debugger_keeps_its_trace_and_a_long_function_its_time() -> None:
+    seen = []
+
+    def patient(p: list[float]) -> float:
+        for _ in range(60_000):
+            total = sum(p)
+        return total
+
+    def debugger(frame: Any, event: str, value: Any) -> Any:
+        seen.append(event)
+        return debugger
+
+    sys.settrace(debugger)
+    try:
+        with bounded(patient):
+            patient([1.0])
+            assert sys.gettrace() is debugger
+    finally:
+        sys.settrace(None)
+    assert len(seen) > 100_000
 
 
 def test_a_function_that_changes_its_argument_is_told_so() -> None:

@@ -60,6 +60,16 @@ def test_matrices_show_their_numbers_signs_and_labels() -> None:
     assert drawn.alt == "Two tables."
 
 
+def test_matrices_can_share_one_scale_and_leave_zeros_blank() -> None:
+    tables = {"small": torch.tensor([[0.2, 0.001]]), "large": torch.tensor([[1.0, 0.2]])}
+    drawn = show_matrices(tables, "Two tables.", columns=["x", "y"], largest=1.0, zeros=False)
+    texts = [element.text for element in ElementTree.fromstring(drawn.svg).iter() if element.tag.endswith("text")]
+    assert "0.00" not in texts
+    assert texts.count("0.20") == texts.count("x") == texts.count("y") == 2
+    own = show_matrices(tables, "Two tables.")
+    assert own.svg.lower().count("#ffffff") == 2 * drawn.svg.lower().count("#ffffff")  # the darkest have white numbers
+
+
 def test_a_wide_matrix_has_no_numbers() -> None:
     drawn = show_matrices({"wide": torch.ones(2, 13)}, "A wide table.")
     texts = [element.text for element in ElementTree.fromstring(drawn.svg).iter() if element.tag.endswith("text")]
