@@ -61,8 +61,9 @@ def patching() -> Drawing:
     return Drawing(
         tuple(panels),
         "Two residual streams as grids of cells, one column per token and one row per layer. One cell, the name after "
-        f"layer {layer}, is taken from the text about Tilly and put into the text about Pip. Pip's lead was {leads[0]:.1f}; "
-        f"after the transplant it is {signed(leads[2])}, and in Tilly's own text it is {signed(leads[1])}.",
+        f"layer {layer}, is taken from the text about Tilly and put into the text about Pip. Pip's lead was "
+        f"{leads[0]:.1f}; after the transplant it is {signed(leads[2])}, and in Tilly's own text it is "
+        f"{signed(leads[1])}.",
     )
 
 
@@ -95,10 +96,8 @@ def switched_off() -> Drawing:
         panel.line((160, 140), (160, 166), arrow=True, width=2)
         panel.box(0, 170, WIDTH - 3, 26, role="stream", tint=0.25, line=0)
         panel.text(160, 187, "+ to the residual stream", role="stream", bold=True)
-        panel.text(
-            0, 222, "It may look where it likes: nothing arrives." if broken else f"{D} numbers from each head, side by side",
-            anchor="start", size=11.5,
-        )  # fmt: skip
+        told = "It may look where it likes: nothing arrives." if broken else f"{D} numbers from each head, side by side"
+        panel.text(0, 222, told, anchor="start", size=11.5)
         panels.append(panel)
     return Drawing(
         tuple(panels),
