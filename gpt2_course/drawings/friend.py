@@ -1,4 +1,4 @@
-"""Drawings of chapters 12 and 13: looking inside the model, and teaching it to answer."""
+"""Drawings of chapters 12 and 13: looking inside the model (and its appendix), and teaching it to answer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def patching() -> Drawing:
         tokenizer.encode(f"Once upon a time, a {who} lost a red kite.") for who in ("fox named Pip", "mole named Tilly")
     )
     pip, tilly = tokenizer.encode(" Pip Tilly")
-    height, spot = 3, fox.index(pip)  # after block 3, at the name
+    layer, spot = 2, fox.index(pip)  # after layer 2, at the name
 
     def lead(ids: list[int], instead: torch.Tensor | None = None) -> float:
-        patch: dict[Place, torch.Tensor] = {} if instead is None else {("after_mlp", height - 1): instead}
+        patch: dict[Place, torch.Tensor] = {} if instead is None else {("after_mlp", layer): instead}
         logits = activations(model, ids, instead=patch)["logits", None][-1]
         return (logits[pip] - logits[tilly]).item()
 
-    here = activations(model, fox)["after_mlp", height - 1].clone()
-    here[spot] = activations(model, mole)["after_mlp", height - 1][spot]
+    here = activations(model, fox)["after_mlp", layer].clone()
+    here[spot] = activations(model, mole)["after_mlp", layer][spot]
     leads = (lead(fox), lead(mole), lead(fox, here))
     panels = []
-    rows, columns = ["block 4", "block 3", "block 2"], ["fox", "named", "", "lost", "…"]
+    rows, columns = [f"layer {layer + 1 - r}" for r in range(3)], ["fox", "named", "", "lost", "…"]
     for title, name, role, result in (
         ("The donor: a text about Tilly", "Tilly", "key", leads[1]),
         ("The patient: Pip’s text, one cell replaced", "Pip", "token", leads[2]),
@@ -60,9 +60,50 @@ def patching() -> Drawing:
     panels[1].text(WIDTH, 196, f"Before: Pip, by {leads[0]:.1f}.", anchor="end")
     return Drawing(
         tuple(panels),
-        "Two residual streams as grids of cells, one column per token and one row per block. One cell, the name after "
-        f"block 3, is taken from the text about Tilly and put into the text about Pip. Pip's lead was {leads[0]:.1f}; "
-        f"after the transplant it is {signed(leads[2])}, and in Tilly's own text it is {signed(leads[1])}.",
+        "Two residual streams as grids of cells, one column per token and one row per layer. One cell, the name after "
+        f"layer {layer}, is taken from the text about Tilly and put into the text about Pip. Pip's lead was "
+        f"{leads[0]:.1f}; after the transplant it is {signed(leads[2])}, and in Tilly's own text it is "
+        f"{signed(leads[1])}.",
+    )
+
+
+@drawn(12, "switched-off")
+def switched_off() -> Drawing:
+    heads, off, D = 6, 4, shipped()[0].config.n_embd // shipped()[0].config.n_head
+    panels = []
+    for title, broken in (("All heads on", False), (f"Head {off} switched off", True)):
+        panel = Panel(232, title)
+        for h in range(heads):
+            x = 53.4 * h
+            zero = broken and h == off
+            panel.text(x + 25, 38, f"head {h}", size=11.5, bold=h == off)
+            panel.box(
+                x,
+                46,
+                50,
+                34,
+                "0 0 … 0" if zero else "",
+                role=None if zero else "attention",
+                tint=0 if zero else (0.45 if h == off else 0.16),
+                line=1.4 if zero else 0,
+                dashed=True,
+                size=11,
+            )
+            if not zero:
+                panel.text(x + 25, 67, str(D), size=11.5)
+            panel.line((x + 25, 84), (x + 25, 106), arrow=True, faint=0.3 if zero else 1, dashed=zero)
+        panel.box(0, 110, WIDTH - 3, 28, "projection", tint=0.08)
+        panel.line((160, 140), (160, 166), arrow=True, width=2)
+        panel.box(0, 170, WIDTH - 3, 26, role="stream", tint=0.25, line=0)
+        panel.text(160, 187, "+ to the residual stream", role="stream", bold=True)
+        told = "It may look where it likes: nothing arrives." if broken else f"{D} numbers from each head, side by side"
+        panel.text(0, 222, told, anchor="start", size=11.5)
+        panels.append(panel)
+    return Drawing(
+        tuple(panels),
+        f"Twice the results of {heads} heads, {D} numbers each, side by side. They go through the projection and are "
+        f"added to the residual stream. On the right, the numbers of head {off} are all 0, so nothing arrives from it, "
+        "wherever it looks.",
     )
 
 

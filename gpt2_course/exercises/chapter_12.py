@@ -7,185 +7,179 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import Difference, numbers, same
 
 
-@exercise("12.1", "The lens")
-def read_early(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
-    """`answer(stream, gain, bias, table)` reads ln p of each next token (T, V) from an unfinished residual stream."""
+@exercise("12.1", "How hard does it look?")
+def weight_on(answer: Callable[[Tensor, list[int], list[int]], Any]) -> str | None:
+    """`answer(weights, rows, columns)` returns how much the rows look at the columns, for each head (H,)."""
 
-    def norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        return F.layer_norm(x, x.shape[-1:], gain, bias)
+    def chosen(weights: Tensor, rows: list[int], columns: list[int]) -> Tensor:
+        return weights[:, rows][:, :, columns]  # (H, rows, columns)
 
-    def centered(x: Tensor) -> Tensor:
-        return x - x.mean(-1, keepdim=True)
-
-    def logits(x: Tensor, gain: Tensor, bias: Tensor, table: Tensor) -> Tensor:
-        return norm(x, gain, bias) @ table.T
-
-    usual: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
-        "These are logits. Turn them into ln p with log_softmax over the vocabulary.": logits,
-        "These are probabilities. Take their logarithms: use log_softmax instead of softmax.": (
-            lambda *given: logits(*given).softmax(-1)
+    usual: dict[
+        str,
+        Callable[[Tensor, list[int], list[int]], Any] | tuple[Callable[[Tensor, list[int], list[int]], Any], ...],
+    ] = {
+        "weights[:, rows, columns] pairs the first row with the first column, the second with the second, and so on. "
+        "Take the rows first, then the columns: weights[:, rows][:, :, columns].": (
+            lambda weights, rows, columns: weights[:, rows, columns].mean(-1),
+            lambda weights, rows, columns: weights[:, rows, columns].sum(-1),
         ),
-        "You took the softmax over the tokens of the text. Take it over the vocabulary, the last dimension.": (
-            lambda *given: logits(*given).log_softmax(0)
+        "You averaged over the columns. A row that looks at several of them spends their sum: add them up.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns).mean(-1).mean(-1)
         ),
-        "This is the normalized stream, (T, C). The last step is missing: the product with the token table, "
-        "transposed.": lambda x, gain, bias, table: norm(x, gain, bias),
-        "You took log_softmax of the normalized stream. First multiply it by the token table, transposed.": (
-            lambda x, gain, bias, table: norm(x, gain, bias).log_softmax(-1)
+        "You added up the rows. Average over them, so that the result is a share.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns).sum(-1).sum(-1)
         ),
-        "The final norm is missing. The table was trained to read a normalized stream.": (
-            lambda x, gain, bias, table: (x @ table.T).log_softmax(-1)
+        "You averaged over the columns and added up the rows. It is the other way around.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns).mean(-1).sum(-1)
         ),
-        "The final norm is missing: gain and bias alone do not normalize the stream.": (
-            lambda x, gain, bias, table: ((x * gain + bias) @ table.T).log_softmax(-1)
+        "Rows and columns are swapped. Row t of the weights says what token t looks at.": (
+            lambda weights, rows, columns: chosen(weights, columns, rows).sum(-1).mean(-1),
+            lambda weights, rows, columns: chosen(weights, columns, rows).mean(-1).sum(-1),
         ),
-        "The gain and bias of the norm are missing.": lambda x, gain, bias, table: (norm(x) @ table.T).log_softmax(-1),
-        "The bias of the norm is missing.": lambda x, gain, bias, table: (norm(x, gain) @ table.T).log_softmax(-1),
-        "The gain of the norm is missing.": lambda x, gain, bias, table: ((norm(x) + bias) @ table.T).log_softmax(-1),
-        "Gain and bias are swapped. Multiply by the gain, then add the bias.": lambda x, gain, bias, table: logits(
-            x, bias, gain, table
-        ).log_softmax(-1),
-        "You used the gain as the bias, too.": lambda x, gain, bias, table: logits(x, gain, gain, table).log_softmax(
-            -1
+        "This is one number for each head and row. Average over the rows.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns).sum(-1)
         ),
-        "You used the bias as the gain, too.": lambda x, gain, bias, table: logits(x, bias, bias, table).log_softmax(
-            -1
+        "This is one number for each head and column. Add up the columns.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns).mean(1)
         ),
-        "You added the bias before you multiplied by the gain. Multiply first.": lambda x, gain, bias, table: (
-            ((norm(x) + bias) * gain) @ table.T
-        ).log_softmax(-1),
-        "You normalized over the tokens. Normalize each token on its own, over its C numbers.": (
-            lambda x, gain, bias, table: ((norm(x.T).T * gain + bias) @ table.T).log_softmax(-1)
+        "These are the right weights. Now add up the columns and average over the rows.": chosen,
+        "You averaged over the heads, too. Return one number for each head.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns).sum(-1).mean()
         ),
-        "You did not subtract the mean in the norm.": lambda x, gain, bias, table: (
-            (x / x.std(-1, keepdim=True, correction=0) * gain + bias) @ table.T
-        ).log_softmax(-1),
-        "Your norm only subtracts the mean. Divide by the standard deviation, too.": lambda x, gain, bias, table: (
-            (centered(x) * gain + bias) @ table.T
-        ).log_softmax(-1),
-        "Your norm divides by the variance. Divide by its square root, the standard deviation.": (
-            lambda x, gain, bias, table: (
-                (centered(x) / x.var(-1, keepdim=True, correction=0) * gain + bias) @ table.T
-            ).log_softmax(-1)
+        "You averaged over the heads instead of the rows.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns).sum(-1).mean(0)
         ),
-        "Your standard deviation divides by C − 1. Divide by C (correction=0).": lambda x, gain, bias, table: (
-            (centered(x) / x.std(-1, keepdim=True) * gain + bias) @ table.T
-        ).log_softmax(-1),
-        "You normalized the logits. Normalize the stream before the product with the table.": (
-            lambda x, gain, bias, table: norm(x @ table.T).log_softmax(-1)
+        "You used the first row only. Average over all rows.": (
+            lambda weights, rows, columns: chosen(weights, rows[:1], columns).sum(-1).mean(-1)
         ),
-        "These are surprises, −ln p. Return ln p.": lambda *given: -logits(*given).log_softmax(-1),
-        "These are logarithms with base 2. Use the natural logarithm, as log_softmax does.": (
-            lambda *given: logits(*given).softmax(-1).log2()
+        "You used the last row only. Average over all rows.": (
+            lambda weights, rows, columns: chosen(weights, rows[-1:], columns).sum(-1).mean(-1)
         ),
-        "You took the logarithm of the logits. Take the softmax first, or both at once with log_softmax.": (
-            lambda *given: logits(*given).log()
+        "You used the first column only. Add up all columns.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns[:1]).sum(-1).mean(-1)
         ),
-        "You took log_softmax of probabilities. Take it of the logits.": (
-            lambda *given: logits(*given).softmax(-1).log_softmax(-1)
+        "You used the last column only. Add up all columns.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns[-1:]).sum(-1).mean(-1)
+        ),
+        "You took the largest of the columns. Add them up.": (
+            lambda weights, rows, columns: chosen(weights, rows, columns).amax(-1).mean(-1)
+        ),
+        "You averaged over all rows. Use only those in `rows`.": (
+            lambda weights, rows, columns: weights[:, :, columns].sum(-1).mean(-1)
+        ),
+        "You added up all columns, and every row of the weights adds up to 1. Use only those in `columns`.": (
+            lambda weights, rows, columns: weights[:, rows].sum(-1).mean(-1)
         ),
     }
     inputs = [
-        (3 * numbers(t, c, seed=1) + 1, 1 + numbers(c, seed=2) / 2, numbers(c) / 3, numbers(v, c, seed=4))
-        for t, c, v in ((4, 6, 9), (3, 5, 7))
+        (
+            numbers(h, t, t, seed=h).tril().masked_fill(torch.ones(t, t).triu(1) > 0, -torch.inf).softmax(-1),
+            rows,
+            columns,
+        )
+        for h, t, rows, columns in (
+            (3, 8, [4, 6, 7], [1, 3]),
+            (2, 7, [3, 6], [0, 2, 1]),
+            (4, 6, [5, 3], [2, 1]),
+            (2, 5, [4], [3]),
+        )
     ]
     return compare(
-        answer, inputs, lambda stream, gain, bias, table: logits(stream, gain, bias, table).log_softmax(-1), usual
+        answer, inputs, lambda weights, rows, columns: chosen(weights, rows, columns).sum(-1).mean(-1), usual
     )
 
 
-@exercise("12.2", "Transplant a head")
-def transplanted(answer: Callable[[Tensor, Tensor, int, int], Any]) -> str | None:
-    """`answer(here, there, head, n_heads)` returns `here` (T, C) with one head's columns from `there`."""
+@exercise("12.2", "Switch heads off")
+def switch_off(answer: Callable[[Tensor, list[int], int], Any]) -> str | None:
+    """`answer(found, off, n_heads)` returns `found` (T, C) with zeros in the columns of the heads in `off`."""
 
-    def mixed(here: Tensor, there: Tensor, start: int, end: int | None, step: int = 1) -> Tensor:
-        result = here.clone()
-        result[:, start:end:step] = there[:, start:end:step]
+    def zeros(found: Tensor, spans: list[tuple[int, int | None, int]]) -> Tensor:
+        result = found.clone()
+        for start, end, step in spans:
+            result[:, start:end:step] = 0
         return result
 
-    def width(here: Tensor, n: int) -> int:
-        return here.shape[1] // n
+    def width(found: Tensor, n_heads: int) -> int:
+        return found.shape[1] // n_heads
 
-    def right(here: Tensor, there: Tensor, head: int, n_heads: int) -> Tensor:
-        return mixed(here, there, head * width(here, n_heads), (head + 1) * width(here, n_heads))
+    def without(found: Tensor, off: list[int], n_heads: int) -> Tensor:
+        D = width(found, n_heads)
+        return zeros(found, [(head * D, (head + 1) * D, 1) for head in off])
 
-    usual: dict[str, Callable[[Tensor, Tensor, int, int], Tensor]] = {
-        "Nothing was transplanted. These are the numbers of the first text.": lambda here, there, h, n: here,
-        "These are the numbers of the second text, with all of its heads. Transplant only one.": (
-            lambda here, there, h, n: there
+    usual: dict[str, Callable[[Tensor, list[int], int], Any] | tuple[Callable[[Tensor, list[int], int], Any], ...]] = {
+        "Nothing was switched off. These are the numbers you were given.": lambda found, off, n: found,
+        "You switched off the heads that are to stay, and kept those in `off`.": lambda found, off, n: without(
+            found, [head for head in range(n) if head not in off], n
         ),
-        "The texts are swapped. This is the second text with one head from the first.": lambda here, there, h, n: right(
-            there, here, h, n
+        "You switched off only the first head in `off`. Go through all of them.": lambda found, off, n: without(
+            found, off[:1], n
         ),
-        "You replaced one column. A head has C / H columns, starting at head · C / H.": lambda here, there, h, n: mixed(
-            here, there, h, h + 1
+        "You switched off only the last head in `off`. Change the same copy for each of them.": (
+            lambda found, off, n: without(found, off[-1:], n)
         ),
-        "You replaced only the first column of the head. It has C / H columns.": lambda here, there, h, n: mixed(
-            here, there, h * width(here, n), h * width(here, n) + 1
+        "You switched off single columns. A head has C / H columns, starting at head · C / H.": (
+            lambda found, off, n: zeros(found, [(head, head + 1, 1) for head in off])
         ),
-        "You replaced C / H columns, but they start at column `head`. Start at head · C / H.": (
-            lambda here, there, h, n: mixed(here, there, h, h + width(here, n))
+        "You switched off only the first column of each head. It has C / H columns.": lambda found, off, n: zeros(
+            found, [(head * width(found, n), head * width(found, n) + 1, 1) for head in off]
         ),
-        "You replaced H columns. A head has C / H, starting at head · C / H.": lambda here, there, h, n: mixed(
-            here, there, h * n, (h + 1) * n
+        "You switched off C / H columns, but they start at column `head`. Start at head · C / H.": (
+            lambda found, off, n: zeros(found, [(head, head + width(found, n), 1) for head in off])
         ),
-        "These columns belong to the head before. Head 0 is the first, so head 1 starts at C / H.": (
-            lambda here, there, h, n: right(here, there, h - 1, n) if h else here
+        "You switched off H columns for each head. A head has C / H, starting at head · C / H.": (
+            lambda found, off, n: zeros(found, [(head * n, (head + 1) * n, 1) for head in off])
         ),
-        "These columns belong to the next head. Head 0 is the first and starts at column 0.": (
-            lambda here, there, h, n: right(here, there, h + 1, n)
+        "These columns belong to the heads before. Head 0 is the first, so head 1 starts at C / H.": (
+            lambda found, off, n: without(found, [head - 1 for head in off if head], n)
         ),
-        "You replaced every H-th column. The columns of a head are side by side.": lambda here, there, h, n: mixed(
-            here, there, h, None, n
+        "These columns belong to the next heads. Head 0 is the first and starts at column 0.": (
+            lambda found, off, n: without(found, [head + 1 for head in off], n)
         ),
-        "You replaced this head and all later ones. A head ends after C / H columns.": lambda here, there, h, n: mixed(
-            here, there, h * width(here, n), None
+        "You switched off every H-th column. The columns of a head are side by side.": lambda found, off, n: zeros(
+            found, [(head, None, n) for head in off]
         ),
-        "You replaced this head and all earlier ones. A head starts at head · C / H.": lambda here, there, h, n: mixed(
-            here, there, 0, (h + 1) * width(here, n)
+        "You switched off all later heads, too. A head ends after C / H columns.": lambda found, off, n: zeros(
+            found, [(head * width(found, n), None, 1) for head in off]
         ),
-        "You replaced this head and the next one. A head ends after C / H columns.": lambda here, there, h, n: mixed(
-            here, there, h * width(here, n), (h + 2) * width(here, n)
+        "You switched off all earlier heads, too. A head starts at head · C / H.": lambda found, off, n: zeros(
+            found, [(0, (head + 1) * width(found, n), 1) for head in off]
         ),
-        "You replaced only the heads before this one. End at (head + 1) · C / H.": lambda here, there, h, n: mixed(
-            here, there, 0, h * width(here, n)
+        "You switched off all heads. Only those in `off` become 0.": lambda found, off, n: 0 * found,
+        "You switched off tokens (rows). A head is a group of columns, the same for all tokens.": (
+            lambda found, off, n: found * torch.tensor([[t not in off] for t in range(len(found))]),
+            lambda found, off, n: (
+                zeros(found.T, [(head * width(found, n), (head + 1) * width(found, n), 1) for head in off]).T
+            ),
         ),
-        "You always replaced head 0. Start at head · C / H.": lambda here, there, h, n: right(here, there, 0, n),
-        "You always replaced head 1. Start at head · C / H.": lambda here, there, h, n: right(here, there, 1, n),
-        "You replaced a token (a row). A head is a group of columns, the same for all tokens.": (
-            lambda here, there, h, n: mixed(here.T, there.T, h, h + 1).T
+        "You removed the columns. Keep them, with zeros, because the projection expects all C.": (
+            lambda found, off, n: torch.cat(
+                [part for head, part in enumerate(found.chunk(n, dim=1)) if head not in off], dim=1
+            )
         ),
-        "You replaced rows. A head is a group of columns, the same for all tokens: result[:, start:end].": (
-            lambda here, there, h, n: mixed(here.T, there.T, h * width(here, n), (h + 1) * width(here, n)).T
+        "The result has the shape (H, T, D). Join the heads again, to (T, C).": (
+            lambda found, off, n: without(found, off, n).view(len(found), n, -1).transpose(0, 1)
         ),
-        "These are only the columns of the head. Return all columns, the others from `here`.": (
-            lambda here, there, h, n: there[:, h * width(here, n) : (h + 1) * width(here, n)]
-        ),
-        "You set the head to 0. Give it the numbers from `there`.": lambda here, there, h, n: right(
-            here, 0 * there, h, n
-        ),
-        "You added the head from `there`. Replace the one in `here`.": lambda here, there, h, n: right(
-            here, here + there, h, n
+        "The result has the shape (T, H, D). Join the heads again, to (T, C).": (
+            lambda found, off, n: without(found, off, n).view(len(found), n, -1)
         ),
     }
     inputs = [
-        (numbers(t, c), numbers(t, c, seed=4) + 3, h, n)
-        for t, c, h, n in ((4, 6, 1, 3), (4, 6, 2, 3), (4, 6, 0, 3), (5, 8, 1, 4), (3, 8, 1, 2))
+        (numbers(t, c) + 5, off, n)
+        for t, c, off, n in ((5, 6, [1], 3), (4, 8, [0, 2], 4), (4, 6, [2, 0], 3), (3, 12, [1, 2], 6), (4, 8, [], 2))
     ]
-    message = compare(answer, inputs, right, usual)
+    message = compare(answer, inputs, without, usual)
     if isinstance(message, Difference):
-        here, there, head, n = inputs[0]
-        found = answer(here.clone(), there.clone(), head, n)
-        taken = [i for i in range(here.shape[1]) if same(found[:, i], there[:, i])]
-        if taken and same(found, torch.where(torch.tensor([i in taken for i in range(6)]), there, here)):
-            return f"In (4, 6) with 3 heads, you took columns {taken} from `there`. Head 1 has columns [2, 3]."
+        given, off, n = inputs[0]
+        got = answer(given.clone(), list(off), n)
+        zero = [i for i in range(given.shape[1]) if not got[:, i].any()]
+        if zero and same(got, zeros(given, [(i, i + 1, 1) for i in zero])):
+            return f"In (5, 6) with 3 heads, you switched off columns {zero}. Head 1 has columns [2, 3]."
     return message
 
 

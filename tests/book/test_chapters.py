@@ -225,6 +225,8 @@ BUILT_WITH = {
     "07_gpt2": ["embed", "block", "layer_norm", "gpt2", "generate"],
     "09_training": ["cross_entropy", "gpt2", "measure"],
     "10_writing": ["gpt2", "head", "temper", "top_k", "top_p", "draw", "generate"],
+    "11_playground": ["model"],
+    "12_looking_inside": ["split_heads", "attention_weights"],
 }
 
 

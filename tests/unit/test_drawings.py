@@ -26,6 +26,7 @@ from gpt2_course.wall import CHAPTERS
 ROOT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 LIVE = {3, 4, 5, 6, 7}  # chapters with a live drawing of the model, which counts as one
+APPENDICES = {12: ROOT / "book/appendix_lens.ipynb"}  # pages that show some of a chapter's drawings
 EVERY = pytest.mark.parametrize("name", ENTRIES)
 
 
@@ -178,7 +179,8 @@ def shown_in(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", sorted((ROOT / "chapters").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_a_chapter_shows_its_drawings(path: Path) -> None:
     chapter = int(path.stem[:2])
-    assert sorted(shown_in(path)) == sorted(entry.name for entry in ENTRIES.values() if entry.chapter == chapter)
+    names = shown_in(path) + (shown_in(APPENDICES[chapter]) if chapter in APPENDICES else [])
+    assert sorted(names) == sorted(entry.name for entry in ENTRIES.values() if entry.chapter == chapter)
 
 
 # ---- numbers, recomputed in another way --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,9 @@ def line(n1: float, y1: float, n2: float, y2: float, n3: float) -> float:
     return float(y2 * (n3 / n2) ** (math.log(y2 / y1) / math.log(n2 / n1)))
 
 
-def transplant(here: Tensor, there: Tensor, head: int, n_heads: int) -> Tensor:
-    of_head = torch.arange(here.shape[1]) // (here.shape[1] // n_heads) == head
-    return torch.where(of_head, there, here)
+def switched_off(found: Tensor, off: Iterable[int], n_heads: int) -> Tensor:
+    head_of_column = torch.arange(found.shape[1]) // (found.shape[1] // n_heads)
+    return torch.where(torch.isin(head_of_column, torch.tensor(list(off), dtype=torch.long)), 0, found)
 
 
 def entries(data: bytes) -> dict[str, Any]:
@@ -1291,49 +1291,46 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "12.1": (
-        lambda x, gain, bias, table: (
-            (normed(x) * gain + bias) @ table.T - ((normed(x) * gain + bias) @ table.T).logsumexp(-1, keepdim=True)
-        ),
+        lambda weights, rows, columns: sum(weights[:, rows, c] for c in columns).mean(-1),
         {
-            "These are logits": lambda x, gain, bias, table: (normed(x) * gain + bias) @ table.T,
-            "These are probabilities": lambda x, gain, bias, table: ((normed(x) * gain + bias) @ table.T).softmax(-1),
-            "softmax over the tokens of the text": lambda x, gain, bias, table: (
-                (normed(x) * gain + bias) @ table.T
-            ).log_softmax(0),
-            "The final norm is missing": lambda x, gain, bias, table: (x @ table.T).log_softmax(-1),
-            "The gain and bias": lambda x, gain, bias, table: (normed(x) @ table.T).log_softmax(-1),
-            "The bias of the norm": lambda x, gain, bias, table: ((normed(x) * gain) @ table.T).log_softmax(-1),
-            "The gain of the norm": lambda x, gain, bias, table: ((normed(x) + bias) @ table.T).log_softmax(-1),
-            "You normalized over the tokens": lambda x, gain, bias, table: (
-                (normed(x.T).T * gain + bias) @ table.T
-            ).log_softmax(-1),
-            "The last step is missing": lambda x, gain, bias, table: normed(x) * gain + bias,
+            "pairs the first row with the first column": lambda weights, rows, columns: weights[:, rows, columns].mean(
+                -1
+            ),
+            "You averaged over the columns.": lambda weights, rows, columns: weights[:, rows][:, :, columns].mean(
+                (1, 2)
+            ),
+            "You added up the rows": lambda weights, rows, columns: weights[:, rows][:, :, columns].sum((1, 2)),
+            "are swapped": lambda weights, rows, columns: weights[:, columns][:, :, rows].sum(-1).mean(-1),
+            "for each head and row": lambda weights, rows, columns: weights[:, rows][:, :, columns].sum(-1),
+            "for each head and column": lambda weights, rows, columns: weights[:, rows][:, :, columns].mean(1),
+            "These are the right weights": lambda weights, rows, columns: weights[:, rows][:, :, columns],
+            "over the heads, too": lambda weights, rows, columns: weights[:, rows][:, :, columns].sum(-1).mean(),
+            "the first column only": lambda weights, rows, columns: weights[:, rows, columns[0]].mean(-1),
+            "over all rows": lambda weights, rows, columns: weights[:, :, columns].sum(-1).mean(-1),
+            "every row of the weights adds up to 1": lambda weights, rows, columns: weights[:, rows].sum(-1).mean(-1),
         },
     ),
     "12.2": (
-        transplant,
+        switched_off,
         {
-            "Nothing was transplanted": lambda here, there, head, n: here,
-            "all of its heads": lambda here, there, head, n: there,
-            "The texts are swapped": lambda here, there, head, n: transplant(there, here, head, n),
-            "You replaced one column": lambda here, there, head, n: transplant(here, there, head, here.shape[1]),
-            "belong to the head before": lambda here, there, head, n: transplant(here, there, head - 1, n),
-            "every H-th column": lambda here, there, head, n: torch.where(
-                torch.arange(here.shape[1]) % n == head, there, here
+            "Nothing was switched off": lambda found, off, n: found,
+            "and kept those in": lambda found, off, n: switched_off(found, set(range(n)) - set(off), n),
+            "only the first head": lambda found, off, n: switched_off(found, off[:1], n),
+            "only the last head": lambda found, off, n: switched_off(found, off[-1:], n),
+            "single columns": lambda found, off, n: switched_off(found, off, found.shape[1]),
+            "belong to the heads before": lambda found, off, n: switched_off(found, [h - 1 for h in off], n),
+            "belong to the next heads": lambda found, off, n: switched_off(found, [h + 1 for h in off], n),
+            "every H-th column": lambda found, off, n: torch.where(
+                torch.isin(torch.arange(found.shape[1]) % n, torch.tensor(off)), 0, found
             ),
-            "all later ones": lambda here, there, head, n: torch.where(
-                torch.arange(here.shape[1]) >= head * here.shape[1] // n, there, here
+            "all later heads": lambda found, off, n: switched_off(found, range(min(off, default=n), n), n),
+            "all earlier heads": lambda found, off, n: switched_off(found, range(max(off, default=-1) + 1), n),
+            "switched off tokens": lambda found, off, n: switched_off(found.T, off, len(found)).T,
+            "You removed the columns": lambda found, off, n: torch.cat(
+                [part for h, part in enumerate(found.chunk(n, dim=1)) if h not in off], dim=1
             ),
-            "all earlier ones": lambda here, there, head, n: torch.where(
-                torch.arange(here.shape[1]) < (head + 1) * here.shape[1] // n, there, here
-            ),
-            "replaced a token": lambda here, there, head, n: torch.where(
-                torch.arange(len(here))[:, None] == head, there, here
-            ),
-            "changes its argument `here` in place": lambda here, there, head, n: here.copy_(
-                transplant(here, there, head, n)
-            ),
-            "You always replaced head 1": lambda here, there, head, n: transplant(here, there, 1, n),
+            "changes its argument `found` in place": lambda found, off, n: found.copy_(switched_off(found, off, n)),
+            "switched off columns [3]": lambda found, off, n: switched_off(found, [2 * h + 1 for h in off], 2 * n),
         },
     ),
     "12.3": (
