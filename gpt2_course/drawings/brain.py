@@ -49,9 +49,9 @@ def residual_stream() -> Drawing:
     return Drawing(
         (panel,),
         "A conveyor belt, the residual stream, runs from left to right. Attention reads it through a norm and adds its "
-        "result to it; then the MLP does the same. In layer 0 of the trained model, the vectors on the belt have a mean "
-        f"length of {stream[0]}; attention adds vectors of length {added[0]}, which makes {stream[1]}; the MLP adds "
-        f"vectors of length {added[1]}, which makes {stream[2]}.",
+        "result to it; then the MLP does the same. In layer 0 of the trained model, the vectors on the belt have a "
+        f"mean length of {stream[0]}; attention adds vectors of length {added[0]}, which makes {stream[1]}; the MLP "
+        f"adds vectors of length {added[1]}, which makes {stream[2]}.",
     )
 
 
