@@ -17,10 +17,11 @@ from gpt2_course.model import GPT2, GPT2Config
 @drawn(6, "residual-stream")
 def residual_stream() -> Drawing:
     model, tokenizer = shipped()
-    found = activations(model, tokenizer.encode("Once upon a time, a fox named Pip lost a red kite."))
+    text = "Once upon a time, a fox named Pip lost a red kite. Pip looked under the bed."
+    found = activations(model, tokenizer.encode(text))
 
     def length(name: str, layer: int | None = 0) -> str:
-        return f"{found[name, layer][-1].norm():.1f}"
+        return f"{found[name, layer].norm(dim=-1).mean():.1f}"
 
     panel = Panel(212, "Parts read the stream and add to it")
     y = 150.0
@@ -44,13 +45,13 @@ def residual_stream() -> Drawing:
     stream = (length("embedding", None), length("after_attention"), length("after_mlp"))
     for x, text in ((2, stream[0]), (150, stream[1]), (294, stream[2])):
         panel.text(x + 4, y + 42, text, role="stream", bold=True, anchor="start" if x < 290 else "middle")
-    panel.text(0, 208, "Numbers: lengths of the last token’s vectors, block 1", anchor="start", size=11.5)
+    panel.text(0, 208, "Numbers: mean lengths of the tokens’ vectors, layer 0", anchor="start", size=11.5)
     return Drawing(
         (panel,),
         "A conveyor belt, the residual stream, runs from left to right. Attention reads it through a norm and adds its "
-        "result to it; then the MLP does the same. In the trained model, the vector of the last token on the belt has "
-        f"length {stream[0]}; attention adds one of length {added[0]}, which makes {stream[1]}; the MLP adds one of "
-        f"length {added[1]}, which makes {stream[2]}.",
+        "result to it; then the MLP does the same. In layer 0 of the trained model, the vectors on the belt have a "
+        f"mean length of {stream[0]}; attention adds vectors of length {added[0]}, which makes {stream[1]}; the MLP "
+        f"adds vectors of length {added[1]}, which makes {stream[2]}.",
     )
 
 

@@ -61,6 +61,9 @@ def layer_norm(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         "You added the 1e-5 to the standard deviation. Add it to the variance, inside the root.": lambda x, g, b: (
             _normed(x, g, b, inside=0, outside=1e-5)
         ),
+        "Your standard deviation divides by C − 1, and the 1e-5 belongs to the variance, inside the root.": (
+            lambda x, g, b: _normed(x, g, b, inside=0, outside=1e-5, correction=1)
+        ),
         "You added 1e-6. GPT-2 adds 1e-5 to the variance.": lambda x, g, b: _normed(x, g, b, inside=1e-6),
         "You added 1e-8. GPT-2 adds 1e-5 to the variance.": lambda x, g, b: _normed(x, g, b, inside=1e-8),
         "You added 1e-4. GPT-2 adds 1e-5 to the variance.": lambda x, g, b: _normed(x, g, b, inside=1e-4),

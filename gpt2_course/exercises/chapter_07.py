@@ -189,6 +189,9 @@ def mean_surprise(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "You shifted the wrong way. Rows 0 to T − 2 belong to IDs 1 to T − 1.": lambda logits, ids: (
             -log_p(logits, ids, slice(1, None), slice(-1)).mean()
         ),
+        "You picked whole columns, so every row meets every ID. Pick one number from each row.": lambda logits, ids: (
+            -logits.log_softmax(-1)[:-1][:, ids[1:]].mean()
+        ),
         "The minus sign is missing: surprise is minus the logarithm.": lambda logits, ids: log_p(logits, ids).mean(),
         "This is the sum. Take the mean over the tokens.": lambda logits, ids: -log_p(logits, ids).sum(),
         "You divided by T. There are only T − 1 next tokens.": lambda logits, ids: -log_p(logits, ids).sum() / len(ids),

@@ -778,6 +778,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "to the standard deviation. Add it to the variance": lambda x, gain, bias: (
                 (x - x.mean(-1, keepdim=True)) / (x.std(-1, correction=0, keepdim=True) + 1e-5) * gain + bias
             ),
+            "Your standard deviation divides by C − 1": lambda x, gain, bias: (
+                (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1e-5) * gain + bias
+            ),
             "over the tokens": lambda x, gain, bias: normed(x.T, 1e-5).T * gain + bias,
             "You divided by the variance": lambda x, gain, bias: (
                 (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5) * gain + bias
@@ -892,6 +895,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Compare rows 0 to T − 2": lambda logits, ids: torch.nn.functional.cross_entropy(logits, ids),
             "shifted the wrong way": lambda logits, ids: torch.nn.functional.cross_entropy(logits[1:], ids[:-1]),
             "The minus sign is missing": lambda logits, ids: -torch.nn.functional.cross_entropy(logits[:-1], ids[1:]),
+            "Pick one number from each row": lambda logits, ids: -logits[:-1].log_softmax(-1)[:, ids[1:]].mean(),
             "This is the sum": lambda logits, ids: torch.nn.functional.cross_entropy(
                 logits[:-1], ids[1:], reduction="sum"
             ),
