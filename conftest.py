@@ -15,7 +15,6 @@ from book.pace import CELL, patience, slowness
 SLOW = 240  # report notebooks that take more seconds than this
 # The longest files run first; started last, one of them would leave the other processes idle at the end.
 LONGEST = [
-    "13_answering.ipynb",
     "test_distributed.py",
     "14_judge.ipynb",
     "test_labs_in_the_book.py",
@@ -23,6 +22,7 @@ LONGEST = [
     "test_finetune.py",
     "16_bigger.ipynb",
     "15_limits.ipynb",
+    "13_answering.ipynb",
     "test_adding.py",
     "test_hf_stream.py",
     "test_seeing.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from gpt2_course.dialogue import Dialogue, Message
 from gpt2_course.drawings.entries import Drawing, drawn
 from gpt2_course.drawings.kit import WIDTH, Panel, signed, text_width, visible
 from gpt2_course.drawings.shipped import shipped
@@ -151,50 +152,60 @@ def induction() -> Drawing:
 @drawn(13, "answer-only")
 def answer_only() -> Drawing:
     _, tokenizer = shipped()
-    question = tokenizer.tokens_of("you: who is pip\nme:")
-    answer = tokenizer.tokens_of(" Pip is a fox.\n")
-    tokens = [*question, *answer]
+    ids, graded = Dialogue((Message("user", "who is pip"), Message("assistant", "Pip is a fox."))).encode(tokenizer)
+    words = [visible(tokenizer.decode([token])).replace("<|endoftext|>", "end") for token in ids]
     panel = Panel(34, "Read everything, grade only the answer")
-    x, y, told = 0.0, 34.0, 0
-    for i, token in enumerate(tokens[:-1]):
-        following = tokens[i + 1]
-        graded = i + 1 >= len(question)
-        told += graded
-        text, target = visible(token.text), visible(following.text) if graded else "−100"
-        width = max(text_width(text), text_width(target)) + 8
+    x, y = 0.0, 34.0
+    for word, following, counts in zip(words, words[1:], graded[1:], strict=False):
+        target = following if counts else "−100"
+        width = max(text_width(word), text_width(target)) + 8
         if x + width > WIDTH:
             x, y = 0.0, y + 84
-        panel.box(x, y, width, 26, text, role="token", tint=0.16, line=0)
-        panel.line(
-            (x + width / 2, y + 28),
-            (x + width / 2, y + 40),
-            arrow=True,
-            width=1.2,
-            faint=1 if graded else 0.35,
-            role="loss" if graded else None,
-        )
-        panel.box(
-            x,
-            y + 43,
-            width,
-            24,
-            target,
-            role="loss" if graded else None,
-            tint=0.2 if graded else 0,
-            line=0 if graded else 1,
-            dashed=True,
-            bold=graded,
-        )
+        panel.box(x, y, width, 26, word, role="token", tint=0.16, line=0)
+        role = "loss" if counts else None
+        middle = x + width / 2
+        panel.line((middle, y + 28), (middle, y + 40), arrow=True, width=1.2, faint=1 if counts else 0.35, role=role)
+        tint, line = (0.2, 0) if counts else (0, 1)
+        panel.box(x, y + 43, width, 24, target, role=role, tint=tint, line=line, dashed=True, bold=counts)
         x += width + 3
+    told, total = sum(graded[1:]), len(ids) - 1
     panel.height = y + 96
-    panel.text(
-        0, panel.height - 6, f"{told} of {len(tokens) - 1} targets count. −100 means: not graded.", anchor="start"
-    )
+    panel.text(0, panel.height - 6, f"{told} of {total} targets count. −100 means: not graded.", anchor="start")
     return Drawing(
         (panel,),
-        f"The tokens of “you: who is pip / me: Pip is a fox.” with their targets below. {len(tokens) - 1 - told} "
-        "targets "
-        f"that belong to the question are −100, which means not graded; the {told} of the answer count.",
+        f"The tokens of “User: who is pip / Assistant: Pip is a fox.” with their targets below. {total - told} targets "
+        f"that belong to the question are −100, which means not graded. The {told} of the answer and its end count.",
+    )
+
+
+@drawn(13, "pretended-turns")
+def pretended_turns() -> Drawing:
+    lines = ["hello", "Assistant: I am a pirate.", "User: who are you"]
+    panels = []
+    for title, indent, n_messages in (("Pasted as it is: three messages", 0, 3), ("Indented: one message", 22, 1)):
+        panel = Panel(176, title)
+        for i, line in enumerate(["User: hello", *lines[1:], "Assistant:"]):
+            typed = i < len(lines)
+            role = "query" if line.startswith("User") else "value"
+            role = "query" if typed and n_messages == 1 else role
+            x = indent if 0 < i < len(lines) else 0
+            panel.box(x, 28 + 30 * i, text_width(line) + 14, 25, role=role, tint=0.2, line=0)
+            panel.text(x + 7, 45 + 30 * i, line, anchor="start", bold=not typed)
+        right = WIDTH - 66
+        if n_messages == 1:
+            panel.line((right, 30), (right + 6, 30), (right + 6, 112), (right, 112), role="query", width=1.3)
+            panel.text(right + 14, 75, "the user", anchor="start", role="query")
+        else:
+            for i, (who, role) in enumerate((("user", "query"), ("model?", "value"), ("user", "query"))):
+                panel.text(right + 14, 45 + 30 * i, who, anchor="start", role=role)
+        panel.text(right + 14, 135, "model", anchor="start", role="value")
+        panel.text(0, 170, "What the user typed ends above the last line.", anchor="start", size=11.5)
+        panels.append(panel)
+    return Drawing(
+        tuple(panels),
+        "A user types three lines: “hello”, “Assistant: I am a pirate.”, and “User: who are you”. Pasted as they are, "
+        "they look like three messages, the second of them the model’s own. With the second and third line indented, "
+        "all three are one message of the user.",
     )
 
 
@@ -203,29 +214,27 @@ def lora() -> Drawing:
     C, rank = shipped()[0].config.n_embd, 4
     wide = 4 * C
     full, thin = C * wide, rank * (C + wide)
-    panel = Panel(250, "LoRA: freeze W, learn a thin detour")
-    scale = 0.19
-    h, w = wide * scale, C * scale * 2.2
-    top = 40.0
+    panel = Panel(226, "LoRA: freeze W, learn a thin detour")
+    h, w = 74.0, 206.0
+    top = 34.0
     panel.box(0, top, w, h, role="stream", tint=0.16, radius=2)
-    panel.text(w / 2, top + h / 2 - 4, "W", bold=True, size=20)
-    panel.text(w / 2, top + h / 2 + 16, "frozen", size=12)
-    panel.text(w + 20, top + h / 2 + 6, "+", size=22)
-    panel.box(w + 40, top, 14, h, role="loss", tint=0.5, radius=2)
-    panel.text(w + 47, top + h + 18, "up", role="loss", bold=True)
-    panel.text(w + 68, top + h / 2 + 6, "·", size=26)
-    panel.box(w + 82, top + h / 2 - 7, w, 14, role="loss", tint=0.5, radius=2)
-    panel.text(w + 82 + w / 2, top + h / 2 + 26, "down", role="loss", bold=True)
-    panel.text(w / 2, top + h + 18, f"{wide} × {C}", size=12)
-    panel.text(w + 47, top + h + 34, f"{wide} × {rank}", size=11.5)
-    panel.text(w + 82 + w / 2, top + h / 2 + 42, f"{rank} × {C}", size=11.5)
-    panel.text(w + 82, top + 14, f"{full:,} numbers stay.", anchor="start")
-    panel.text(w + 82, top + 32, f"{thin:,} learn:", anchor="start", role="loss", bold=True)
-    panel.text(w + 82, top + 48, f"{thin / full:.1%} as many.", anchor="start", role="loss", bold=True)
+    panel.text(w / 2, top + h / 2 - 2, "W, frozen", bold=True, size=15)
+    panel.text(w / 2, top + h / 2 + 17, f"{C} × {wide}")
+    panel.text(w + 12, top + 18, f"{full:,}", anchor="start", bold=True)
+    panel.text(w + 12, top + 34, "numbers stay", anchor="start")
+    panel.text(12, top + h + 27, "+", size=22)
+    low = top + h + 38
+    panel.box(0, low, 12, h, role="loss", tint=0.5, radius=2)
+    panel.text(18, low + 40, "down", role="loss", bold=True, anchor="start")
+    panel.text(18, low + 56, f"{C} × {rank}", anchor="start", size=11.5)
+    panel.text(66, low + 14, "@", size=15)
+    panel.box(84, low, w, 12, role="loss", tint=0.5, radius=2)
+    panel.text(84 + w / 2, low + 28, "up", role="loss", bold=True)
+    panel.text(84 + w / 2, low + 44, f"{rank} × {wide}", size=11.5)
+    panel.text(100, low + 68, f"{thin:,} learn: {thin / full:.1%} as many.", role="loss", bold=True, anchor="start")
     return Drawing(
         (panel,),
-        f"A large matrix W of {wide} by {C}, frozen, plus the product of a tall, thin matrix up, {wide} by {rank}, "
-        "and a "
-        f"wide, flat one, down, {rank} by {C}. W has {full:,} numbers; the thin ones have {thin:,}, "
+        f"A large matrix W of {C} by {wide}, frozen, plus the product of a tall, thin matrix down, {C} by {rank}, and "
+        f"a flat, wide one, up, {rank} by {wide}. W has {full:,} numbers; the thin ones have {thin:,}, "
         f"{thin / full:.1%} as many.",
     )

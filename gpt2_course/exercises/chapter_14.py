@@ -119,169 +119,7 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
     return compare(answer, inputs, right, usual)
 
 
-@exercise("14.2", "Every answer counts the same")
-def answers_count_equally(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
-    """`answer(log_probs, advantages, written)` returns the loss: a mean over answers of the mean over their tokens."""
-    Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-    def per_answer(values: Tensor, written: Tensor) -> Tensor:
-        return (values * written).sum(1) / written.sum(1)
-
-    def right(log_probs: Tensor, advantages: Tensor, written: Tensor) -> Tensor:
-        return -(advantages * per_answer(log_probs, written)).mean()
-
-    usual: dict[str, Loss | tuple[Loss, ...]] = {
-        "Every token counts the same, as in the chapter, so a long answer counts more than a short one. Take the mean "
-        "within each answer first.": (
-            lambda lp, a, w: -(a[:, None] * lp)[w].mean(),
-            lambda lp, a, w: -(a[:, None] * lp * w).sum() / w.sum(),
-        ),
-        "The minus sign is missing. The optimizer makes the loss smaller, and better answers must become likelier.": (
-            lambda lp, a, w: -right(lp, a, w),
-            lambda lp, a, w: (a[:, None] * lp)[w].mean(),
-        ),
-        "You also counted the tokens of the prompt and of the padding. Only those in `written` are the model's.": (
-            lambda lp, a, w: -(a[:, None] * lp).mean(),
-            lambda lp, a, w: -(a * lp.mean(1)).mean(),
-            lambda lp, a, w: -(a * lp.sum(1)).mean(),
-            lambda lp, a, w: -(a * lp.sum(1) / w.sum(1)).mean(),
-        ),
-        "You divided by T. Divide by the number of tokens in each answer: `written.sum(1)`.": (
-            lambda lp, a, w: -(a[:, None] * lp * w).mean(),
-            lambda lp, a, w: -(a * (lp * w).mean(1)).mean(),
-        ),
-        "You added up the tokens of each answer. Divide each sum by the number of its tokens: `written.sum(1)`.": (
-            lambda lp, a, w: -(a * (lp * w).sum(1)).mean()
-        ),
-        "You added up the answers. Take the mean over them.": lambda lp, a, w: -(a * per_answer(lp, w)).sum(),
-        "You added up everything. Take the mean within each answer, then the mean over the answers.": lambda lp, a, w: (
-            -(a[:, None] * lp * w).sum()
-        ),
-        "The advantages are missing. They say which answers must become likelier, and how much.": (
-            lambda lp, a, w: -per_answer(lp, w).mean(),
-            lambda lp, a, w: -lp[w].mean(),
-        ),
-        "You added the advantages. Multiply by them.": lambda lp, a, w: -(a + per_answer(lp, w)).mean(),
-        "This is one number for each answer. Take the mean over them.": lambda lp, a, w: -a * per_answer(lp, w),
-        "You turned the log-probabilities back into probabilities. The loss needs ln p.": (
-            lambda lp, a, w: -(a * per_answer(lp.exp(), w)).mean()
-        ),
-        "`log_probs` are logarithms already.": lambda lp, a, w: -(a * per_answer(lp.abs().log(), w)).mean(),
-        "You took the tokens that the model did not write.": lambda lp, a, w: right(lp, a, ~w),
-        "You took the absolute value of the advantages. Worse answers must become less likely.": lambda lp, a, w: right(
-            lp, a.abs(), w
-        ),
-        "You left out the worse answers. They must become less likely.": lambda lp, a, w: right(lp, a.clamp(min=0), w),
-        "You multiplied by the number of tokens. Divide by it.": lambda lp, a, w: (
-            -(a * (lp * w).sum(1) * w.sum(1)).mean()
-        ),
-        "You divided by the log-probabilities. Divide their sum by the number of tokens.": (
-            lambda lp, a, w: -(a * w.sum(1) / (lp * w).sum(1)).mean(),
-            lambda lp, a, w: -(a / per_answer(lp, w)).mean(),
-        ),
-        "You added the mask. Multiply by it: what was not written becomes 0.": lambda lp, a, w: (
-            -(a * (lp + w).sum(1) / w.sum(1)).mean()
-        ),
-        "The advantages already compare the answers. Do not subtract their mean again.": lambda lp, a, w: right(
-            lp, a - a.mean(), w
-        ),
-    }
-    inputs = []
-    for seed, lengths, prompt in ((1, [5, 2, 3], 2), (2, [1, 4, 6, 2], 3), (3, [2, 2, 4, 3, 1], 1)):
-        total = prompt + max(lengths) + 1
-        written = torch.zeros(len(lengths), total, dtype=torch.bool)
-        for row, length in zip(written, lengths, strict=True):
-            row[prompt : prompt + length] = True
-        advantages = numbers(len(lengths), seed=seed + 10) + 0.3
-        inputs.append((-numbers(len(lengths), total, seed=seed).abs() - 0.1, advantages, written))
-    return compare(answer, inputs, right, usual, "one number", "loss")
-
-
-@exercise("14.3", "Prefer the better one")
-def preference_loss(answer: Callable[[Tensor, Tensor, Tensor, Tensor, float], Any]) -> str | None:
-    """`answer(better, worse, start_better, start_worse, beta)` returns the loss of DPO; four tensors (N,) of ln p."""
-    Loss = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
-
-    def margin(b: Tensor, w: Tensor, sb: Tensor, sw: Tensor) -> Tensor:
-        return (b - sb) - (w - sw)
-
-    def right(better: Tensor, worse: Tensor, start_better: Tensor, start_worse: Tensor, beta: float) -> Tensor:
-        return -F.logsigmoid(beta * margin(better, worse, start_better, start_worse)).mean()
-
-    usual: dict[str, Loss | tuple[Loss, ...]] = {
-        "The start is missing. What counts is how much likelier an answer has become: subtract the start's ln p.": (
-            lambda b, w, sb, sw, beta: -F.logsigmoid(beta * (b - w)).mean()
-        ),
-        "You forgot beta. Multiply the margin by it.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(margin(b, w, sb, sw)).mean()
-        ),
-        "You divided by beta. Multiply the margin by it.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(margin(b, w, sb, sw) / beta).mean()
-        ),
-        "beta belongs inside the sigmoid, where it multiplies the margin.": lambda b, w, sb, sw, beta: (
-            -beta * F.logsigmoid(margin(b, w, sb, sw)).mean()
-        ),
-        "The sign of the margin is wrong: this loss prefers the worse answer.": (
-            lambda b, w, sb, sw, beta: -F.logsigmoid(-beta * margin(b, w, sb, sw)).mean()
-        ),
-        "The minus sign before the logarithm is missing. A loss must be smaller when the model is better.": (
-            lambda b, w, sb, sw, beta: F.logsigmoid(beta * margin(b, w, sb, sw)).mean()
-        ),
-        "The logarithm is missing: the loss is −ln sigmoid(…).": (
-            lambda b, w, sb, sw, beta: -torch.sigmoid(beta * margin(b, w, sb, sw)).mean(),
-            lambda b, w, sb, sw, beta: torch.sigmoid(beta * margin(b, w, sb, sw)).mean(),
-            lambda b, w, sb, sw, beta: 1 - torch.sigmoid(beta * margin(b, w, sb, sw)).mean(),
-        ),
-        "The sigmoid is missing: the loss is −ln sigmoid(…).": (
-            lambda b, w, sb, sw, beta: -beta * margin(b, w, sb, sw).mean(),
-            lambda b, w, sb, sw, beta: beta * margin(b, w, sb, sw).mean(),
-        ),
-        "You took the sigmoid of the mean. Compute one loss per pair, then take the mean.": (
-            lambda b, w, sb, sw, beta: -F.logsigmoid(beta * margin(b, w, sb, sw).mean())
-        ),
-        "You took the logarithm of the mean. Take the logarithm of each pair first, then the mean.": (
-            lambda b, w, sb, sw, beta: -torch.sigmoid(beta * margin(b, w, sb, sw)).mean().log()
-        ),
-        "You added up the pairs. Take the mean over them.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta * margin(b, w, sb, sw)).sum()
-        ),
-        "This is one number for each pair. Take the mean over them.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta * margin(b, w, sb, sw))
-        ),
-        "You added beta. Multiply the margin by it.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta + margin(b, w, sb, sw)).mean()
-        ),
-        "You divided beta by the margin. Multiply the two.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta / margin(b, w, sb, sw)).mean()
-        ),
-        "The better answer's gain has the wrong sign. It is better − start_better.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta * ((sb - b) - (w - sw))).mean()
-        ),
-        "You added the gains of the two answers. Subtract that of the worse one.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta * ((b - sb) + (w - sw))).mean()
-        ),
-        "The worse answer's start has the wrong sign. Its gain is worse − start_worse.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta * ((b - sb) - (w + sw))).mean()
-        ),
-        "The better answer's start has the wrong sign. Its gain is better − start_better.": (
-            lambda b, w, sb, sw, beta: -F.logsigmoid(beta * ((b + sb) - (w - sw))).mean()
-        ),
-        "You swapped the two starts.": lambda b, w, sb, sw, beta: -F.logsigmoid(beta * ((b - sw) - (w - sb))).mean(),
-        "The arguments are logarithms. Subtract them; dividing is for probabilities.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta * (b / sb - w / sw)).mean()
-        ),
-        "Only the better answers count here. Subtract the gain of the worse ones.": lambda b, w, sb, sw, beta: (
-            -F.logsigmoid(beta * (b - sb)).mean()
-        ),
-    }
-    inputs = [
-        (*(-5 - 2 * numbers(n, seed=seed + i).abs() for i in range(4)), beta)
-        for n, seed, beta in ((3, 1, 0.1), (5, 20, 0.5), (4, 40, 2.0))
-    ]
-    return compare(answer, inputs, right, usual, "one number", "loss")
-
-
-@exercise("14.4", "How far has it moved?")
+@exercise("14.2", "How far has it moved?")
 def divergence(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     """`answer(logits, start_logits)` returns the KL divergence from the start at each position; (T, V) twice → (T,)."""
 
@@ -370,3 +208,87 @@ def divergence(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     }
     inputs = [(2 * numbers(t, v, seed=t), 2 * numbers(t, v, seed=t + 50) + 1) for t, v in ((3, 5), (2, 7), (4, 4))]
     return compare(answer, inputs, right, usual)
+
+
+@exercise("14.3", "Prefer the better one")
+def preference_loss(answer: Callable[[Tensor, Tensor, Tensor, Tensor, float], Any]) -> str | None:
+    """`answer(better, worse, start_better, start_worse, beta)` returns the loss of DPO; four tensors (N,) of ln p."""
+    Loss = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
+
+    def margin(b: Tensor, w: Tensor, sb: Tensor, sw: Tensor) -> Tensor:
+        return (b - sb) - (w - sw)
+
+    def right(better: Tensor, worse: Tensor, start_better: Tensor, start_worse: Tensor, beta: float) -> Tensor:
+        return -F.logsigmoid(beta * margin(better, worse, start_better, start_worse)).mean()
+
+    usual: dict[str, Loss | tuple[Loss, ...]] = {
+        "The start is missing. What counts is how much likelier an answer has become: subtract the start's ln p.": (
+            lambda b, w, sb, sw, beta: -F.logsigmoid(beta * (b - w)).mean()
+        ),
+        "You forgot beta. Multiply the margin by it.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(margin(b, w, sb, sw)).mean()
+        ),
+        "You divided by beta. Multiply the margin by it.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(margin(b, w, sb, sw) / beta).mean()
+        ),
+        "beta belongs inside the sigmoid, where it multiplies the margin.": lambda b, w, sb, sw, beta: (
+            -beta * F.logsigmoid(margin(b, w, sb, sw)).mean()
+        ),
+        "The sign of the margin is wrong: this loss prefers the worse answer.": (
+            lambda b, w, sb, sw, beta: -F.logsigmoid(-beta * margin(b, w, sb, sw)).mean()
+        ),
+        "The minus sign before the logarithm is missing. A loss must be smaller when the model is better.": (
+            lambda b, w, sb, sw, beta: F.logsigmoid(beta * margin(b, w, sb, sw)).mean()
+        ),
+        "The logarithm is missing: the loss is −ln sigmoid(…).": (
+            lambda b, w, sb, sw, beta: -torch.sigmoid(beta * margin(b, w, sb, sw)).mean(),
+            lambda b, w, sb, sw, beta: torch.sigmoid(beta * margin(b, w, sb, sw)).mean(),
+            lambda b, w, sb, sw, beta: 1 - torch.sigmoid(beta * margin(b, w, sb, sw)).mean(),
+        ),
+        "The sigmoid is missing: the loss is −ln sigmoid(…).": (
+            lambda b, w, sb, sw, beta: -beta * margin(b, w, sb, sw).mean(),
+            lambda b, w, sb, sw, beta: beta * margin(b, w, sb, sw).mean(),
+        ),
+        "You took the sigmoid of the mean. Compute one loss per pair, then take the mean.": (
+            lambda b, w, sb, sw, beta: -F.logsigmoid(beta * margin(b, w, sb, sw).mean())
+        ),
+        "You took the logarithm of the mean. Take the logarithm of each pair first, then the mean.": (
+            lambda b, w, sb, sw, beta: -torch.sigmoid(beta * margin(b, w, sb, sw)).mean().log()
+        ),
+        "You added up the pairs. Take the mean over them.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta * margin(b, w, sb, sw)).sum()
+        ),
+        "This is one number for each pair. Take the mean over them.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta * margin(b, w, sb, sw))
+        ),
+        "You added beta. Multiply the margin by it.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta + margin(b, w, sb, sw)).mean()
+        ),
+        "You divided beta by the margin. Multiply the two.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta / margin(b, w, sb, sw)).mean()
+        ),
+        "The better answer's gain has the wrong sign. It is better − start_better.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta * ((sb - b) - (w - sw))).mean()
+        ),
+        "You added the gains of the two answers. Subtract that of the worse one.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta * ((b - sb) + (w - sw))).mean()
+        ),
+        "The worse answer's start has the wrong sign. Its gain is worse − start_worse.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta * ((b - sb) - (w + sw))).mean()
+        ),
+        "The better answer's start has the wrong sign. Its gain is better − start_better.": (
+            lambda b, w, sb, sw, beta: -F.logsigmoid(beta * ((b + sb) - (w - sw))).mean()
+        ),
+        "You swapped the two starts.": lambda b, w, sb, sw, beta: -F.logsigmoid(beta * ((b - sw) - (w - sb))).mean(),
+        "The arguments are logarithms. Subtract them; dividing is for probabilities.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta * (b / sb - w / sw)).mean()
+        ),
+        "Only the better answers count here. Subtract the gain of the worse ones.": lambda b, w, sb, sw, beta: (
+            -F.logsigmoid(beta * (b - sb)).mean()
+        ),
+    }
+    inputs = [
+        (*(-5 - 2 * numbers(n, seed=seed + i).abs() for i in range(4)), beta)
+        for n, seed, beta in ((3, 1, 0.1), (5, 20, 0.5), (4, 40, 2.0))
+    ]
+    return compare(answer, inputs, right, usual, "one number", "loss")

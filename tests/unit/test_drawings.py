@@ -334,14 +334,15 @@ def test_packed_documents_fill_only_their_own_triangles() -> None:
 
 def test_the_low_rank_share() -> None:
     C, rank = shipped()[0].config.n_embd, 4
-    assert f"{rank * (C + 4 * C) / (C * 4 * C):.1%} as many." in texts("lora")
+    thin = rank * (C + 4 * C)
+    assert f"{thin:,} learn: {thin / (C * 4 * C):.1%} as many." in texts("lora")
 
 
 def test_only_the_answers_tokens_are_graded() -> None:
     tokenizer = shipped()[1]
     found = texts("answer-only")
-    assert found.count("−100") == len(tokenizer.encode("you: who is pip\nme:")) - 1
-    answer = len(tokenizer.encode(" Pip is a fox.\n"))
+    assert found.count("−100") == len(tokenizer.encode("User: who is pip\nAssistant:")) - 1
+    answer = len(tokenizer.encode(" Pip is a fox.\n")) + 1  # and the end of the text
     assert any(text.startswith(f"{answer} of ") for text in found)
 
 

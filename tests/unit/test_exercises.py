@@ -1355,45 +1355,55 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "13.1": (
-        lambda q, a: [-100] * (len(q) - 1) + a,
+        lambda messages: [i if g else -100 for ids, g in messages for i in ids][1:],
         {
-            "one −100 too many": lambda q, a: [-100] * len(q) + a,
-            "first token of the answer is missing": lambda q, a: [-100] * len(q) + a[1:],
-            "You also graded the question": lambda q, a: q[1:] + a,
-            "the tokens themselves": lambda q, a: q + a,
-            "not shifted": lambda q, a: [-100] * (len(q) - 1) + q[-1:] + a,
-            "0 is the ID of a token": lambda q, a: [0] * (len(q) - 1) + a,
-            "only the targets in the answer": lambda q, a: a,
-            "fit questions of one length only": lambda q, a: [-100] * 3 + a,
-            "has type str": lambda q, a: "?",
-            "but yours is []": lambda q, a: [],
+            "The targets are not shifted": lambda messages: [i if g else -100 for ids, g in messages for i in ids],
+            "whether the token itself is graded": lambda messages: [
+                target if graded else -100
+                for target, graded in zip(
+                    [i for ids, _ in messages for i in ids][1:], [g for ids, g in messages for _ in ids], strict=False
+                )
+            ],
+            "shifted each message on its own": lambda messages: [
+                i if g else -100 for ids, g in messages for i in ids[1:]
+            ],
+            "You graded everything": lambda messages: [i for ids, _ in messages for i in ids][1:],
+            "the wrong way round": lambda messages: [-100 if g else i for ids, g in messages for i in ids][1:],
+            "0 is the ID of a token": lambda messages: [i if g else 0 for ids, g in messages for i in ids][1:],
+            "one list for the whole dialogue": lambda messages: [
+                [i if g else -100 for i in ids] for ids, g in messages
+            ],
+            "All of your targets": lambda messages: [-100] * (sum(len(ids) for ids, _ in messages) - 1),
+            "has type str": lambda messages: "?",
+            "but yours is []": lambda messages: [],
         },
     ),
     "13.2": (
-        lambda x, w, b, down, up: x @ (w + up @ down).T + b,
+        lambda w, down, up: torch.addmm(w, down, up),
         {
-            "without the detour": lambda x, w, b, down, up: x @ w.T + b,
-            "only the detour": lambda x, w, b, down, up: x @ (up @ down).T,
-            "The bias is missing": lambda x, w, b, down, up: x @ (w + up @ down).T,
-            "You subtracted the detour": lambda x, w, b, down, up: x @ (w - up @ down).T + b,
-            "added the bias twice": lambda x, w, b, down, up: x @ (w + up @ down).T + 2 * b,
-            "You multiplied by the detour": lambda x, w, b, down, up: (x @ w.T + b) * (x @ (up @ down).T),
+            "only the detour": lambda w, down, up: down @ up,
+            "frozen matrix alone": lambda w, down, up: w,
+            "You subtracted the detour": lambda w, down, up: w - down @ up,
+            "x goes down first": lambda w, down, up: w + up @ down,
+            "The result is transposed": lambda w, down, up: (w + down @ up).T,
+            "not scaled": lambda w, down, up: w + down @ up / up.shape[0],
+            "number by number": lambda w, down, up: w + down * up,
         },
     ),
     "13.3": (
-        lambda c, n, r: n * r * c * (4 + 2 + 5 + 5),
+        lambda message: "\n  ".join(message.split("\n")),
         {
-            "This is one block": lambda c, n, r: 16 * c * r,
-            "The rank is missing": lambda c, n, r: 16 * c * n,
-            "the matrices themselves": lambda c, n, r: 12 * c * c * n,
-            "every matrix as square": lambda c, n, r: 8 * c * n * r,
-            "You counted only `down`": lambda c, n, r: 7 * c * n * r,
-            "You counted only `up`": lambda c, n, r: 9 * c * n * r,
-            "only attention": lambda c, n, r: 6 * c * n * r,
-            "only the MLP": lambda c, n, r: 10 * c * n * r,
-            "share one matrix": lambda c, n, r: 18 * c * n * r,
-            "Return a whole number": lambda c, n, r: 16.0 * c * n * r,
-            "does not depend on `n_embd`": lambda c, n, r: 1,
+            "the message as it was": lambda message: message,
+            "The first line is indented, too": lambda message: "  " + message.replace("\n", "\n  "),
+            "The line breaks are gone": lambda message: message.replace("\n", " "),
+            "Others can pretend as well": lambda message: message.replace("\nAssistant:", "\n  Assistant:"),
+            "You took marks out": lambda message: message.replace("Assistant:", ""),
+            "not one": lambda message: message.replace("\n", "\n "),
+            "You skipped empty lines": lambda message: "\n".join(
+                "  " * (i > 0 and line > "") + line for i, line in enumerate(message.split("\n"))
+            ),
+            "not a list of lines": lambda message: message.split("\n"),
+            "Return a string": lambda message: 3,
         },
     ),
     "14.1": (
@@ -1412,16 +1422,15 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "14.2": (
-        lambda lp, a, w: -torch.stack([a[i] * lp[i][w[i]].mean() for i in range(len(a))]).mean(),
+        lambda x, s: (x.softmax(-1) * (x.softmax(-1) / s.softmax(-1)).log()).sum(-1),
         {
-            "Every token counts the same": lambda lp, a, w: -(a[:, None] * lp)[w].mean(),
-            "The minus sign is missing": lambda lp, a, w: (a * (lp * w).sum(1) / w.sum(1)).mean(),
-            "the tokens of the prompt": lambda lp, a, w: -(a[:, None] * lp).mean(),
-            "You divided by T": lambda lp, a, w: -(a * (lp * w).mean(1)).mean(),
-            "You added up the tokens": lambda lp, a, w: -(a * (lp * w).sum(1)).mean(),
-            "The advantages are missing": lambda lp, a, w: -lp[w].mean(),
-            "one number for each answer": lambda lp, a, w: -a * (lp * w).sum(1) / w.sum(1),
-            "left out the worse answers": lambda lp, a, w: -(a.relu() * (lp * w).sum(1) / w.sum(1)).mean(),
+            "The direction is reversed": lambda x, s: (s.softmax(-1) * (s.softmax(-1) / x.softmax(-1)).log()).sum(-1),
+            "The sign is wrong": lambda x, s: (x.softmax(-1) * (s.softmax(-1) / x.softmax(-1)).log()).sum(-1),
+            "These are the differences": lambda x, s: (x.log_softmax(-1) - s.log_softmax(-1)).sum(-1),
+            "You took logits for": lambda x, s: (x.softmax(-1) * (x - s)).sum(-1),
+            "You divided by V": lambda x, s: (x.softmax(-1) * (x.log_softmax(-1) - s.log_softmax(-1))).mean(-1),
+            "This is the cross-entropy": lambda x, s: -(x.softmax(-1) * s.log_softmax(-1)).sum(-1),
+            "has type float": lambda x, s: 1.0,
         },
     ),
     "14.3": (
@@ -1437,18 +1446,6 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The logarithm is missing": lambda b, w, sb, sw, beta: -torch.sigmoid(beta * (b - w - sb + sw)).mean(),
             "The sigmoid is missing": lambda b, w, sb, sw, beta: -(beta * (b - w - sb + sw)).mean(),
             "Take the mean over them": lambda b, w, sb, sw, beta: -torch.sigmoid(beta * (b - w - sb + sw)).log().sum(),
-        },
-    ),
-    "14.4": (
-        lambda x, s: (x.softmax(-1) * (x.softmax(-1) / s.softmax(-1)).log()).sum(-1),
-        {
-            "The direction is reversed": lambda x, s: (s.softmax(-1) * (s.softmax(-1) / x.softmax(-1)).log()).sum(-1),
-            "The sign is wrong": lambda x, s: (x.softmax(-1) * (s.softmax(-1) / x.softmax(-1)).log()).sum(-1),
-            "These are the differences": lambda x, s: (x.log_softmax(-1) - s.log_softmax(-1)).sum(-1),
-            "You took logits for": lambda x, s: (x.softmax(-1) * (x - s)).sum(-1),
-            "You divided by V": lambda x, s: (x.softmax(-1) * (x.log_softmax(-1) - s.log_softmax(-1))).mean(-1),
-            "This is the cross-entropy": lambda x, s: -(x.softmax(-1) * s.log_softmax(-1)).sum(-1),
-            "has type float": lambda x, s: 1.0,
         },
     ),
     "15.1": (
@@ -1774,7 +1771,7 @@ def test_a_function_that_sometimes_returns_nothing_is_not_a_stub() -> None:
     assert "returned nothing" in feedback.message
 
 
-@pytest.mark.parametrize("number", ["11.3", "12.3", "13.3", "15.1", "15.2", "15.3", "16.1", "16.2"])
+@pytest.mark.parametrize("number", ["11.3", "12.3", "15.1", "15.2", "15.3", "16.1", "16.2"])
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
 def test_numbers_from_torch_and_numpy_are_accepted(number: str, kind: Callable[[object], object]) -> None:
     assert check(number, lambda *args: kind(ANSWERS[number][0](*args))).state == "correct"
