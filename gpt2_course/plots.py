@@ -128,9 +128,9 @@ def show_matrices(
     """Matrices side by side with a title each. Every number is a square: blue above 0, orange below, gray for −∞.
 
     `between` has the signs between the matrices, such as "@" and "=". `rows` labels the first matrix, and `columns` all
-    that have as many. A matrix of at most 12 columns shows its numbers, with two digits unless all are whole; `zeros`
-    says whether also those that are 0 to two digits. `largest` is the number with the darkest color; if None, each matrix's
-    largest one.
+    that have as many. A matrix of at most 12 columns shows its numbers, with two digits unless all are whole; without
+    `zeros`, those that are 0 to two digits stay blank. `largest` is the number with the darkest color; if None, it is
+    each matrix's largest one.
     """
     shapes = [tuple(matrix.shape) for matrix in matrices.values()]
     width = sum(0.55 * columns + 0.5 for _, columns in shapes) + (
