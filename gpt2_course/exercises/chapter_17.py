@@ -177,7 +177,7 @@ def read_tensors(answer: Callable[[bytes], Any]) -> str | None:
     return None
 
 
-@exercise("17.3", "Write the tensors")
+@exercise("17.3", "Write the tensors", right=safetensors)
 def write_tensors(answer: Callable[[dict[str, Tensor]], Any]) -> str | None:
     """`answer(tensors)` returns the bytes of a safetensors file that contains these float32 tensors."""
     for tensors in (
