@@ -15,6 +15,8 @@ from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import described, numbers
 
+Change = Callable[[list[float], list[float]], Any]
+
 
 @exercise("17.1", "The header")
 def header(answer: Callable[[bytes], Any]) -> str | None:
@@ -226,7 +228,7 @@ def _not_a_file(data: Any, tensors: dict[str, Tensor]) -> str | None:
             return f"{name} takes {4 * tensor.numel()} bytes, but your offsets for it are {[begin, end]}."
         if begin >= 8 + length or (len(tensors) == 1 and begin > 0):
             return "Offsets count from the end of the header, so the first tensor begins at 0."
-        if not torch.equal(_read(data[: 8 + length] + body.ljust(end, b"\0"))[name], tensor):
+        if body[begin:end] != tensor.numpy().tobytes():
             return f"The file does not contain the numbers of {name} at its offsets. Are they in the header's order?"
     if len(body) != sum(4 * tensor.numel() for tensor in tensors.values()):
         return f"After the header, your file has {len(body)} bytes. It should have 4 per number, and no others."
@@ -250,7 +252,7 @@ def luck(answer: Callable[[list[float], list[float]], Any]) -> str | None:
         spreads = [torch.tensor(each, dtype=torch.float64).var().item() / len(each) for each in (before, after)]
         return changes(before, after).mean().item(), math.sqrt(sum(spreads))
 
-    usual: dict[str, Callable[[list[float], list[float]], Any]] = {
+    usual: dict[str, Change | tuple[Change, ...]] = {
         "The sign is wrong: a loss that falls is a negative change, after minus before.": lambda before, after: both(
             before, after, sign=-1
         ),
@@ -264,6 +266,21 @@ def luck(answer: Callable[[list[float], list[float]], Any]) -> str | None:
         "You ignored that each seed was used twice. Take the change for each seed first.": not_paired,
         "This is only the mean. Return it and the standard error.": lambda before, after: both(before, after)[0],
         "This is only the standard error. Return the mean change, too.": lambda before, after: both(before, after)[1],
+        "You multiplied by √n. Divide by it.": lambda before, after: both(before, after, power=-0.5),
+        "You used only the losses after the change. Subtract those before it.": lambda before, after: both(
+            [0.0] * len(before), after
+        ),
+        "You used only the losses before the change. Subtract them from those after it.": lambda before, after: both(
+            [0.0] * len(before), before
+        ),
+        "You added the losses. The change is after minus before.": lambda before, after: both(
+            [-loss for loss in before], after
+        ),
+        "You compared a list with itself. The change is after minus before.": lambda before, after: (0.0, 0.0),
+        "These are the changes themselves. Return their mean and its standard error.": (
+            lambda before, after: changes(before, after).tolist(),
+            lambda before, after: (changes(before, after).tolist(), both(before, after)[1]),
+        ),
         "The two are in the wrong order: the mean change first.": lambda before, after: both(before, after)[::-1],
         "This is the sum of the changes. Take their mean.": lambda before, after: (
             changes(before, after).sum().item(),

@@ -49,9 +49,8 @@ def definitions(notebook: Any, code: str) -> ast.Module:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name in needed:
             needed |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
             kept.insert(0, statement)
-        elif isinstance(statement, ast.Import | ast.ImportFrom):
-            if ast.unparse(statement) != "import my_gpt2":  # the learner's file, which a chapter writes
-                kept.insert(0, statement)
+        elif isinstance(statement, ast.Import | ast.ImportFrom) and ast.unparse(statement) != "import my_gpt2":
+            kept.insert(0, statement)  # my_gpt2 is the learner's file, which a chapter writes
     return ast.Module(kept, [])
 
 
