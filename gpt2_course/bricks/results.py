@@ -66,9 +66,7 @@ def verdicts(path: Path) -> list[str]:
         needed = BY_LUCK.get(len(changes), 2.26)
         verdict = "more than luck" if abs(change) > needed * error else "could be luck"
         same = sum(each * change > 0 for each in changes)
-        said.append(
-            f"{variant}: {change:+.3f} ± {error:.3f} nats, the same way with {same} of {len(changes)} seeds: {verdict}"
-        )
+        said.append(f"{variant}: {change:+.3f} ± {error:.3f} nats, {same} of {len(changes)} seeds agree: {verdict}")
     return said
 
 

@@ -36,6 +36,8 @@ WANTED = {
     "how long does it take": "book/faq#how-long-does-it-take",
     "prerequisites": "book/faq#what-do-i-need-to-know-before-i-start",
     "solutions": "book/faq#where-are-the-solutions",
+    "luck or effect": "book/faq#is-my-change-better-or-was-it-luck",
+    "final project": "book/faq#what-can-i-do-after-the-last-chapter",
     "privacy": "book/faq#is-it-free-is-anything-i-type-sent-anywhere",
     "tokeniser": "chapters/02_tokenizer",  # British
     "byte pair encoding": "book/glossary#byte-pair-encoding",

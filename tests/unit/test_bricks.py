@@ -872,8 +872,8 @@ def test_a_fair_comparison_gets_a_verdict(tmp_path: Path, capsys: pytest.Capture
     assert main(["check", str(path)]) == 0
     shown = capsys.readouterr().out
     assert "4 of 4 right. Your comparison is fair." in shown
-    assert "clear: -0.100 ± 0.006 nats, the same way with 3 of 3 seeds: more than luck" in shown
-    assert "lucky: -0.117 ± 0.093 nats, the same way with 2 of 3 seeds: could be luck" in shown
+    assert "clear: -0.100 ± 0.006 nats, 3 of 3 seeds agree: more than luck" in shown
+    assert "lucky: -0.117 ± 0.093 nats, 2 of 3 seeds agree: could be luck" in shown
 
 
 @pytest.mark.parametrize(
