@@ -1,4 +1,4 @@
-"""How long each chapter takes, by one rule: `python -m book.reading_time` writes it into the chapters.
+"""How long each chapter takes, by one rule: `python -m book.reading_time` writes it into chapters and teachers.md.
 
 150 words of prose a minute, 8 seconds per line of code, 10 minutes per exercise, 1 per drill, and 5 for the quiz,
 rounded to 5 minutes. Folded code, hints, solutions, and the lines of an exercise do not count: they belong to its 10
@@ -8,6 +8,7 @@ minutes.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from gpt2_course.files import replacing
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDED = {"hide-cell", "hide-input", "remove-cell", "remove-input"}
+TEACHERS = ROOT / "book/teachers.md"
+ROW = re.compile(r"^(\| (\d+) [^|]*\|[^|]*\| )\d+( \|)", re.MULTILINE)  # of its table: number and title, aim, minutes
 STATED = re.compile(r"(\| \*\*Time\*\* \| about )(\d+)( minutes)")
 
 
@@ -59,11 +62,18 @@ def state(path: Path) -> bool:
     return True
 
 
+def table(text: str, times: Mapping[int, int]) -> str:
+    """The page for teachers with these minutes in its table, by chapter."""
+    return ROW.sub(lambda row: f"{row[1]}{times[int(row[2])]}{row[3]}", text)
+
+
 def main() -> None:
+    times = {}
     for path in sorted((ROOT / "chapters").glob("*.ipynb")):
         changed = state(path)
-        notebook = nbformat.read(path, as_version=4)
-        print(f"{path.stem:24} {minutes(notebook):3} minutes{'   changed' if changed else ''}")
+        times[int(path.stem[:2])] = minutes(nbformat.read(path, as_version=4))
+        print(f"{path.stem:24} {times[int(path.stem[:2])]:3} minutes{'   changed' if changed else ''}")
+    TEACHERS.write_text(table(TEACHERS.read_text(encoding="utf-8"), times), encoding="utf-8")
 
 
 if __name__ == "__main__":

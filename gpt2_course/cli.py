@@ -25,6 +25,7 @@ import tyro
 from gpt2_course.bricks import start
 from gpt2_course.bricks.checking import Checker, Result, student_files, without_network, write_report
 from gpt2_course.bricks.hints import HINTS
+from gpt2_course.bricks.results import graded, verdicts
 from gpt2_course.bricks.source import BRICKS, FILE, NAMES, changed, read
 from gpt2_course.chat import Conversation, append_row, has_template
 from gpt2_course.data import (
@@ -545,11 +546,12 @@ class Start:
 class Check:
     """Check the bricks in my_gpt2.py: which are right, which are not and why, and what comes next.
 
-    The file is run in a process of its own, with a time limit. Returns 0 only if everything is right.
+    The file is run in a process of its own, with a time limit. Of a project, check the measurements in results.csv, a
+    table of variant, seed, and loss. Returns 0 only if everything is right.
     """
 
     file: tyro.conf.Positional[Path] = Path(FILE)
-    """my_gpt2.py, a notebook, or for --report, a folder of such files."""
+    """my_gpt2.py, a notebook, results.csv, or for --report, a folder of such files."""
     watch: tyro.conf.FlagCreatePairsOff[bool] = False
     """Check again whenever the file is saved."""
     only: str = ""
@@ -589,7 +591,9 @@ class Check:
     def _show(self, checker: Checker) -> bool:
         """Check the file and print the results; return whether all are right."""
         results: list[Result] = []
-        for result in checker.check(self.file, BRICKS.get(self.only, self.only)):
+        of_project = self.file.suffix == ".csv"
+        found = graded(self.file) if of_project else checker.check(self.file, BRICKS.get(self.only, self.only))
+        for result in found:
             before = results[-1].state if results else ""
             if not result.state == before == "not checked":  # what stops the whole file is said once
                 print(result, flush=True)
@@ -598,8 +602,10 @@ class Check:
             raise ValueError(f"{self.file} contains no exercise to check.")
         todo = [result for result in results if result.state != "correct"]
         print(f"\n{len(results) - len(todo)} of {len(results)} right. ", end="")
-        if todo and todo[0].state == "not checked":
+        if todo and (todo[0].state == "not checked" or of_project):
             print()
+        elif of_project:
+            print("Your comparison is fair. Its losses differ by:", *verdicts(self.file), sep="\n  ")
         elif todo:
             print(f"Next: {todo[0].number} {todo[0].name}. For a hint: gpt2-course check --hint {todo[0].number}")
         elif not self.only and self.file.suffix == ".py" and (part := changed(read(self.file))):
@@ -647,7 +653,7 @@ def _saved_at(file: Path) -> int | None:
 def _graded(checker: Checker, file: Path, only: str) -> list[Result]:
     """The results of a file; if it cannot be read at all, each says why."""
     try:
-        return list(checker.check(file, only))
+        return graded(file) if file.suffix == ".csv" else list(checker.check(file, only))
     except (OSError, ValueError) as error:
         return [Result(n, name, "not checked", str(error)) for n, name in NAMES.items() if only in ("", n)]
 

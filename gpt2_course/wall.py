@@ -32,7 +32,7 @@ PARTS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "Further": (
         "#34618A",
-        {"16_bigger": "Faster, bigger", "17_blank_page": "Blank page", "18_today": "Today"},
+        {"16_bigger": "Faster, bigger", "17_blank_page": "Your GPT-2", "18_today": "Today"},
     ),
 }
 

@@ -26,6 +26,7 @@ WEIGHTS = {
     "book/labs": 0.8,
     "book/api": 0.5,
     "book/bibliography": 0.5,
+    "book/changes": 0.5,
     "book/contributing": 0.5,
     "Exercises": 0.6,
     "Quiz": 0.6,

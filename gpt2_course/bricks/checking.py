@@ -182,10 +182,10 @@ class Checker:
 
 
 def student_files(path: Path) -> list[Path]:
-    """The file itself, or all Python files and notebooks in a folder and below, sorted."""
+    """The file itself, or all Python files, notebooks, and results.csv in a folder and below, sorted."""
     if not path.is_dir():
         return [path]
-    found = [file for file in path.rglob("*") if file.suffix in (".py", ".ipynb")]
+    found = [file for file in path.rglob("*") if file.suffix in (".py", ".ipynb") or file.name == "results.csv"]
     hidden = [file for file in found if any(part.startswith(".") for part in file.relative_to(path).parts)]
     return sorted(file for file in found if file not in hidden and not file.stem.endswith(".backup"))
 

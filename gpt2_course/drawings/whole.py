@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import gpt2_course.bricks
 from gpt2_course.drawings.entries import Drawing, drawn
 from gpt2_course.drawings.kit import Panel
+from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
 
 
 def _file() -> tuple[list[str], ast.Module]:
@@ -108,3 +110,43 @@ def calls_drawing() -> Drawing:
             centers[name] - width / 2, y[name], width, 26, name, role=roles.get(name, "attention"), tint=0.25, line=1.2
         )
     return Drawing((panel,), f"Which function of my_gpt2.py calls which: {'; '.join(told)}.")
+
+
+@drawn(17, "safetensors")
+def safetensors() -> Drawing:
+    data = (SHIPPED[DEFAULT_MODEL] / "model.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    name = "wpe.weight"
+    entry = next(e for key, e in json.loads(data[8 : 8 + length]).items() if key.removeprefix("transformer.") == name)
+    first, last = entry["data_offsets"]
+    rest = len(data) - 8 - length
+    panel = Panel(206, "A safetensors file: three parts")
+    for x, width, role, label, size in (
+        (0.0, 64.0, "position", "length", "8 bytes"),
+        (68.0, 84.0, "attention", "header", f"{length:,} bytes"),
+        (156.0, 164.0, "token", "numbers", f"{rest:,} bytes"),
+    ):
+        panel.box(x, 26, width, 34, label, role=role, tint=0.25, bold=True)
+        panel.text(x + width / 2, 76, size, size=11)
+    panel.line((32, 84), (32, 98), (90, 98), (90, 84), arrow=True, role="position")
+    panel.box(0, 112, 320, 72, role="attention", tint=0.1)
+    for i, (key, value) in enumerate(
+        (
+            ("a tensor's name", name),
+            ("dtype", entry["dtype"]),
+            ("shape", f"[{', '.join(map(str, entry['shape']))}]"),
+            ("data_offsets", f"[{first:,} to {last:,}]"),
+        )
+    ):
+        panel.text(12, 129 + 16 * i, key, anchor="start")
+        panel.text(126, 129 + 16 * i, value, anchor="start", bold=True)
+    panel.line((128, 84), (128, 110), arrow=True, role="attention")
+    panel.line((286, 110), (286, 64), arrow=True, role="token")
+    panel.text(160, 200, "Offsets count from the end of the header.")
+    return Drawing(
+        (panel,),
+        f"A safetensors file has three parts: 8 bytes with the length of the header, the header of {length:,} bytes, "
+        f"and the numbers, {rest:,} bytes. For each tensor, such as {name}, the header says its dtype, "
+        f"{entry['dtype']}, its shape, {entry['shape'][0]} by {entry['shape'][1]}, and where its bytes are, from "
+        f"{first:,} to {last:,}, counted from the end of the header.",
+    )

@@ -1,11 +1,10 @@
-"""The exercises of chapter 17: GPT-2 from a blank page."""
+"""The exercises of chapter 17: the file, whole."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,72 +15,10 @@ from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import described, numbers
 
-Rank = dict[tuple[str, str], int]
+Change = Callable[[list[float], list[float]], Any]
 
 
-def _merge_by(parts: list[str], rank: Rank, key: Callable[[Rank, tuple[str, str], int], Any], merges: int = 1) -> Any:
-    """Merge the pair with the smallest key, so many times."""
-    for _ in range(merges):
-        places = [(key(rank, pair, i), i) for i, pair in enumerate(pairwise(parts)) if pair in rank]
-        if places:
-            _, i = min(places)
-            parts = [*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]]
-    return parts
-
-
-def _every_occurrence(parts: list[str], rank: Rank) -> list[str]:
-    known = [pair for pair in pairwise(parts) if pair in rank]
-    return bricks.merge(parts, first := min(known, key=rank.__getitem__), "".join(first)) if known else parts
-
-
-def _once(rank: Rank, pair: tuple[str, str], i: int) -> Any:
-    return rank[pair], i
-
-
-@exercise("17.1", "One merge")
-def merge(answer: Callable[[list[str], Rank], Any]) -> str | None:
-    """`answer(parts, rank)` does one merge: the pair with the lowest rank, at its first occurrence."""
-    rank = {("a", "n"): 0, ("b", "a"): 1, ("an", "a"): 2, ("n", "a"): 3}
-    inputs = [
-        (list("banana"), rank),
-        (list("abcab"), {("a", "b"): 5, ("c", "a"): 1}),
-        (list("canna"), rank),
-        (["b", "e"], rank),
-        (["b"], rank),
-        ([], rank),
-    ]
-    usual: dict[str, Callable[[list[str], Rank], Any]] = {
-        "You merged the first possible pair. Merge the one with the lowest rank.": lambda parts, rank: _merge_by(
-            parts, rank, lambda rank, pair, i: i
-        ),
-        "You merged every occurrence. Merge only the first.": _every_occurrence,
-        "You merged the last occurrence. Merge the first.": lambda parts, rank: _merge_by(
-            parts, rank, lambda rank, pair, i: (rank[pair], -i)
-        ),
-        "You merged the pair that was learned last. The lowest rank was learned first.": lambda parts, rank: _merge_by(
-            parts, rank, lambda rank, pair, i: (-rank[pair], i)
-        ),
-        "You merged the smallest pair by the alphabet. Merge the one with the lowest rank.": lambda parts, rank: (
-            _merge_by(parts, rank, lambda rank, pair, i: (pair, i))
-        ),
-        "You did two merges. Do one.": lambda parts, rank: _merge_by(parts, rank, _once, merges=2),
-        "You did every merge. Do one.": lambda parts, rank: _merge_by(parts, rank, _once, merges=9),
-        "Nothing was merged. Look for pairs of neighbors that are in `rank`.": lambda parts, rank: parts,
-        "If no pair is in `rank`, there is no smallest one: return the parts unchanged.": lambda parts, rank: min(
-            rank[pair] for pair in pairwise(parts) if pair in rank
-        ),
-        "Not every pair is in `rank`. Look with `in` first, or use rank.get(pair, math.inf).": lambda parts, rank: min(
-            rank[pair] for pair in pairwise(parts)
-        ),
-        "You returned the merged pair. Return the whole list, with the pair as one part.": lambda parts, rank: [
-            part for part in _merge_by(parts, rank, _once) if part not in parts
-        ],
-        "This is a string. Return the list of parts.": lambda parts, rank: "".join(parts),
-    }
-    return compare(answer, inputs, lambda parts, rank: _merge_by(parts, rank, _once), usual)
-
-
-@exercise("17.2", "The header")
+@exercise("17.1", "The header")
 def header(answer: Callable[[bytes], Any]) -> str | None:
     """`answer(data)` returns the shapes of the tensors in a safetensors file, by name."""
 
@@ -139,43 +76,6 @@ def _file(metadata: dict[str, str] | None, size: int) -> bytes:
     return len(head).to_bytes(8, "little") + head + bytes(range(200, 232))
 
 
-@exercise("17.3", "On its side")
-def turned(answer: Callable[[str, list[int]], Any]) -> str | None:
-    """`answer(name, shape)` returns whether GPT-2's file stores this tensor transposed."""
-    cases = {
-        ("h.0.attn.c_attn.weight", (192, 576)): True,
-        ("h.3.mlp.c_proj.weight", (768, 192)): True,
-        ("h.11.mlp.c_fc.weight", (192, 768)): True,
-        ("h.1.attn.c_proj.weight", (192, 192)): True,
-        ("h.0.attn.c_attn.bias", (576,)): False,
-        ("h.2.mlp.c_fc.bias", (768,)): False,
-        ("wte.weight", (3072, 192)): False,
-        ("wpe.weight", (336, 192)): False,
-        ("wte.weight", (192, 192)): False,
-        ("h.0.ln_1.weight", (192,)): False,
-        ("ln_f.weight", (192,)): False,
-    }
-    found = {case: answer(case[0], list(case[1])) for case in cases}
-    for (name, _), said in found.items():
-        if not isinstance(said, bool):
-            return f"Return True or False; for {name} you returned a result of type {described(said)}."
-    if list(found.values()) == [not right for right in cases.values()]:
-        return "Every result is the opposite of what it must be: True means that the file stores it transposed."
-    for (name, shape), right in cases.items():
-        if found[name, shape] == right:
-            continue
-        if name.startswith("w"):
-            return f"{name} is an embedding, a table with one row per token or position. It is not transposed."
-        if len(shape) == 1:
-            return f"{name} has only one dimension, so there is nothing to transpose."
-        if shape[0] == shape[1]:
-            return (
-                f"{name} is square, so its shape does not help. But it belongs to a linear layer, so it is transposed."
-            )
-        return f"{name} belongs to a linear layer, whose matrix is transposed in the file."
-    return None
-
-
 def safetensors(tensors: dict[str, Tensor], metadata: bool = True, padded: int = 0) -> bytes:
     """The bytes of a safetensors file, with the tensors last to first, as its header may order them as it likes."""
     entries: dict[str, Any] = {"__metadata__": {"format": "pt"}} if metadata else {}
@@ -210,7 +110,7 @@ def _read(
     return tensors
 
 
-@exercise("17.4", "Read the tensors")
+@exercise("17.2", "Read the tensors")
 def read_tensors(answer: Callable[[bytes], Any]) -> str | None:
     """`answer(data)` returns the tensors in a safetensors file by name, in float32."""
     inputs = [
@@ -277,3 +177,115 @@ def read_tensors(answer: Callable[[bytes], Any]) -> str | None:
         if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32:
             return f"The numbers are right, but return tensors in float32: {name} is of type {described(tensor)}."
     return None
+
+
+@exercise("17.3", "Write the tensors", right=safetensors)
+def write_tensors(answer: Callable[[dict[str, Tensor]], Any]) -> str | None:
+    """`answer(tensors)` returns the bytes of a safetensors file that contains these float32 tensors."""
+    for tensors in (
+        {"a": numbers(2, 3)},
+        {"wte.weight": numbers(5, 3), "ln_f.bias": numbers(7), "h.0.mlp": numbers(2, 3, 4)},
+        {"turned": numbers(3, 4).T},
+    ):
+        if mistake := _not_a_file(answer(dict(tensors)), tensors):
+            return mistake
+    return None
+
+
+def _not_a_file(data: Any, tensors: dict[str, Tensor]) -> str | None:
+    """Why some data is not a safetensors file with these tensors; None if it is."""
+    if not isinstance(data, bytes):
+        return f"Return bytes, not a result of type {described(data)}."
+    length = int.from_bytes(data[:8], "little")
+    if length > len(data) - 8:
+        if data[:1] == b"{":
+            return "The length of the header is missing. Write it first, as 8 bytes."
+        if int.from_bytes(data[:8], "big") <= len(data) - 8:
+            return "Write the length with its smallest byte first: length.to_bytes(8, 'little')."
+        return f"The first 8 bytes say that the header has {length:,} bytes, but only {len(data) - 8:,} bytes follow."
+    try:
+        header = json.loads(data[8 : 8 + length])
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        found = {name: (e["dtype"], list(e["shape"]), *e["data_offsets"]) for name, e in entries.items()}
+    except UnicodeDecodeError:
+        return "The header ends earlier than your length says. Count the bytes of the header alone, without the 8."
+    except ValueError as error:
+        return f"The {length} bytes after the first 8 are not JSON ({error}). Is the length that of the encoded header?"
+    except (AttributeError, KeyError, TypeError) as error:
+        return f"An entry of the header needs 'dtype', 'shape', and 'data_offsets' ({type(error).__name__}: {error})."
+    if set(found) != set(tensors):
+        return f"The header names {', '.join(sorted(found)) or 'nothing'}; it should name {', '.join(sorted(tensors))}."
+    body = data[8 + length :]
+    for name, tensor in tensors.items():
+        kind, shape, begin, end = found[name]
+        if kind != "F32":
+            return f"The dtype of {name} is 'F32', but you wrote {kind!r}."
+        if shape != list(tensor.shape):
+            return f"The shape of {name} is {list(tensor.shape)}, but you wrote {shape}."
+        if end - begin == tensor.numel():
+            return f"The offsets of {name} count its numbers. Count bytes: each number has 4."
+        if (begin, end) != (begin, begin + 4 * tensor.numel()):
+            return f"{name} takes {4 * tensor.numel()} bytes, but your offsets for it are {[begin, end]}."
+        if begin >= 8 + length or (len(tensors) == 1 and begin > 0):
+            return "Offsets count from the end of the header, so the first tensor begins at 0."
+        if body[begin:end] != tensor.numpy().tobytes():
+            return f"The file does not contain the numbers of {name} at its offsets. Are they in the header's order?"
+    if len(body) != sum(4 * tensor.numel() for tensor in tensors.values()):
+        return f"After the header, your file has {len(body)} bytes. It should have 4 per number, and no others."
+    return None
+
+
+@exercise("17.4", "Luck or effect")
+def luck(answer: Callable[[list[float], list[float]], Any]) -> str | None:
+    """`answer(before, after)` returns the mean change of the loss and its standard error."""
+
+    def changes(before: list[float], after: list[float]) -> Tensor:
+        return torch.tensor(after, dtype=torch.float64) - torch.tensor(before, dtype=torch.float64)
+
+    def both(
+        before: list[float], after: list[float], correction: int = 1, power: float = 0.5, sign: int = 1
+    ) -> tuple[float, float]:
+        change = changes(before, after)
+        return sign * change.mean().item(), change.std(correction=correction).item() / len(before) ** power
+
+    def not_paired(before: list[float], after: list[float]) -> tuple[float, float]:
+        spreads = [torch.tensor(each, dtype=torch.float64).var().item() / len(each) for each in (before, after)]
+        return changes(before, after).mean().item(), math.sqrt(sum(spreads))
+
+    usual: dict[str, Change | tuple[Change, ...]] = {
+        "The sign is wrong: a loss that falls is a negative change, after minus before.": lambda before, after: both(
+            before, after, sign=-1
+        ),
+        "This is the changes' standard deviation. Divide it by √n for the standard error.": lambda before, after: both(
+            before, after, power=0
+        ),
+        "Divide the standard deviation by √n, not by n.": lambda before, after: both(before, after, power=1),
+        "Divide the sum of squares by n − 1, not by n, as statistics.stdev does.": lambda before, after: both(
+            before, after, correction=0
+        ),
+        "You ignored that each seed was used twice. Take the change for each seed first.": not_paired,
+        "This is only the mean. Return it and the standard error.": lambda before, after: both(before, after)[0],
+        "This is only the standard error. Return the mean change, too.": lambda before, after: both(before, after)[1],
+        "You multiplied by √n. Divide by it.": lambda before, after: both(before, after, power=-0.5),
+        "You used only the losses after the change. Subtract those before it.": lambda before, after: both(
+            [0.0] * len(before), after
+        ),
+        "You used only the losses before the change. Subtract them from those after it.": lambda before, after: both(
+            [0.0] * len(before), before
+        ),
+        "You added the losses. The change is after minus before.": lambda before, after: both(
+            [-loss for loss in before], after
+        ),
+        "You compared a list with itself. The change is after minus before.": lambda before, after: (0.0, 0.0),
+        "These are the changes themselves. Return their mean and its standard error.": (
+            lambda before, after: changes(before, after).tolist(),
+            lambda before, after: (changes(before, after).tolist(), both(before, after)[1]),
+        ),
+        "The two are in the wrong order: the mean change first.": lambda before, after: both(before, after)[::-1],
+        "This is the sum of the changes. Take their mean.": lambda before, after: (
+            changes(before, after).sum().item(),
+            both(before, after)[1],
+        ),
+    }
+    inputs = [([0.5, 0.75, 0.625], [0.25, 0.625, 0.5]), ([3.0, 2.0, 4.0, 3.5, 1.0], [3.5, 2.25, 4.0, 4.25, 2.0])]
+    return compare(answer, inputs, both, usual, "the mean change and its standard error")

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from book.reading_time import minutes, state, stated
+from book.reading_time import ROW, TEACHERS, minutes, state, stated, table
 
 CHAPTERS = sorted((Path(__file__).resolve().parents[2] / "chapters").glob("*.ipynb"))
 TABLE = "| | |\n|---|---|\n| **Time** | about 5 minutes; the code runs in less than one |"
@@ -22,6 +22,14 @@ def a_chapter(*code: str, words: int = 0, tags: tuple[str, ...] = ()) -> nbforma
 def test_a_chapter_states_the_time_it_takes(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert stated(notebook) == minutes(notebook), "run `python -m book.reading_time`"
+
+
+def test_teachers_read_the_same_times() -> None:
+    text = TEACHERS.read_text(encoding="utf-8")
+    times = {int(path.stem[:2]): minutes(nbformat.read(path, as_version=4)) for path in CHAPTERS}
+    assert [int(row[1]) for row in ROW.findall(text)] == list(times)
+    assert table(text, times) == text, "run `python -m book.reading_time`"
+    assert table("| 3 Embeddings | compare vectors | 50 | `embed` |", {3: 65}).count("| 65 |") == 1
 
 
 def test_the_rule() -> None:

@@ -36,6 +36,8 @@ WANTED = {
     "how long does it take": "book/faq#how-long-does-it-take",
     "prerequisites": "book/faq#what-do-i-need-to-know-before-i-start",
     "solutions": "book/faq#where-are-the-solutions",
+    "luck or effect": "chapters/17_blank_page#luck-or-effect",
+    "final project": "chapters/17_blank_page#your-project",
     "privacy": "book/faq#is-it-free-is-anything-i-type-sent-anywhere",
     "tokeniser": "chapters/02_tokenizer",  # British
     "byte pair encoding": "book/glossary#byte-pair-encoding",

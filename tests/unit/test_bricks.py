@@ -114,7 +114,7 @@ def test_the_bricks_are_exercises_with_hints() -> None:
 def test_a_stub_has_its_docstring_and_no_code() -> None:
     found = parts(stubs())
     assert not any(found[name].is_written for name in BRICKS)
-    assert stubs().count("    ...  # exercise 17.4, explained in chapter 17\n") == 1
+    assert stubs().count("    ...  # exercise 17.2, explained in chapter 17\n") == 1
     assert all(parts(WHOLE)[name].is_written for name in BRICKS)
     for name in BRICKS:
         assert inspect.cleandoc(getattr(my_gpt2, name).__doc__) in inspect.cleandoc(stubs().replace("\n    ", "\n"))
@@ -855,3 +855,55 @@ def test_each_exercise_is_a_stud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert sum(shown.studs[4]) == 2
     assert len(shown.studs[4]) == number
     assert shown._repr_html_().count('fill="#B34700"') == 2  # the color of chapter 4: two studs, and not its brick
+
+
+# ---- a project's results -------------------------------------------------------------------------------------------
+
+
+def table(path: Path, **losses: list[float]) -> Path:
+    """A table of results in which the seeds are 0, 1, and so on."""
+    rows = [f"{variant},{seed},{loss}" for variant, found in losses.items() for seed, loss in enumerate(found)]
+    path.write_text("\n".join(["variant,seed,loss", *rows]), encoding="utf-8")
+    return path
+
+
+def test_a_fair_comparison_gets_a_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = table(tmp_path / "results.csv", before=[0.5, 0.6, 0.7], clear=[0.4, 0.51, 0.59], lucky=[0.2, 0.6, 0.65])
+    assert main(["check", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "4 of 4 right. Your comparison is fair." in shown
+    assert "clear: -0.100 ± 0.006 nats, 3 of 3 seeds agree: more than luck" in shown
+    assert "lucky: -0.117 ± 0.093 nats, 2 of 3 seeds agree: could be luck" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the columns variant, seed, and loss; variant is missing"),
+        ("variant,loss\na,1", "seed is missing"),
+        ("variant,seed,loss", "There are no losses in it yet"),
+        ("variant,seed,loss\na,0,low", "Line 2: the loss must be a number, but is 'low'"),
+        ("variant,seed,loss\na,0,nan", "Line 2: the loss must be a number, but is 'nan'"),
+        ("variant,seed,loss\na,0", "Line 2: the loss must be a number, but is None"),
+        ("variant,seed,loss\na,0,1\na,0,2", "Line 3: a has seed 0 twice"),
+        ("variant,seed,loss\na,0,1\na,1,1\na,2,1", "a is the only variant"),
+        ("variant,seed,loss\na,0,1\nb,0,1", "a has 1, b has 1. With fewer than 3"),
+        ("variant,seed,loss\na,0,1\na,1,1\na,2,1\nb,0,1\nb,1,1\nb,3,1", "b and a have different seeds"),
+    ],
+)
+def test_an_unfair_comparison_gets_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(text, encoding="utf-8")
+    assert main(["check", str(path)]) == 1
+    shown = capsys.readouterr().out
+    assert message in shown
+    assert "fair" not in shown
+
+
+def test_results_are_graded_beside_the_files_of_a_class(tmp_path: Path) -> None:
+    table(tmp_path / "results.csv", a=[1, 2, 3], b=[2, 3, 5])
+    assert main(["check", str(tmp_path), "--report", str(tmp_path / "grades.json")]) == 0
+    (entry,) = json.loads((tmp_path / "grades.json").read_text(encoding="utf-8"))
+    assert [each["state"] for each in entry["exercises"]] == ["correct"] * 4

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from gpt2_course import GPT2Config
 from gpt2_course.bricks import my_gpt2
@@ -20,6 +21,7 @@ from gpt2_course.drawings import drawing
 from gpt2_course.drawings.entries import ENTRIES
 from gpt2_course.drawings.kit import ROLES, SMALLEST, WIDTH, Panel, text_width
 from gpt2_course.drawings.shipped import shipped
+from gpt2_course.sources import DEFAULT_MODEL, SHIPPED
 from gpt2_course.tiny_world import documents
 from gpt2_course.wall import CHAPTERS
 
@@ -423,3 +425,16 @@ def test_drawings_leave_the_random_generator_where_it_was() -> None:
     for name in ENTRIES:
         drawing(name)
     assert torch.rand(1) == expected
+
+
+def test_the_file_has_as_many_bytes_as_drawn() -> None:
+    found = [int(text.split()[0].replace(",", "")) for text in texts("safetensors") if text.endswith(" bytes")]
+    path = SHIPPED[DEFAULT_MODEL] / "model.safetensors"
+    assert sum(found) == path.stat().st_size
+    with safe_open(path, "pt") as file:
+        (name,) = [each for each in file.keys() if each.endswith("wpe.weight")]  # noqa: SIM118
+        rows, channels = file.get_tensor(name).shape
+        total = sum(file.get_tensor(each).nbytes for each in file.keys())  # noqa: SIM118
+    assert found[2] == total
+    first, last = (int(n.replace(",", "")) for t in texts("safetensors") if " to " in t for n in t[1:-1].split(" to "))
+    assert last - first == 2 * rows * channels

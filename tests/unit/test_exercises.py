@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import math
+import statistics
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -60,14 +61,6 @@ def length(tensors: list[Tensor]) -> float:
     return sum(float((t**2).sum()) for t in tensors) ** 0.5
 
 
-def merged_once(parts: list[str], rank: dict[tuple[str, str], int]) -> list[str]:
-    known = [(rank[pair], i) for i, pair in enumerate(pairwise(parts)) if pair in rank]
-    if not known:
-        return parts
-    i = min(known)[1]
-    return [*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]]
-
-
 def tenths(sure: Tensor, n: int = 10) -> list[Tensor]:
     """A mask for each bin that is not empty."""
     bins = (sure * n).long()
@@ -92,6 +85,40 @@ def switched_off(found: Tensor, off: Iterable[int], n_heads: int) -> Tensor:
 
 def entries(data: bytes) -> dict[str, Any]:
     return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # type: ignore[no-any-return]
+
+
+def file_of(
+    tensors: dict[str, Any],
+    order: Literal["little", "big"] = "little",
+    more: int = 0,
+    kind: str = "F32",
+    turned: bool = False,
+    size: int = 4,
+    begin: int = 0,
+    body: Callable[[list[bytes]], Iterable[bytes]] = iter,
+) -> bytes:
+    """The bytes of a safetensors file, with one thing wrong."""
+    header: dict[str, Any] = {}
+    numbers: list[bytes] = []
+    for name, tensor in tensors.items():
+        header[name] = tensor
+        if tensor is not None:
+            numbers.append(tensor.numpy().tobytes())
+            shape = list(tensor.shape)[:: -1 if turned else 1]
+            end = begin + size * tensor.numel()
+            header[name], begin = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}, end
+    text = json.dumps(header).encode()
+    return (len(text) + more).to_bytes(8, order) + text + b"".join(body(numbers))
+
+
+def change(
+    before: list[float],
+    after: list[float],
+    power: float = 0.5,
+    deviation: Callable[[list[float]], float] = statistics.stdev,
+) -> tuple[float, float]:
+    changes = [b - a for a, b in zip(before, after, strict=True)]
+    return statistics.mean(changes), deviation(changes) / len(changes) ** power
 
 
 def one(logits: Tensor, where: list[int]) -> Tensor:
@@ -1563,23 +1590,6 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "17.1": (
-        lambda parts, rank: merged_once(parts, rank),
-        {
-            "the first possible pair": lambda parts, rank: merged_once(parts, dict.fromkeys(rank, 0)),
-            "merged every occurrence": lambda parts, rank: (
-                merged(parts, p := min(known, key=rank.get), "".join(p))
-                if (known := [p for p in pairwise(parts) if p in rank])
-                else parts
-            ),
-            "learned last": lambda parts, rank: merged_once(parts, {p: -r for p, r in rank.items()}),
-            "You did two merges": lambda parts, rank: merged_once(merged_once(parts, rank), rank),
-            "Nothing was merged": lambda parts, rank: parts,
-            "If no pair is in": lambda parts, rank: min(rank[p] for p in pairwise(parts) if p in rank),
-            "This is a string": lambda parts, rank: "".join(parts),
-            "but yours is": lambda parts, rank: [*parts, "x"],
-        },
-    ),
-    "17.2": (
         lambda data: {k: v["shape"] for k, v in entries(data).items() if k != "__metadata__"},
         {
             "is not a tensor": lambda data: {k: v.get("shape") for k, v in entries(data).items()},
@@ -1590,17 +1600,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The shapes are reversed": lambda data: {"wte": [2, 3], "bias": [4]},
         },
     ),
-    "17.3": (
-        lambda name, shape: len(shape) == 2 and "c_" in name,
-        {
-            "is an embedding": lambda name, shape: len(shape) == 2,
-            "nothing to transpose": lambda name, shape: "c_" in name,
-            "is square": lambda name, shape: len(shape) == 2 and "c_" in name and shape[0] != shape[1],
-            "belongs to a linear layer, whose": lambda name, shape: False,
-            "Return True or False": lambda name, shape: "yes",
-        },
-    ),
-    "17.4": (
+    "17.2": (
         my_gpt2.read_tensors,
         {
             "Add 8 and its length": lambda data: tensors_in(data, start=0),
@@ -1618,6 +1618,41 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "`__metadata__` is not a tensor": lambda data: {
                 name: entry["data_offsets"] for name, entry in entries(data).items()
             },
+        },
+    ),
+    "17.3": (
+        lambda tensors: file_of(tensors),
+        {
+            "Return bytes, not": lambda tensors: "a file",
+            "The length of the header is missing": lambda tensors: file_of(tensors)[8:],
+            "with its smallest byte first": lambda tensors: file_of(tensors, order="big"),
+            "but only": lambda tensors: file_of(tensors)[:20],
+            "Count the bytes of the header alone": lambda tensors: file_of(tensors, more=8),
+            "are not JSON": lambda tensors: file_of(tensors, more=-1),
+            "An entry of the header needs": lambda tensors: file_of(dict.fromkeys(tensors)),
+            "The header names nothing": lambda tensors: file_of({}),
+            "The dtype of a is 'F32'": lambda tensors: file_of(tensors, kind="F16"),
+            "The shape of a is [2, 3], but you wrote [3, 2]": lambda tensors: file_of(tensors, turned=True),
+            "Count bytes: each number has 4": lambda tensors: file_of(tensors, size=1),
+            "takes 24 bytes, but your offsets": lambda tensors: file_of(tensors, size=8),
+            "so the first tensor begins at 0": lambda tensors: file_of(tensors, begin=8),
+            "does not contain the numbers of wte.weight": lambda tensors: file_of(tensors, body=reversed),
+            "4 per number, and no others": lambda tensors: file_of(tensors) + b"end",
+        },
+    ),
+    "17.4": (
+        lambda before, after: change(before, after),
+        {
+            "The sign is wrong": lambda before, after: change(after, before),
+            "Divide it by √n": lambda before, after: change(before, after, power=0),
+            "not by n": lambda before, after: change(before, after, power=1),
+            "n − 1": lambda before, after: change(before, after, deviation=statistics.pstdev),
+            "only the mean": lambda before, after: change(before, after)[0],
+            "wrong order": lambda before, after: change(before, after)[::-1],
+            "for each seed first": lambda before, after: (
+                change(before, after)[0],
+                ((statistics.variance(before) + statistics.variance(after)) / len(before)) ** 0.5,
+            ),
         },
     ),
     "18.1": (
