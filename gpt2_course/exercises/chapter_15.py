@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gpt2_course.exercises.compare import compare
@@ -13,47 +14,100 @@ from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import numbers
 
 
-@exercise("15.1", "Bits per byte")
-def bits_per_byte(answer: Callable[[float, str], Any]) -> str | None:
-    """`answer(nats, text)` converts the surprise at a text from nats to bits per byte."""
+@exercise("15.1", "Choose an ending")
+def chosen(answer: Callable[[list[Tensor], list[str]], Any]) -> str | None:
+    """`answer(ln_ps, endings)` returns the number of the ending with the highest ln p per byte."""
+    Score = Callable[[Tensor, str], float]
 
-    def size(text: str) -> int:
-        return len(text.encode())
+    def size(ending: str) -> int:
+        return len(ending.encode())
 
-    usual: dict[str, Callable[[float, str], float] | tuple[Callable[[float, str], float], ...]] = {
-        "This is per character. An é has two bytes, a pancake four. Use len(text.encode()).": (
-            lambda nats, text: nats / math.log(2) / len(text)
+    def best(score: Score, sign: int = 1) -> Callable[[list[Tensor], list[str]], int]:
+        def choose(ln_ps: list[Tensor], endings: list[str]) -> int:
+            scores = [sign * float(score(p, e)) for p, e in zip(ln_ps, endings, strict=True)]
+            return scores.index(max(scores))
+
+        return choose
+
+    def per_byte(ln_p: Tensor, ending: str) -> float:
+        return float(ln_p.sum()) / size(ending)
+
+    right = best(per_byte)
+    usual: dict[
+        str, Callable[[list[Tensor], list[str]], Any] | tuple[Callable[[list[Tensor], list[str]], Any], ...]
+    ] = {
+        "You compared sums, which favors short endings. Divide each by the bytes of its ending.": (
+            best(lambda p, e: float(p.sum()))
         ),
-        "This is per word. Divide by the number of bytes, len(text.encode()).": (
-            lambda nats, text: nats / math.log(2) / len(text.split())
+        "You compared means per token. Add up ln p, and divide by the bytes of the ending.": best(
+            lambda p, e: float(p.mean())
         ),
-        "These are nats per byte. A bit is ln 2 = 0.69 nats, so divide by ln 2.": lambda nats, text: nats / size(text),
-        "These are nats per character. Divide by ln 2, and by the number of bytes.": lambda nats, text: (
-            nats / len(text)
+        "You divided by the number of characters. An é has two bytes. Use len(ending.encode()).": best(
+            lambda p, e: float(p.sum()) / len(e)
         ),
-        "You multiplied by ln 2. Divide: a bit is smaller than a nat, so there are more bits than nats.": (
-            lambda nats, text: nats * math.log(2) / size(text)
+        "You divided by the number of words. Divide by the bytes, len(ending.encode()).": best(
+            lambda p, e: float(p.sum()) / len(e.split())
         ),
-        "These are the bits of the whole text. Divide by the number of bytes.": lambda nats, text: nats / math.log(2),
-        "You multiplied by the number of bytes. Divide by it.": lambda nats, text: nats / math.log(2) * size(text),
-        "These are bytes per bit. Divide bits by bytes.": lambda nats, text: size(text) / (nats / math.log(2)),
-        "You divided by 8. Bits of surprise have nothing to do with the 8 bits in a byte.": (
-            lambda nats, text: nats / math.log(2) / size(text) / 8
+        "You divided the mean per token by the bytes. Divide the sum.": best(lambda p, e: float(p.mean()) / size(e)),
+        "This is the ending with the lowest ln p per byte. ln p is negative, and the likeliest is nearest to 0.": (
+            best(per_byte, -1)
         ),
-        "You divided by 2. Divide by ln 2, math.log(2).": lambda nats, text: nats / 2 / size(text),
-        "You divided by log₂ e or multiplied by ln 2, or took math.log of another number. Divide by math.log(2).": (
-            lambda nats, text: nats / math.log2(math.e) / size(text),
-            lambda nats, text: nats / math.log(3) / size(text),
-            lambda nats, text: nats / math.log(4) / size(text),
-            lambda nats, text: nats / math.log(10) / size(text),
-            lambda nats, text: nats / math.log10(2) / size(text),
+        "You multiplied by the number of bytes. Divide by it.": (
+            best(lambda p, e: float(p.sum()) * size(e)),
+            best(lambda p, e: float(p.mean()) * size(e)),
         ),
-        "You took the logarithm of the nats. They are logarithms already: divide by ln 2.": (
-            lambda nats, text: math.log2(nats) / size(text)
+        "You looked at the first token only. Add up ln p over all tokens of the ending.": (
+            best(lambda p, e: float(p[0])),
+            best(lambda p, e: float(p[0]) / size(e)),
+        ),
+        "You looked at the last token only. Add up ln p over all tokens of the ending.": (
+            best(lambda p, e: float(p[-1])),
+            best(lambda p, e: float(p[-1]) / size(e)),
+        ),
+        "You looked at one token of each ending only. Add up ln p over all of them.": (
+            best(lambda p, e: float(p.max())),
+            best(lambda p, e: float(p.min())),
+            best(lambda p, e: float(p.max()) / size(e)),
+            best(lambda p, e: float(p.min()) / size(e)),
+        ),
+        "You added up probabilities. Add up their logarithms, as they are.": (
+            best(lambda p, e: float(p.exp().sum()) / size(e)),
+            best(lambda p, e: float(p.exp().mean())),
+            best(lambda p, e: float(p.exp().sum())),
+        ),
+        "This is the score of the best ending. Return its number, counted from 0.": lambda ln_ps, endings: max(
+            map(per_byte, ln_ps, endings)
+        ),
+        "This is the text of the best ending. Return its number, counted from 0.": lambda ln_ps, endings: endings[
+            right(ln_ps, endings)
+        ],
+        "This is the shortest ending. Compare ln p per byte.": (
+            best(lambda p, e: size(e), -1),
+            best(lambda p, e: len(p), -1),
+        ),
+        "This is the longest ending. Compare ln p per byte.": (best(lambda p, e: size(e)), best(lambda p, e: len(p))),
+        "Count from 0: the first ending has the number 0.": lambda ln_ps, endings: right(ln_ps, endings) + 1,
+        "You always return the first ending. Return the one with the highest ln p per byte.": lambda p, e: 0,
+        "This is the number of endings. Return the number of the best one, counted from 0.": lambda ln_ps, endings: len(
+            endings
         ),
     }
-    inputs = [(12.0, "a café 🥞"), (3.0, "kite"), (7.5, "Él\n")]
-    return compare(answer, inputs, lambda nats, text: nats / math.log(2) / size(text), usual)
+    tensor = torch.tensor
+    inputs: list[tuple[list[Tensor], list[str]]] = [
+        # the sum prefers the first, the mean per token the third
+        (
+            [tensor([-3.0]), tensor([-1.0, -2.0, -3.5]), tensor([-2.5, -0.5])],
+            [" kite.", " on a raft of reeds.", " oak."],
+        ),
+        # per character, the second would win
+        ([tensor([-2.0, -1.0, -1.0]), tensor([-4.3, -0.2])], [" the old oak", " é" * 6]),
+        ([tensor([-6.0, -2.0]), tensor([-9.0, -0.1, -0.1]), tensor([-1.0, -1.0])], [" a house", " by the sea", " in"]),
+        (
+            [tensor([-2.0]), tensor([-0.1, -5.0]), tensor([-3.0, -2.0, -4.0]), tensor([-2.2, -2.2])],
+            [" up", " bed", " behind the waterfall", " in a teapot"],
+        ),
+    ]
+    return compare(answer, inputs, right, usual, "the number of an ending")
 
 
 @exercise("15.2", "Too sure")

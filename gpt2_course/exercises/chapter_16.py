@@ -3,61 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
-
-from torch import Tensor
 
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.tensors import numbers
 
 
-@exercise("16.1", "How long?")
-def hours(answer: Callable[[float, float, float], Any]) -> str | None:
-    """`answer(n_parameters, n_tokens, operations_per_second)` returns the hours that training takes."""
+@exercise("16.1", "Bits per byte")
+def bits_per_byte(answer: Callable[[float, str], Any]) -> str | None:
+    """`answer(nats, text)` converts the surprise at a text from nats to bits per byte."""
 
-    def times(factor: float) -> Callable[[float, float, float], float]:
-        return lambda n, t, s: factor * n * t / s
+    def size(text: str) -> int:
+        return len(text.encode())
 
-    usual: dict[str, Callable[[float, float, float], float] | tuple[Callable[[float, float, float], float], ...]] = {
-        "These are seconds. Divide by 3,600.": times(6),
-        "These are minutes. Divide by 60.": times(6 / 60),
-        "These are days. Multiply by 24.": times(6 / 3600 / 24),
-        "This is only the forward pass, 2N. The backward pass costs another 4N, which makes 6N.": times(2 / 3600),
-        "This is only the backward pass, 4N. The forward pass costs another 2N, which makes 6N.": times(4 / 3600),
-        "Each parameter costs 6 operations per token, not 1.": times(1 / 3600),
-        "Each parameter costs 6 operations per token: 2 for the forward pass, 4 for the backward pass.": tuple(
-            times(factor / 3600) for factor in (3, 5, 7, 8, 12)
+    usual: dict[str, Callable[[float, str], float] | tuple[Callable[[float, str], float], ...]] = {
+        "This is per character. An é has two bytes, a pancake four. Use len(text.encode()).": (
+            lambda nats, text: nats / math.log(2) / len(text)
         ),
-        "You multiplied by 3,600. Divide by it.": times(6 * 3600),
-        "An hour has 3,600 seconds.": tuple(times(6 / seconds) for seconds in (3599, 3601, 360, 7200)),
-        "You divided by 6. Multiply by it.": times(1 / 6 / 3600),
-        "You multiplied by the operations per second. Divide by them.": lambda n, t, s: 6 * n * t * s / 3600,
-        "These are the operations. Divide by the operations per second, and by 3,600.": lambda n, t, s: 6 * n * t,
-        "The operations per second are missing. Divide by them.": lambda n, t, s: 6 * n * t / 3600,
-        "The tokens are missing. Multiply by their number.": lambda n, t, s: 6 * n / s / 3600,
-        "The parameters are missing. Multiply by their number.": lambda n, t, s: 6 * t / s / 3600,
-        "You divided by the tokens. Multiply by their number.": lambda n, t, s: 6 * n / t / s / 3600,
-        "You divided by the parameters. Multiply by their number.": lambda n, t, s: 6 * t / n / s / 3600,
-        "You added. Multiply 6, parameters, and tokens.": (
-            lambda n, t, s: 6 * (n + t) / s / 3600,
-            lambda n, t, s: (6 + n) * t / s / 3600,
-            lambda n, t, s: (6 * n + t) / s / 3600,
+        "This is per word. Divide by the number of bytes, len(text.encode()).": (
+            lambda nats, text: nats / math.log(2) / len(text.split())
         ),
-        "You used the parameters twice. Multiply parameters and tokens.": lambda n, t, s: 6 * n * n / s / 3600,
-        "You used the tokens twice. Multiply parameters and tokens.": lambda n, t, s: 6 * t * t / s / 3600,
-        "This is 1 divided by the hours.": lambda n, t, s: s * 3600 / (6 * n * t),
+        "These are nats per byte. A bit is ln 2 = 0.69 nats, so divide by ln 2.": lambda nats, text: nats / size(text),
+        "These are nats per character. Divide by ln 2, and by the number of bytes.": lambda nats, text: (
+            nats / len(text)
+        ),
+        "You multiplied by ln 2. Divide: a bit is smaller than a nat, so there are more bits than nats.": (
+            lambda nats, text: nats * math.log(2) / size(text)
+        ),
+        "These are the bits of the whole text. Divide by the number of bytes.": lambda nats, text: nats / math.log(2),
+        "You multiplied by the number of bytes. Divide by it.": lambda nats, text: nats / math.log(2) * size(text),
+        "These are bytes per bit. Divide bits by bytes.": lambda nats, text: size(text) / (nats / math.log(2)),
+        "You divided by 8. Bits of surprise have nothing to do with the 8 bits in a byte.": (
+            lambda nats, text: nats / math.log(2) / size(text) / 8
+        ),
+        "You divided by 2. Divide by ln 2, math.log(2).": lambda nats, text: nats / 2 / size(text),
+        "You divided by log₂ e or multiplied by ln 2, or took math.log of another number. Divide by math.log(2).": (
+            lambda nats, text: nats / math.log2(math.e) / size(text),
+            lambda nats, text: nats / math.log(3) / size(text),
+            lambda nats, text: nats / math.log(4) / size(text),
+            lambda nats, text: nats / math.log(10) / size(text),
+            lambda nats, text: nats / math.log10(2) / size(text),
+        ),
+        "You took the logarithm of the nats. They are logarithms already: divide by ln 2.": (
+            lambda nats, text: math.log2(nats) / size(text)
+        ),
     }
-    cases = [(1e6, 1e9, 1e12), (124e6, 1e10, 4e14), (3e7, 2e9, 5e12)]
-    return compare(
-        answer,
-        cases,
-        lambda n_parameters, n_tokens, operations_per_second: (
-            6 * n_parameters * n_tokens / operations_per_second / 3600
-        ),
-        usual,
-    )
+    inputs = [(12.0, "a café 🥞"), (3.0, "kite"), (7.5, "Él\n")]
+    return compare(answer, inputs, lambda nats, text: nats / math.log(2) / size(text), usual)
 
 
 @exercise("16.2", "Forecast")
@@ -166,58 +159,48 @@ def forecast_loss(answer: Callable[[float, float, float, float, float, float], A
     return compare(answer, cases, lambda n1, loss1, n2, loss2, n3, floor: line(n1, loss1, n2, loss2, n3, floor), usual)
 
 
-@exercise("16.3", "The mean of all")
-def joined_slopes(answer: Callable[[list[Tensor], list[int]], Any]) -> str | None:
-    """`answer(slopes, counts)` returns the mean over all sequences, given the mean and count of each process."""
+@exercise("16.3", "How long?")
+def hours(answer: Callable[[float, float, float], Any]) -> str | None:
+    """`answer(n_parameters, n_tokens, operations_per_second)` returns the hours that training takes."""
 
-    def weighted(slopes: list[Tensor], weights: Sequence[float]) -> Any:
-        return sum(slope * w for slope, w in zip(slopes, weights, strict=True))
+    def times(factor: float) -> Callable[[float, float, float], float]:
+        return lambda n, t, s: factor * n * t / s
 
-    def right(slopes: list[Tensor], counts: list[int]) -> Any:
-        return weighted(slopes, [n / sum(counts) for n in counts])
-
-    usual: dict[
-        str, Callable[[list[Tensor], list[int]], Any] | tuple[Callable[[list[Tensor], list[int]], Any], ...]
-    ] = {
-        "This is the mean of the means. Give more weight to a process that has read more sequences.": (
-            lambda slopes, counts: sum(slopes) / len(slopes)
+    usual: dict[str, Callable[[float, float, float], float] | tuple[Callable[[float, float, float], float], ...]] = {
+        "These are seconds. Divide by 3,600.": times(6),
+        "These are minutes. Divide by 60.": times(6 / 60),
+        "These are days. Multiply by 24.": times(6 / 3600 / 24),
+        "This is only the forward pass, 2N. The backward pass costs another 4N, which makes 6N.": times(2 / 3600),
+        "This is only the backward pass, 4N. The forward pass costs another 2N, which makes 6N.": times(4 / 3600),
+        "Each parameter costs 6 operations per token, not 1.": times(1 / 3600),
+        "Each parameter costs 6 operations per token: 2 for the forward pass, 4 for the backward pass.": tuple(
+            times(factor / 3600) for factor in (3, 5, 7, 8, 12)
         ),
-        "This is the sum of the slopes. Take their mean, weighted by the counts.": lambda slopes, counts: sum(slopes),
-        "This is the sum of the slopes, divided by the number of sequences. Multiply each by its count first.": (
-            lambda slopes, counts: sum(slopes) / sum(counts)
+        "You multiplied by 3,600. Divide by it.": times(6 * 3600),
+        "An hour has 3,600 seconds.": tuple(times(6 / seconds) for seconds in (3599, 3601, 360, 7200)),
+        "You divided by 6. Multiply by it.": times(1 / 6 / 3600),
+        "You multiplied by the operations per second. Divide by them.": lambda n, t, s: 6 * n * t * s / 3600,
+        "These are the operations. Divide by the operations per second, and by 3,600.": lambda n, t, s: 6 * n * t,
+        "The operations per second are missing. Divide by them.": lambda n, t, s: 6 * n * t / 3600,
+        "The tokens are missing. Multiply by their number.": lambda n, t, s: 6 * n / s / 3600,
+        "The parameters are missing. Multiply by their number.": lambda n, t, s: 6 * t / s / 3600,
+        "You divided by the tokens. Multiply by their number.": lambda n, t, s: 6 * n / t / s / 3600,
+        "You divided by the parameters. Multiply by their number.": lambda n, t, s: 6 * t / n / s / 3600,
+        "You added. Multiply 6, parameters, and tokens.": (
+            lambda n, t, s: 6 * (n + t) / s / 3600,
+            lambda n, t, s: (6 + n) * t / s / 3600,
+            lambda n, t, s: (6 * n + t) / s / 3600,
         ),
-        "This is the weighted sum. Divide it by the sum of the counts.": weighted,
-        "Divide by the sum of the counts, not by the number of processes.": lambda slopes, counts: (
-            weighted(slopes, counts) / len(counts)
-        ),
-        "You multiplied by the sum of the counts. Divide by it.": lambda slopes, counts: (
-            weighted(slopes, counts) * sum(counts)
-        ),
-        "You divided by the counts. Multiply by them: a process that has read more counts for more.": (
-            lambda slopes, counts: weighted(slopes, [1 / n for n in counts]) / sum(1 / n for n in counts),
-            lambda slopes, counts: weighted(slopes, [1 / n for n in counts]) / sum(counts),
-            lambda slopes, counts: weighted(slopes, [1 / n for n in counts]),
-        ),
-        "You added the counts to the slopes. Multiply by them.": lambda slopes, counts: (
-            sum(slope + n for slope, n in zip(slopes, counts, strict=True)) / sum(counts)
-        ),
-        "You squared the counts. Multiply each slope by its count once.": lambda slopes, counts: (
-            weighted(slopes, [n * n for n in counts]) / sum(counts)
-        ),
-        "These are only counts. Multiply each by the slope of its process.": (
-            lambda slopes, counts: sum(counts) + 0 * slopes[0],
-            lambda slopes, counts: sum(n * n for n in counts) / sum(counts) + 0 * slopes[0],
-        ),
-        "This is only the first process. Use all of them.": lambda slopes, counts: slopes[0],
-        "This is only the last process. Use all of them.": lambda slopes, counts: slopes[-1],
-        "The first process is missing. Use all of them.": (
-            lambda slopes, counts: weighted(slopes[1:], counts[1:]) / sum(counts),
-            lambda slopes, counts: weighted(slopes[1:], counts[1:]) / sum(counts[1:]),
-        ),
-        "The last process is missing. Use all of them.": (
-            lambda slopes, counts: weighted(slopes[:-1], counts[:-1]) / sum(counts),
-            lambda slopes, counts: weighted(slopes[:-1], counts[:-1]) / sum(counts[:-1]),
-        ),
+        "You used the parameters twice. Multiply parameters and tokens.": lambda n, t, s: 6 * n * n / s / 3600,
+        "You used the tokens twice. Multiply parameters and tokens.": lambda n, t, s: 6 * t * t / s / 3600,
+        "This is 1 divided by the hours.": lambda n, t, s: s * 3600 / (6 * n * t),
     }
-    inputs = [(list(numbers(3, 2, 5)), [4, 1, 3]), (list(numbers(2, 3, 4, seed=5)), [2, 7]), ([numbers(2, 2)], [5])]
-    return compare(answer, inputs, right, usual)
+    cases = [(1e6, 1e9, 1e12), (124e6, 1e10, 4e14), (3e7, 2e9, 5e12)]
+    return compare(
+        answer,
+        cases,
+        lambda n_parameters, n_tokens, operations_per_second: (
+            6 * n_parameters * n_tokens / operations_per_second / 3600
+        ),
+        usual,
+    )

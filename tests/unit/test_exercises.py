@@ -1476,16 +1476,18 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "15.1": (
-        lambda nats, text: nats / (math.log(2) * len(text.encode())),
+        lambda ln_ps, endings: max(range(len(endings)), key=lambda i: float(ln_ps[i].sum()) / len(endings[i].encode())),
         {
-            "This is per character": lambda nats, text: nats / math.log(2) / len(text),
-            "These are nats per byte": lambda nats, text: nats / len(text.encode()),
-            "You multiplied by ln 2": lambda nats, text: nats * math.log(2) / len(text.encode()),
-            "the bits of the whole text": lambda nats, text: nats / math.log(2),
-            "bytes per bit": lambda nats, text: len(text.encode()) * math.log(2) / nats,
-            "You divided by 8": lambda nats, text: nats / math.log(2) / len(text.encode()) / 8,
-            "has type str": lambda nats, text: text,
-            "does not depend on `nats`": lambda nats, text: 1.0,
+            "You compared sums": lambda ln_ps, endings: max(range(len(ln_ps)), key=lambda i: float(ln_ps[i].sum())),
+            "means per token": lambda ln_ps, endings: max(range(len(ln_ps)), key=lambda i: float(ln_ps[i].mean())),
+            "number of characters": lambda ln_ps, endings: max(
+                range(len(ln_ps)), key=lambda i: float(ln_ps[i].sum()) / len(endings[i])
+            ),
+            "the lowest ln p per byte": lambda ln_ps, endings: min(
+                range(len(ln_ps)), key=lambda i: float(ln_ps[i].sum()) / len(endings[i].encode())
+            ),
+            "first token only": lambda ln_ps, endings: max(range(len(ln_ps)), key=lambda i: float(ln_ps[i][0])),
+            "Return the number of an ending": lambda ln_ps, endings: None if not endings else [1.0],
         },
     ),
     "15.2": (
@@ -1546,17 +1548,16 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "16.1": (
-        lambda n, t, s: 6 * n * t / s / 3600,
+        lambda nats, text: nats / (math.log(2) * len(text.encode())),
         {
-            "These are seconds": lambda n, t, s: 6 * n * t / s,
-            "These are minutes": lambda n, t, s: 6 * n * t / s / 60,
-            "These are days": lambda n, t, s: 6 * n * t / s / 86400,
-            "only the forward pass": lambda n, t, s: 2 * n * t / s / 3600,
-            "only the backward pass": lambda n, t, s: 4 * n * t / s / 3600,
-            "6 operations per token": lambda n, t, s: n * t / s / 3600,
-            "You multiplied by 3,600": lambda n, t, s: 6 * n * t / s * 3600,
-            "has type str": lambda n, t, s: "long",
-            "does not depend on `n_parameters`": lambda n, t, s: 1.0,
+            "This is per character": lambda nats, text: nats / math.log(2) / len(text),
+            "These are nats per byte": lambda nats, text: nats / len(text.encode()),
+            "You multiplied by ln 2": lambda nats, text: nats * math.log(2) / len(text.encode()),
+            "the bits of the whole text": lambda nats, text: nats / math.log(2),
+            "bytes per bit": lambda nats, text: len(text.encode()) * math.log(2) / nats,
+            "You divided by 8": lambda nats, text: nats / math.log(2) / len(text.encode()) / 8,
+            "has type str": lambda nats, text: text,
+            "does not depend on `nats`": lambda nats, text: 1.0,
         },
     ),
     "16.2": (
@@ -1575,18 +1576,17 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         },
     ),
     "16.3": (
-        lambda slopes, counts: sum(s * n / sum(counts) for s, n in zip(slopes, counts, strict=True)),
+        lambda n, t, s: 6 * n * t / s / 3600,
         {
-            "the mean of the means": lambda slopes, counts: sum(slopes) / len(slopes),
-            "the sum of the slopes": lambda slopes, counts: sum(slopes),
-            "the weighted sum": lambda slopes, counts: sum(s * n for s, n in zip(slopes, counts, strict=True)),
-            "not by the number of processes": lambda slopes, counts: (
-                sum(s * n for s, n in zip(slopes, counts, strict=True)) / len(slopes)
-            ),
-            "You divided by the counts": lambda slopes, counts: (
-                sum(s / n for s, n in zip(slopes, counts, strict=True)) / sum(1 / n for n in counts)
-            ),
-            "only the first process": lambda slopes, counts: slopes[0],
+            "These are seconds": lambda n, t, s: 6 * n * t / s,
+            "These are minutes": lambda n, t, s: 6 * n * t / s / 60,
+            "These are days": lambda n, t, s: 6 * n * t / s / 86400,
+            "only the forward pass": lambda n, t, s: 2 * n * t / s / 3600,
+            "only the backward pass": lambda n, t, s: 4 * n * t / s / 3600,
+            "6 operations per token": lambda n, t, s: n * t / s / 3600,
+            "You multiplied by 3,600": lambda n, t, s: 6 * n * t / s * 3600,
+            "has type str": lambda n, t, s: "long",
+            "does not depend on `n_parameters`": lambda n, t, s: 1.0,
         },
     ),
     "17.1": (
@@ -1806,7 +1806,7 @@ def test_a_function_that_sometimes_returns_nothing_is_not_a_stub() -> None:
     assert "returned nothing" in feedback.message
 
 
-@pytest.mark.parametrize("number", ["11.3", "12.3", "15.1", "15.2", "15.3", "16.1", "16.2"])
+@pytest.mark.parametrize("number", ["11.3", "12.3", "15.2", "15.3", "16.1", "16.2", "16.3"])
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
 def test_numbers_from_torch_and_numpy_are_accepted(number: str, kind: Callable[[object], object]) -> None:
     assert check(number, lambda *args: kind(ANSWERS[number][0](*args))).state == "correct"
