@@ -1,4 +1,4 @@
-"""How long each chapter takes, by one rule: `python -m book.reading_time` writes it into the chapters.
+"""How long each chapter takes, by one rule: `python -m book.reading_time` writes it into the notebooks.
 
 150 words of prose a minute, 8 seconds per line of code, 10 minutes per exercise, and 5 for the quiz, rounded to 5
 minutes. Folded code, hints, solutions, and the lines of an exercise do not count: they belong to its 10 minutes.
@@ -57,7 +57,7 @@ def state(path: Path) -> bool:
 
 
 def main() -> None:
-    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+    for path in [*sorted((ROOT / "chapters").glob("*.ipynb")), *sorted((ROOT / "book").glob("appendix_*.ipynb"))]:
         changed = state(path)
         notebook = nbformat.read(path, as_version=4)
         print(f"{path.stem:24} {minutes(notebook):3} minutes{'   changed' if changed else ''}")

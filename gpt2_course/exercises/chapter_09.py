@@ -430,8 +430,8 @@ def training_step(answer: Step) -> str | None:
         if _stops_as_if_joined(stopped.__cause__):
             raise Stopped(
                 stopped.what,
-                "The documents do not belong together: shift each one, and let gpt2 read it alone. Join only the logits "
-                "and the targets.",
+                "The documents do not belong together: shift each one, and let gpt2 read it alone. Join only the "
+                "logits and the targets.",
             ) from stopped.__cause__
         raise
     _, right_losses, right_weights = _two_steps(bricks.training_step)

@@ -27,8 +27,8 @@ def temper(answer: Callable[[Tensor, float], Any]) -> str | None:
         "You multiplied by the temperature. Divide instead: a low temperature makes differences larger.": (
             lambda logits, t: (logits * t).softmax(-1)
         ),
-        "The temperature had no effect. Divide the logits by it, before the softmax. (Probabilities that are divided and "
-        "then scaled to add up to 1 are what they were.)": lambda logits, t: logits.softmax(-1),
+        "The temperature had no effect. Divide the logits by it, before the softmax. (Probabilities that are divided "
+        "and then scaled to add up to 1 are what they were.)": lambda logits, t: logits.softmax(-1),
         "You divided the probabilities, so they no longer add up to 1. Divide the logits, then take the softmax.": (
             lambda logits, t: logits.softmax(-1) / t
         ),
@@ -223,8 +223,8 @@ def top_p(answer: Callable[[Tensor, float], Any]) -> str | None:
 
 
 TOO_MANY_TIES = (
-    "For [0.125, 0.625, 0.125, 0.125] and p = 0.75, you kept {} tokens, but two have 0.75 together. Cut by the place in "
-    "the sorted list, not by the value: tokens that tie at the border cannot all stay."
+    "For [0.125, 0.625, 0.125, 0.125] and p = 0.75, you kept {} tokens, but two have 0.75 together. Cut by the place "
+    "in the sorted list, not by the value: tokens that tie at the border cannot all stay."
 )
 
 

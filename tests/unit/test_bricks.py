@@ -681,12 +681,15 @@ def test_the_program_says_that_bricks_are_not_written(folder: Path) -> None:
     assert done.stderr == "Not all bricks are written yet: continue with exercise 2.3. See gpt2-course check.\n"
 
 
-def test_training_needs_all_bricks_but_the_one_that_reads_weights(folder: Path) -> None:
-    path = write(folder, **{name: solution(name) for name in BRICKS if name != "read_tensors"})
+def test_training_needs_no_brick_that_reads_weights_or_cuts(folder: Path) -> None:
+    path = write(folder, **{name: solution(name) for name in BRICKS if name not in ("top_k", "read_tensors")})
     short = path.read_text(encoding="utf-8").replace("STEPS, SECONDS = 1500, 120", "STEPS, SECONDS = 1, 1000")
     path.write_text(short.replace("HELD_OUT = 100", "HELD_OUT = 2").replace("limit=400", "limit=2"), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False)
-    assert done.stderr == "Not all bricks are written yet: continue with exercise 17.4. See gpt2-course check.\n"
+    for options, number in (([], "17.4"), (["--top-k", "5"], "10.2")):
+        command = [sys.executable, "-I", str(path), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        said = f"Not all bricks are written yet: continue with exercise {number}. See gpt2-course check.\n"
+        assert done.stderr == said
     done = subprocess.run([sys.executable, "-I", str(path), "--train"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "step     1 " in done.stdout

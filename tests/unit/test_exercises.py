@@ -1164,9 +1164,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "These are the running sums": lambda q, number: q.cumsum(0),
             "your function runs beyond the last token": lambda q, number: int((q.double().cumsum(0) <= number).sum()),
             "your function returned nothing: together": added_up,
-            "your function stopped with IndexError": lambda q, number: [
-                i for i, end in enumerate(q.double().cumsum(0)) if number < end
-            ][0],
+            "your function stopped with IndexError": lambda q, number: (
+                (q.double().cumsum(0) > number).nonzero()[0].item()
+            ),
             "a hair above 1": lambda q, number: first_beyond(q.double(), number),
             "Add them up in float64": lambda q, number: int((q.cumsum(0) <= number * q.sum()).sum()),
             "the last tokens are never drawn": first_beyond,
