@@ -91,7 +91,7 @@ def cross_entropy(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         """The probability of each target: (T,)."""
         return of_targets(logits.softmax(-1), targets)
 
-    usual: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    usual: dict[str, Callable[[Tensor, Tensor], Any] | tuple[Callable[[Tensor, Tensor], Any], ...]] = {
         "This is one loss per token. Return their mean, a single number.": lambda logits, y: -p(logits, y).log(),
         "The sign is wrong: ln p is negative, and the loss is −ln p.": lambda logits, y: p(logits, y).log().mean(),
         "This is the sum. Take the mean over all tokens, so the loss does not grow with the document.": (
