@@ -58,9 +58,9 @@ def graph() -> Drawing:
 @drawn(8, "chain")
 def chain() -> Drawing:
     x = torch.tensor(1.0, requires_grad=True)
-    line = Panel(206, "One after the other: slopes multiply")
+    line = Panel(180, "One after the other: slopes multiply")
     (through,) = torch.autograd.grad(-2 * (3 * x), x)
-    both = Panel(206, "Two paths that meet: slopes add")
+    both = Panel(180, "Two paths that meet: slopes add")
     (meeting,) = torch.autograd.grad(x + 3 * x, x)
     nudge = 0.1
     for px, name in ((22, "x"), (160, "u"), (298, "y")):
