@@ -1,4 +1,4 @@
-"""How long each chapter takes, by one rule: `python -m book.reading_time` writes it into chapters and teachers.md.
+"""How long each chapter takes, by one rule: `python -m book.reading_time` writes it into notebooks and teachers.md.
 
 150 words of prose a minute, 8 seconds per line of code, 10 minutes per exercise, 1 per drill, and 5 for the quiz,
 rounded to 5 minutes. Folded code, hints, solutions, and the lines of an exercise do not count: they belong to its 10
@@ -69,11 +69,12 @@ def table(text: str, times: Mapping[int, int]) -> str:
 
 def main() -> None:
     times = {}
-    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+    for path in [*sorted((ROOT / "chapters").glob("*.ipynb")), *sorted((ROOT / "book").glob("appendix_*.ipynb"))]:
         changed = state(path)
-        times[int(path.stem[:2])] = minutes(nbformat.read(path, as_version=4))
-        print(f"{path.stem:24} {times[int(path.stem[:2])]:3} minutes{'   changed' if changed else ''}")
-    TEACHERS.write_text(table(TEACHERS.read_text(encoding="utf-8"), times), encoding="utf-8")
+        times[path.stem] = minutes(nbformat.read(path, as_version=4))
+        print(f"{path.stem:24} {times[path.stem]:3} minutes{'   changed' if changed else ''}")
+    chapters = {int(name[:2]): time for name, time in times.items() if name[0].isdigit()}
+    TEACHERS.write_text(table(TEACHERS.read_text(encoding="utf-8"), chapters), encoding="utf-8")
 
 
 if __name__ == "__main__":

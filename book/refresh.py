@@ -30,6 +30,7 @@ from gpt2_course.wall import PARTS
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 BEGUN = 20  # tokens of the story on the front page that are there before its lab runs
+APPENDICES = sorted((ROOT / "book").glob("appendix_*.ipynb"))  # exercises that do not fit into the hour of a chapter
 NOTEBOOKS = [*sorted((ROOT / "chapters").glob("*.ipynb")), *sorted((ROOT / "book").glob("*.ipynb"))]
 
 

@@ -115,11 +115,11 @@ class Needs:
                 )
         for needed in global_names(source):
             if needed not in (self.name, name):
-                self._add(needed, name)
+                self._add(needed, name, source)
         return source
 
-    def _add(self, needed: str, user: str) -> None:
-        """Find out where a global name comes from."""
+    def _add(self, needed: str, user: str, source: str) -> None:
+        """Find out where a global name comes from that a function uses."""
         if needed in self.helpers or (needed not in self.globals and hasattr(builtins, needed)):
             return
         if needed in (*BRICKS, "layers") and callable(self.globals.get(needed, len)):
@@ -130,16 +130,21 @@ class Needs:
             raise CannotLay(f"{user} uses {needed}, which is not defined.")
         value = self.globals[needed]
         statement = imported(needed, value, self.module)
-        if re.match(r"(from|import) (gpt2_course|my_gpt2)\b", statement):  # the module of `mine` is called my_gpt2
+        if isinstance(value, ModuleType) and value.__name__ == "my_gpt2":  # what `mine` returns
+            called = next(iter(re.findall(rf"\b{needed}\.(\w+)", source)), "head")
+            raise CannotLay(
+                f"Call other bricks by their own names: {called}(…), not {needed}.{called}(…). Then check it again."
+            )
+        if re.match(r"(from|import) (gpt2_course|my_gpt2)\b", statement):
             raise CannotLay(f"{user} uses {needed} of gpt2_course, which {FILE} must work without: write it yourself.")
         if statement:
             if statement not in self.imports:
                 self.imports.append(statement)
         elif inspect.isfunction(value) and value.__name__ == needed:
             self.helpers[needed] = ""  # two helpers may call each other
-            source = self._source(value)
+            helper = self._source(value)
             del self.helpers[needed]
-            self.helpers[needed] = source
+            self.helpers[needed] = helper
         elif _is_literal(value):
             self.helpers[needed] = f"{needed} = {value!r}"
         else:

@@ -12,20 +12,24 @@ from gpt2_course.packing import PackedDocuments
 
 @drawn(8, "graph")
 def graph() -> Drawing:
-    given = {"w": 2.0, "x": 3.0, "b": 1.0, "y": 5.0}
-    w, x, b, y = (torch.tensor(value, requires_grad=True) for value in given.values())
+    given = {"w": 2.0, "x": 3.0, "b": 1.0, "target": -5.0}
+    w, x, b, target = (torch.tensor(value, requires_grad=True) for value in given.values())
     product = w * x
-    total = product + b
-    error = total - y
-    loss = error**2
-    nodes = {"w": w, "x": x, "·": product, "b": b, "+": total, "y": y, "−": error, "²": loss}
-    gradients = dict(zip(nodes, torch.autograd.grad(loss, list(nodes.values())), strict=True))
-    panel = Panel(258, "(w·x + b − y)², forward and back")
+    answer = product + b
+    off = answer + target
+    loss = off * off
+    nodes = {"w": w, "x": x, "w·x": product, "b": b, "answer": answer, "target": target, "off": off, "loss": loss}
+    signs = {"w·x": "·", "answer": "+", "target": "−5", "off": "+", "loss": "·"}
+    slopes = dict(zip(nodes, torch.autograd.grad(loss, list(nodes.values())), strict=True))
+    panel = Panel(258, "off = w·x + b + (−5), and loss = off · off")
     places = {
-        "w": (24, 62), "x": (24, 146), "·": (88, 104), "b": (88, 192), "+": (160, 104),
-        "y": (160, 192), "−": (232, 104), "²": (296, 104),
+        "w": (24, 62), "x": (24, 146), "w·x": (88, 104), "b": (88, 192), "answer": (160, 104),
+        "target": (160, 192), "off": (232, 104), "loss": (304, 104),
     }  # fmt: skip
-    for start, end in (("w", "·"), ("x", "·"), ("·", "+"), ("b", "+"), ("+", "−"), ("y", "−"), ("−", "²")):
+    for start, end in (
+        ("w", "w·x"), ("x", "w·x"), ("w·x", "answer"), ("b", "answer"), ("answer", "off"), ("target", "off"),
+        ("off", "loss"),
+    ):  # fmt: skip
         (ax, ay), (bx, by) = places[start], places[end]
         gap = 17 / ((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5
         panel.line(
@@ -38,14 +42,17 @@ def graph() -> Drawing:
     for name, (px, py) in places.items():
         leaf = name in given
         panel.dot(px, py, 15, role="stream" if leaf else "mlp", hollow=True)
-        panel.text(px, py + 5, name, size=15, bold=True)
-        forward, back = signed(nodes[name].item(), 0), signed(gradients[name].item(), 0)
+        panel.text(px, py + 5, signs.get(name, name), size=15, bold=True)
+        forward, back = signed(nodes[name].item(), 0), signed(slopes[name].item(), 0)
         panel.text(px, py - 21, forward, bold=True, size=13)
         panel.text(px, py + 29, back, role="loss", bold=True, size=13)
-        told.append(f"{name}: value {forward}, gradient {back}")
-    panel.text(0, 252, "above: value", anchor="start", bold=True)
-    panel.text(104, 252, "below: gradient", anchor="start", bold=True, role="loss")
-    return Drawing((panel,), f"A graph of the expression (w·x + b − y)² with eight nodes. {'; '.join(told)}.")
+        told.append(f"{name}: number {forward}, slope {back}")
+    panel.text((places["off"][0] + places["loss"][0]) / 2, places["off"][1] - 6, "twice")
+    panel.text(0, 252, "above: number", anchor="start", bold=True)
+    panel.text(112, 252, "below: slope, .grad", anchor="start", bold=True, role="loss")
+    return Drawing(
+        (panel,), f"A graph with eight Values: off is w·x + b plus −5, and the loss off · off. {'; '.join(told)}."
+    )
 
 
 @drawn(8, "chain")

@@ -38,7 +38,7 @@ def sections() -> list[tuple[str, int]]:
 def file() -> Drawing:
     found = sections()
     short = {
-        "from text to ids and back": ("text ↔ IDs", "token"),
+        "from text to IDs and back": ("text ↔ IDs", "token"),
         "the model": ("the model", "attention"),
         "learning": ("learning", "loss"),
         "writing": ("writing", "floor"),

@@ -12,10 +12,14 @@ from gpt2_course.drawings.start import after
 
 
 def _after_she(top: int = 7) -> tuple[list[str], Tensor]:
-    """The words after “She” in the texts of chapter 1, the likeliest first, and their shares."""
+    """The commonest words after “She” in the texts of chapter 1, and their shares.
+
+    The shares are whole percents that add up to 100, so that a reader can add them up.
+    """
     common = after("She").most_common(top)
-    counts = torch.tensor([float(n) for _, n in common])
-    return [word for word, _ in common], counts / after("She").total()
+    counts = torch.tensor([float(n) for _, n in common], dtype=torch.float64)
+    ends = (counts.cumsum(0) / counts.sum()).round(decimals=2)
+    return [word for word, _ in common], ends.diff(prepend=torch.zeros(1, dtype=torch.float64))
 
 
 @drawn(10, "cuts")
@@ -44,7 +48,7 @@ def cuts() -> Drawing:
 @drawn(10, "die")
 def die() -> Drawing:
     words, shares = _after_she()
-    edges = [0.0, *(shares / shares.sum()).cumsum(0).tolist()]
+    edges = [0.0, *shares.cumsum(0).tolist()]
     drawn_number = 0.62
     chosen = next(i for i in range(len(words)) if drawn_number < edges[i + 1])
     panel = Panel(276, "A number between 0 and 1 picks a token")

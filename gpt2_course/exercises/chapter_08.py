@@ -544,7 +544,7 @@ def loss_backward(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     """`answer(logits, targets)` returns the slopes (T, V) of the mean cross-entropy, for logits (T, V)."""
     inputs = [
         (numbers(3, 5), torch.tensor([1, 0, 4])),
-        (3 * numbers(4, 6, seed=4), torch.tensor([2, 2, 5, 0])),
+        (3 * numbers(4, 6, seed=4), torch.tensor([2, 2, 4, 0])),  # the last token is nobody's target
         (numbers(1, 4, seed=5), torch.tensor([3])),
     ]
 
@@ -554,6 +554,11 @@ def loss_backward(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     usual: dict[str, Function | tuple[Function, ...]] = {
         "The loss is the mean over T tokens, so each counts for only 1 / T: divide by T.": lambda logits, y: (
             logits.softmax(-1) - came(logits, y)
+        ),
+        "Left to itself, one_hot makes only as many columns as the largest target needs. Give it the size of the "
+        "vocabulary: one_hot(targets, logits.shape[-1]).": (
+            lambda logits, y: (logits.softmax(-1) - F.one_hot(y)) / len(y),
+            lambda logits, y: (F.one_hot(y) - logits.softmax(-1)) / len(y),
         ),
         "The sign is wrong. Raising the logit of the target lowers the loss, so its slope is negative: p − 1.": (
             lambda logits, y: (came(logits, y) - logits.softmax(-1)) / len(y),

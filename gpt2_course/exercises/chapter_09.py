@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from gpt2_course.bricks import my_gpt2 as bricks
 from gpt2_course.exercises.chapter_07 import gpt2_weights
 from gpt2_course.exercises.compare import agree, compare
 from gpt2_course.exercises.registry import exercise
 from gpt2_course.exercises.tensors import Difference, described, numbers, plain
+from gpt2_course.exercises.watch import Stopped
 
 
 @exercise("9.1", "Inputs and targets")
@@ -77,7 +79,7 @@ def cross_entropy(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         (logits.requires_grad_(), torch.tensor(targets))
         for logits, targets in (
             (numbers(3, 5), [1, 0, 4]),
-            (3 * numbers(6, 4, seed=4), [2, 2, 3, 0, 1, 1]),
+            (3 * numbers(6, 4, seed=4), [2, 2, 1, 0, 1, 1]),  # the last token is nobody's target
             (numbers(1, 7, seed=5), [6]),
         )
     ]
@@ -89,7 +91,7 @@ def cross_entropy(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         """The probability of each target: (T,)."""
         return of_targets(logits.softmax(-1), targets)
 
-    usual: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    usual: dict[str, Callable[[Tensor, Tensor], Any] | tuple[Callable[[Tensor, Tensor], Any], ...]] = {
         "This is one loss per token. Return their mean, a single number.": lambda logits, y: -p(logits, y).log(),
         "The sign is wrong: ln p is negative, and the loss is −ln p.": lambda logits, y: p(logits, y).log().mean(),
         "This is the sum. Take the mean over all tokens, so the loss does not grow with the document.": (
@@ -146,6 +148,15 @@ def cross_entropy(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "gather needs whole numbers in a column: targets[:, None], of shape (T, 1).": lambda logits, y: (
             -logits.log_softmax(-1).gather(-1, y[None]).mean()
         ),
+        "You shifted once more. The targets are shifted already: row t goes with target t.": (
+            lambda logits, y: -of_targets(logits.log_softmax(-1)[:-1], y[1:]).mean()
+        ),
+        "Left to itself, one_hot makes only as many columns as the largest target needs. Give it the size of the "
+        "vocabulary: one_hot(targets, logits.shape[-1]).": (
+            lambda logits, y: -(one_hot(y) * logits.log_softmax(-1)).sum(-1).mean(),
+            lambda logits, y: -(logits.log_softmax(-1) * one_hot(y)).sum(-1).mean(),
+            lambda logits, y: -logits.log_softmax(-1)[one_hot(y).bool()].mean(),
+        ),
     }
     if message := compare(answer, inputs, bricks.cross_entropy, usual):
         return message
@@ -187,6 +198,8 @@ def momentum_step(answer: Callable[[Tensor, Tensor, Tensor, float, float], Any])
         "The learning rate belongs to the step, not to the speed. Multiply by it when you change the weight.": (
             lambda w, g, s, rate, keep: keep * s + rate * g
         ),
+        "The learning rate and the minus sign belong to the step, not to the speed: new speed = momentum · old speed + "
+        "slope.": lambda w, g, s, rate, keep: keep * s - rate * g,
         "You multiplied the old speed by the learning rate. Multiply it by momentum.": (
             lambda w, g, s, rate, keep: rate * s + g
         ),
@@ -358,6 +371,33 @@ def _loss(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int) -> 
     return (_losses(documents, weights, n_heads) * lengths).sum() / lengths.sum()
 
 
+def _joined(texts: Callable[[list[Tensor]], tuple[Tensor, Tensor]]) -> Step:
+    """A training step that reads all documents as one."""
+
+    def loss(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int) -> Tensor:
+        inputs, targets = texts(documents)
+        return bricks.cross_entropy(bricks.gpt2(inputs, weights, n_heads), targets)
+
+    return _step_on(loss)
+
+
+JOINED = (
+    _joined(lambda documents: bricks.shift(torch.cat(documents))),
+    _joined(lambda documents: (torch.cat([d[:-1] for d in documents]), torch.cat([d[1:] for d in documents]))),
+)
+
+
+def _stops_as_if_joined(error: BaseException | None) -> bool:
+    """Whether a training step stopped with the error of one that reads all documents as one."""
+    for step in JOINED:
+        try:
+            _two_steps(step)
+        except Exception as other:
+            if type(other) is type(error) and str(other) == str(error):
+                return True
+    return False
+
+
 def _returns_loss_after(documents: list[Tensor], weights: dict[str, Tensor], n_heads: int, optimizer: Any) -> float:
     bricks.training_step(documents, weights, n_heads, optimizer)
     return _loss(documents, weights, n_heads).item()
@@ -384,7 +424,16 @@ def _forgotten(calls: list[str]) -> str | None:
 @exercise("9.5", "A training step", in_place=True)
 def training_step(answer: Step) -> str | None:
     """`answer(documents, weights, n_heads, optimizer)` takes one step and returns the loss before it, a number."""
-    calls, losses, weights = _two_steps(answer)
+    try:
+        calls, losses, weights = _two_steps(answer)
+    except Stopped as stopped:
+        if _stops_as_if_joined(stopped.__cause__):
+            raise Stopped(
+                stopped.what,
+                "The documents do not belong together: shift each one, and let gpt2 read it alone. Join only the "
+                "logits and the targets.",
+            ) from stopped.__cause__
+        raise
     _, right_losses, right_weights = _two_steps(bricks.training_step)
     if agree([losses, weights], [right_losses, right_weights]):
         if isinstance(getattr(answer, "last", None), Tensor):

@@ -13,7 +13,7 @@ from torch import Tensor
 from gpt2_course.bricks import my_gpt2 as bricks
 from gpt2_course.exercises.compare import compare
 from gpt2_course.exercises.registry import exercise
-from gpt2_course.exercises.watch import LIMIT
+from gpt2_course.exercises.watch import LIMIT, Stopped
 
 LOGITS = torch.tensor([1.0, 3.0, -1.0, 2.5, 0.0, 2.0])
 TIES = torch.tensor([2.0, 1.0, 3.0, 2.0, 2.0])  # three tokens tie for second place
@@ -27,9 +27,8 @@ def temper(answer: Callable[[Tensor, float], Any]) -> str | None:
         "You multiplied by the temperature. Divide instead: a low temperature makes differences larger.": (
             lambda logits, t: (logits * t).softmax(-1)
         ),
-        "The temperature had no effect. Divide by it. (Adding a number to all logits does not change softmax.)": (
-            lambda logits, t: logits.softmax(-1)
-        ),
+        "The temperature had no effect. Divide the logits by it, before the softmax. (Probabilities that are divided "
+        "and then scaled to add up to 1 are what they were.)": lambda logits, t: logits.softmax(-1),
         "You divided the probabilities, so they no longer add up to 1. Divide the logits, then take the softmax.": (
             lambda logits, t: logits.softmax(-1) / t
         ),
@@ -216,7 +215,17 @@ def top_p(answer: Callable[[Tensor, float], Any]) -> str | None:
         "You divided by p. Divide by the sum of those you kept.": lambda q, p: _unscaled(q, _nucleus(q, p)) / p,
         "Nothing was cut.": lambda q, p: q,
     }
-    return compare(answer, inputs, bricks.top_p, usual)
+    if message := compare(answer, inputs, bricks.top_p, usual):
+        return message
+    # Which of several equal probabilities stay is up to the sort, so count them.
+    kept = int((answer(torch.tensor([0.125, 0.625, 0.125, 0.125]), 0.75) > 0).sum())
+    return None if kept == 2 else TOO_MANY_TIES.format(kept)
+
+
+TOO_MANY_TIES = (
+    "For [0.125, 0.625, 0.125, 0.125] and p = 0.75, you kept {} tokens, but two have 0.75 together. Cut by the place "
+    "in the sorted list, not by the value: tokens that tie at the border cannot all stay."
+)
 
 
 @exercise("10.4", "Draw")
@@ -270,14 +279,26 @@ def draw(answer: Callable[[Tensor, float], Any]) -> str | None:
 
 def _rounding(answer: Callable[[Tensor, float], Any]) -> str | None:
     """The mistake in drawing from probabilities that, rounded, do not add up to exactly 1."""
-    short = torch.tensor([0.5, 0.4999])
-    if answer(short, 0.99999) != 1:
+    beyond = (
+        "For the probabilities [0.5, 0.4999] and the number 0.99999, your function {}: together, they are a hair below "
+        "the number, as rounding may leave them. Multiply the number by their sum first."
+    )
+    try:
+        if answer(torch.tensor([0.5, 0.4999]), 0.99999) != 1:
+            return beyond.format("runs beyond the last token")
+    except Stopped as stopped:
+        if stopped.__cause__ is None:
+            return beyond.format("returned nothing")
+        return beyond.format(f"stopped with {type(stopped.__cause__).__name__}")
+    # In float32, 1 + 2⁻²⁶ is 1, so 64 tokens are never drawn. The number is for the middle one of them.
+    tiny = torch.tensor([1.0] + [2.0**-26] * 64)
+    number = (1 + 32.5 * 2.0**-26) / (1 + 64 * 2.0**-26)
+    if answer(tiny.double(), number) != 33:
         return (
-            "Rounding may leave the sum of all probabilities a hair below 1, and then a number near 1 falls beyond the "
-            "last token. Compare with number * sums[-1] instead of number."
+            "Rounding may leave the sum of all probabilities a hair above 1, and then the last tokens are never drawn. "
+            "Multiply the number by their sum first."
         )
-    tiny = torch.tensor([1.0, 2.0**-26])  # in float32, 1 + 2⁻²⁶ is 1
-    if answer(tiny, 1 - 2.0**-28) != 1:
+    if answer(tiny, number) != 33:
         return (
             "In float32, adding a tiny probability to a large sum changes nothing. Add them up in float64: .double()."
         )
@@ -285,13 +306,13 @@ def _rounding(answer: Callable[[Tensor, float], Any]) -> str | None:
 
 
 def _predict(ids: Tensor) -> Tensor:
-    """Logits (T, 10) that depend on all the ids up to each one."""
+    """Logits (T, 10) that depend on all the IDs up to each one."""
     if not isinstance(ids, Tensor):
-        raise TypeError(f"predict needs a tensor of ids, not a {type(ids).__name__}")
+        raise TypeError(f"predict needs a tensor of IDs, not a {type(ids).__name__}")
     if ids.ndim != 1:
-        raise ValueError(f"predict needs ids of shape (T,), not {tuple(ids.shape)}")
+        raise ValueError(f"predict needs IDs of shape (T,), not {tuple(ids.shape)}")
     if ids.is_floating_point() or not len(ids):
-        raise ValueError("predict needs at least one id, and whole numbers")
+        raise ValueError("predict needs at least one ID, and whole numbers")
     favorites = (ids.cumsum(0) + 3 * ids + 1) % 10
     return torch.nn.functional.one_hot(favorites, 10).float()
 
@@ -314,7 +335,7 @@ def _writing(
     give_end: bool = False,
     first: Callable[[list[int]], list[int]] = lambda ids: [],
 ) -> Writer:
-    """`generate` with mistakes, as a list of at most LIMIT ids."""
+    """`generate` with mistakes, as a list of at most LIMIT IDs."""
 
     def write(ids: list[int], predict: Any, choose: Any, end: int, context: int) -> Iterator[int]:
         yield from first(ids)
@@ -374,4 +395,31 @@ def generate(answer: Writer) -> str | None:
         "Turn the list into a tensor: torch.tensor(ids[-context:]).": lambda ids, predict, *_: predict(ids),
     }
 
-    return compare(answer, inputs, _writing(), usual, "the new IDs, by yield or in a list")
+    return compare(answer, inputs, _writing(), usual, "the new IDs, one by one, with yield") or _late(answer)
+
+
+class _TooLate(Exception):
+    """The first new ID is still not handed out."""
+
+
+def _late(answer: Writer) -> str | None:
+    """The mistake of handing out IDs only at the end: a text without an end would never come."""
+    calls = 0
+
+    def predict(ids: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > LIMIT:
+            raise _TooLate
+        return _predict(ids)
+
+    try:
+        answer([1], predict, lambda logits: 0, 7, 4)
+    except Stopped as stopped:
+        if isinstance(stopped.__cause__, _TooLate):
+            return (
+                "You collect the IDs and return them at the end, so a text that never reaches `end` never comes. Hand "
+                "out each one as soon as you have it: yield next_id."
+            )
+        raise
+    return None

@@ -23,7 +23,7 @@ class Exercise:
     # functions or methods of this name, "table.__getitem__" a method of the argument `table`.
     forbidden: Mapping[str, str] = field(default_factory=dict)
     in_place: bool = False  # the answer may change its arguments
-    yields: bool = False  # the answer is a generator; a list does as well
+    yields: bool = False  # the answer is a generator
     right: Callable[..., Any] | None = None  # the course's function, for `working`
 
     @property

@@ -9,7 +9,12 @@ import pytest
 
 from book.reading_time import ROW, TEACHERS, minutes, state, stated, table
 
-CHAPTERS = sorted((Path(__file__).resolve().parents[2] / "chapters").glob("*.ipynb"))
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+# The appendices with exercises state their time, too.
+APPENDICES = [
+    path for path in sorted((ROOT / "book").glob("appendix_*.ipynb")) if 'check(\\"' in path.read_text("utf-8")
+]
 TABLE = "| | |\n|---|---|\n| **Time** | about 5 minutes; the code runs in less than one |"
 
 
@@ -18,7 +23,7 @@ def a_chapter(*code: str, words: int = 0, tags: tuple[str, ...] = ()) -> nbforma
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("word " * words), *cells])
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*CHAPTERS, *APPENDICES], ids=lambda path: path.stem)
 def test_a_chapter_states_the_time_it_takes(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert stated(notebook) == minutes(notebook), "run `python -m book.reading_time`"

@@ -42,14 +42,16 @@ Function = Callable[..., Any]
 @lru_cache
 def solutions(chapter: int) -> tuple[dict[str, ast.FunctionDef], dict[str, Any]]:
     """The solutions of a chapter by number, and the names that they can use: its imports, functions, and solutions."""
-    path = next(CHAPTERS.glob(f"{chapter:02}_*.ipynb"))
-    cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+    paths = [next(CHAPTERS.glob(f"{chapter:02}_*.ipynb")), *sorted(CHAPTERS.parent.glob("book/appendix_*.ipynb"))]
+    cells = [cell for path in paths for cell in nbformat.read(path, as_version=4).cells]  # type: ignore[no-untyped-call]
     names: dict[str, Any] = {"__name__": "solutions"}
     found: dict[str, ast.FunctionDef] = {}
     for cell in cells:
         code = cell.source if cell.cell_type == "code" else "\n".join(SOLUTION.findall(cell.source))
         with contextlib.suppress(SyntaxError):  # a cell with a command for the shell
             body = ast.parse(code).body
+            if cell.cell_type == "markdown" and f'check("{chapter}.' not in code:
+                continue  # a solution of another chapter, in an appendix
             for node in body:
                 if isinstance(node, (ast.Import, ast.ImportFrom)) or (
                     isinstance(node, ast.FunctionDef) and (cell.cell_type == "markdown" or node.name not in names)

@@ -339,7 +339,7 @@ REFUSED = {
     "mask uses GPT2 of gpt2_course": "from gpt2_course import GPT2\ndef mask(scores): return GPT2",
     "mask imports gpt2_course": "def mask(scores):\n    import gpt2_course\n    return scores",
     "helper uses gone, which is not defined": "def helper(): return gone\ndef mask(scores): return helper()",
-    "mask uses bricks of gpt2_course": (
+    "by their own names: mask(…), not bricks.mask(…). Then check it again.": (
         "from gpt2_course.bricks import mine\nbricks = mine()\ndef mask(scores): return bricks.mask(scores)"
     ),
     "has something else called head": "head = 5\ndef mask(scores): return head(scores)",
@@ -679,6 +679,20 @@ def test_the_program_says_that_bricks_are_not_written(folder: Path) -> None:
     path = write(folder, merge=solution("merge"))
     done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False)
     assert done.stderr == "Not all bricks are written yet: continue with exercise 2.3. See gpt2-course check.\n"
+
+
+def test_training_needs_no_brick_that_reads_weights_or_cuts(folder: Path) -> None:
+    path = write(folder, **{name: solution(name) for name in BRICKS if name not in ("top_k", "read_tensors")})
+    short = path.read_text(encoding="utf-8").replace("STEPS, SECONDS = 1500, 120", "STEPS, SECONDS = 1, 1000")
+    path.write_text(short.replace("HELD_OUT = 100", "HELD_OUT = 2").replace("limit=400", "limit=2"), encoding="utf-8")
+    for options, number in (([], "17.4"), (["--top-k", "5"], "10.2")):
+        command = [sys.executable, "-I", str(path), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        said = f"Not all bricks are written yet: continue with exercise {number}. See gpt2-course check.\n"
+        assert done.stderr == said
+    done = subprocess.run([sys.executable, "-I", str(path), "--train"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "step     1 " in done.stdout
 
 
 def test_the_course_s_lines_are_not_shown_in_warnings(folder: Path) -> None:

@@ -447,6 +447,21 @@ def smallest(p: Tensor, p_min: float) -> list[int]:
     return order[values.cumsum(0) - values < p_min].tolist()
 
 
+def first_beyond(q: Tensor, number: float) -> int:
+    """The token that a number falls on, or the last one if rounding lets it fall beyond."""
+    found = added_up(q, number)
+    return len(q) - 1 if found is None else found
+
+
+def added_up(q: Tensor, number: float) -> int | None:
+    total: Any = 0.0
+    for i, p in enumerate(q):
+        total += p
+        if number < total:
+            return i
+    return None
+
+
 def writes(ids: list[int], predict: Any, choose: Any, end: int, context: int) -> Iterator[int]:
     ids = [*ids]
     for _ in range(1000):
@@ -1048,6 +1063,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
             "Only the targets got a slope": lambda logits, y: -came(logits, y) / len(y),
             "This is the loss": lambda logits, y: -at(logits.log_softmax(-1), y).mean(),
+            "Give it the size of the vocabulary: one_hot(targets, logits.shape[-1])": lambda logits, y: (
+                (logits.softmax(-1) - torch.nn.functional.one_hot(y)) / len(y)
+            ),
             "without PyTorch's cross_entropy": lambda logits, y: torch.autograd.grad(
                 torch.nn.functional.cross_entropy(z := logits.clone().requires_grad_(), y), z
             )[0],
@@ -1084,6 +1102,10 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "not a float: training needs": lambda logits, y: -at(logits.log_softmax(-1), y).mean().item(),
             "has no gradients": lambda logits, y: -at(logits.detach().log_softmax(-1), y).mean(),
             "without PyTorch's own": torch.nn.functional.cross_entropy,
+            "You shifted once more": lambda logits, y: -at(logits.log_softmax(-1)[:-1], y[1:]).mean(),
+            "Give it the size of the vocabulary: one_hot(targets, logits.shape[-1])": lambda logits, y: (
+                -(logits.log_softmax(-1) * torch.nn.functional.one_hot(y)).sum(-1).mean()
+            ),
             "Return one number": lambda logits, y: "1.5",
         },
     ),
@@ -1097,6 +1119,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Multiply only the old speed": lambda w, g, s, lr, m: (w - lr * m * (s + g), m * (s + g)),
             "by 1 − momentum": lambda w, g, s, lr, m: (w, m * s + (1 - m) * g),
             "belongs to the step": lambda w, g, s, lr, m: (w - (m * s + lr * g), m * s + lr * g),
+            "and the minus sign belong to the step": lambda w, g, s, lr, m: (w + (m * s - lr * g), m * s - lr * g),
             "This is the old speed": lambda w, g, s, lr, m: (w - lr * (m * s + g), s),
             "subtracted from the speed": lambda w, g, s, lr, m: (w + lr * (m * s - g), m * s - g),
             "The new speed must be": lambda w, g, s, lr, m: (w, m * s + g * g),
@@ -1153,6 +1176,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
             "Only the first document": lambda d, w, n, o: step(d[:1], w, n, o),
             "loss.item()": lambda d, w, n, o: torch.tensor(step(d, w, n, o)),
+            "The documents do not belong together": lambda d, w, n, o: step([torch.cat(d)], w, n, o),
             "computed after the step": lambda d, w, n, o: (step(d, w, n, o), mean_loss(d, w, n).item())[1],
             "only has to copy": lambda d, w, n, o: step(
                 d,
@@ -1169,7 +1193,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
         lambda logits, t: (logits / t).softmax(-1) if t else one(logits, [int(logits.argmax())]),
         {
             "You multiplied": lambda logits, t: (logits * t).softmax(-1),
-            "had no effect": lambda logits, t: logits.softmax(-1),
+            "had no effect": lambda logits, t: (logits.softmax(-1) / t) / (logits.softmax(-1) / t).sum(),
             "You divided the probabilities": lambda logits, t: logits.softmax(-1) / t,
             "One step is missing: softmax": lambda logits, t: logits / t,
             "At temperature 0, you divided by 0": lambda logits, t: (logits / torch.tensor(t)).softmax(-1),
@@ -1215,6 +1239,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Nothing was cut": lambda q, p: q,
             "You divided by p": lambda q, p: q * (cut(q, nucleus(q, p)) > 0) / p,
             "You took the softmax of probabilities": lambda q, p: cut(q.softmax(-1), nucleus(q.softmax(-1), p)),
+            "tokens that tie at the border cannot all stay": lambda q, p: cut(
+                q, (q >= q[nucleus(q, p)].min()).nonzero()[:, 0].tolist()
+            ),
         },
     ),
     "10.4": (
@@ -1227,8 +1254,14 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "that are larger than the number": lambda q, number: int((q.cumsum(0) > number).sum()),
             "with the probabilities themselves": lambda q, number: int((q <= number).sum()),
             "These are the running sums": lambda q, number: q.cumsum(0),
-            "a hair below 1": lambda q, number: int((q.double().cumsum(0) <= number).sum()),
+            "your function runs beyond the last token": lambda q, number: int((q.double().cumsum(0) <= number).sum()),
+            "your function returned nothing: together": added_up,
+            "your function stopped with IndexError": lambda q, number: (
+                (q.double().cumsum(0) > number).nonzero()[0].item()
+            ),
+            "a hair above 1": lambda q, number: first_beyond(q.double(), number),
             "Add them up in float64": lambda q, number: int((q.cumsum(0) <= number * q.sum()).sum()),
+            "the last tokens are never drawn": first_beyond,
             "Return the ID of a token, a whole number": lambda q, number: "a",
         },
     ),
@@ -1248,6 +1281,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "by the logits of the first token": lambda ids, predict, choose, end, context: writes(
                 ids, lambda read: predict(read)[:1], choose, end, context
             ),
+            "Hand out each one as soon as you have it: yield next_id": lambda *given: list(writes(*given)),
             "You yield the given IDs, too": lambda ids, *rest: [*ids, *writes(ids, *rest)],
             "never appended": lambda ids, predict, choose, end, context: writes(
                 ids, lambda read: predict(torch.tensor(ids[-context:])), choose, end, context

@@ -14,7 +14,7 @@ import yaml
 
 import gpt2_course.labs
 from book.look import LABS as WALKS
-from book.refresh import front_wall
+from book.refresh import APPENDICES, front_wall
 from gpt2_course.exercises.registry import EXERCISES
 from gpt2_course.labs.lab import STATIC, Lab
 from gpt2_course.wall import BRICKS, PARTS, wall
@@ -106,8 +106,9 @@ def test_no_exercise_is_missing_from_its_chapter() -> None:
         if path is None:
             missing.append(f"exercise {number}: add a notebook for its chapter")
             continue
-        code = [cell for cell in cells(path) if cell.cell_type == "code" and asked in cell.source]
-        prose = [cell.source for cell in cells(path) if cell.cell_type == "markdown"]
+        there_or_later = [cell for page in [path, *APPENDICES] for cell in cells(page)]
+        code = [cell for cell in there_or_later if cell.cell_type == "code" and asked in cell.source]
+        prose = [cell.source for cell in there_or_later if cell.cell_type == "markdown"]
         there = {
             f"a heading '### {number} {exercise.title}'": any(f"### {number} {exercise.title}" in s for s in prose),
             f"a cell that calls {asked}, …)": bool(code),
