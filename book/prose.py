@@ -53,12 +53,17 @@ KNOWN = {
         "0.02": "GPT-2's start, and a measurement of `benchmarks.attention_scale`, which the sentence before names",
         "1,024": "the context of GPT-2, and of a model whose description is linked",
         "131,072": "the context of other models",
+        "17": "131,072 times 131,072, in billions",
         "128": "from the description that is linked",
         "512": "from the description that is linked",
     },
     6: {"8.03": "ln 3,072"},
     7: {"0.02": "GPT-2's own start", "0.05": "the default of `GPT2Config`"},
-    8: {"2.1": "computed in the sentence", "10.5": "computed in the sentence"},
+    8: {
+        "2.1": "computed in the sentence",
+        "10.5": "computed in the sentence",
+        "800,000": "the parameters of chapter 9's model, rounded",
+    },
     9: {"0.08": "the limit of stability, computed in the paragraph", "128": "the channels of the file's model"},
     10: {
         "10,000": "a way to say how rare",
@@ -67,13 +72,35 @@ KNOWN = {
         "0.375": "computed in the sentence",
         "20,100": "computed in the sentence",
     },
+    11: {"2.7": "e, rounded"},
+    12: {"144": "12 layers of 12 heads"},
+    13: {
+        "42": "the inhabitants of Tiny World",
+        "3.3": "the parameters of the shipped model in millions, which chapter 7 counts",
+        "68": "from the table of `benchmarks/answering.md`",
+    },
     14: {
         "160": "the steps of chapter 13",
         "175": "from the paper that the paragraph names",
         "2.87": "a measurement of chapter 13",
         "15.6": "from the paper that the sentence before names",
     },
-    18: {"174,000": "the parameters in the table of `benchmarks/today.md`, rounded", "48": "in the same table"},
+    15: {
+        "10.5": "a quarter of 42, computed in the sentence",
+        "63.1": "from the paper that the sentence names",
+        "62.9": "from the paper that the sentence before names",
+    },
+    16: {
+        "0.003": "the difference of two lines of the table",
+        "32,768": "the window of gzip, from its format",
+        "0.69": "ln 2, computed in the sentence",
+    },
+    18: {
+        "174,000": "the parameters in the table of `benchmarks/today.md`, rounded",
+        "48": "in the same table",
+        "500,000": "the base of Llama 3, from its paper",
+        "3.5": "the width of Llama 3 8B's MLP, from its paper",
+    },
 }
 PATHS = {int(path.stem[:2]): path for path in sorted((ROOT / "chapters").glob("*.ipynb"))}
 PROMISE = re.compile(r"\b[Cc]hapters? (\d+)(?:(?:,|, and| and| to|–) (\d+))*")

@@ -32,7 +32,7 @@ def test_a_chapter_states_the_time_it_takes(path: Path) -> None:
 def test_teachers_read_the_same_times() -> None:
     text = TEACHERS.read_text(encoding="utf-8")
     times = {int(path.stem[:2]): minutes(nbformat.read(path, as_version=4)) for path in CHAPTERS}
-    assert [int(row[1]) for row in ROW.findall(text)] == list(times)
+    assert [int(row[1]) for row in ROW.findall(text)] == list(times)[1:]  # the warm-up has no row
     assert table(text, times) == text, "run `python -m book.reading_time`"
     assert table("| 3 Embeddings | compare vectors | 50 | `embed` |", {3: 65}).count("| 65 |") == 1
 
