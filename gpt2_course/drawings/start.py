@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from itertools import islice, pairwise
 from math import exp, log
@@ -110,26 +111,21 @@ def matrix_product() -> Drawing:
 @drawn(0, "rearranging")
 def rearranging() -> Drawing:
     x = torch.arange(6).view(2, 3)
-    shades = [0.12, 0.36]  # of the two rows of x
+
+    def tint_of(numbers: list[list[int]]) -> Callable[[int, int], float]:
+        """Light for the numbers of x's first row, dark for those of its second, wherever they are now."""
+        return lambda row, column: 0.12 if numbers[row][column] < 3 else 0.36
+
     views = Panel(150, "The same six numbers, rearranged")
     for left, table, name, shape in (
         (0, x, "x", "(2, 3)"),
         (124, x.view(3, 2), "x.view(3, 2)", "same order"),
         (234, x.T, "x.T", "rows ↔ columns"),
     ):
-        numbers = table.tolist()
-        views.cells(
-            left,
-            52,
-            _whole(table),
-            role="token",
-            width=30,
-            height=28,
-            tint=lambda r, c, n=numbers: shades[n[r][c] // 3],
-        )
+        views.cells(left, 52, _whole(table), role="token", width=30, height=28, tint=tint_of(table.tolist()))
         middle = left + 15 * table.shape[1]
         views.text(middle, 44, name, bold=True, size=11.5)
-        views.text(middle, 66 + 28 * len(numbers), shape, size=11.5)
+        views.text(middle, 66 + 28 * table.shape[0], shape, size=11.5)
     p = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]])  # the chapter's example
     targets = torch.tensor([1, 0])
     chosen = p.gather(1, targets[:, None])
