@@ -245,16 +245,7 @@ async function lookAt(part) {
   await frame(); // labs repaint their pictures in the next frame
   await frame();
   const seen = { part, texts: textsIn(part), bitmaps: await bitmapsIn(part) };
-  const checks = [
-    wrongWords,
-    emptyPictures,
-    smallText,
-    faintText,
-    brokenWords,
-    coveredNotes,
-    tooWide,
-    foreignRequests,
-  ];
+  const checks = [wrongWords, emptyPictures, smallText, faintText, brokenWords, coveredNotes, tooWide, foreignRequests];
   return [...new Set(checks.flatMap((check) => [...check(seen)]))];
 }
 
