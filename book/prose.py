@@ -68,9 +68,7 @@ KNOWN = {
         "20,100": "computed in the sentence",
     },
     14: {
-        "160": "the steps of chapter 13",
         "175": "from the paper that the paragraph names",
-        "2.87": "a measurement of chapter 13",
         "15.6": "from the paper that the sentence before names",
     },
     18: {"174,000": "the parameters in the table of `benchmarks/today.md`, rounded", "48": "in the same table"},
