@@ -80,9 +80,7 @@ KNOWN = {
         "68": "from the table of `benchmarks/answering.md`",
     },
     14: {
-        "160": "the steps of chapter 13",
         "175": "from the paper that the paragraph names",
-        "2.87": "a measurement of chapter 13",
         "15.6": "from the paper that the sentence before names",
     },
     15: {
