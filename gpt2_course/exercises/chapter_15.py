@@ -48,6 +48,10 @@ def chosen(answer: Callable[[list[Tensor], list[str]], Any]) -> str | None:
         "You divided by the number of words. Divide by the bytes, len(ending.encode()).": best(
             lambda p, e: float(p.sum()) / len(e.split())
         ),
+        "An ending's first space is a byte, too. Divide by len(ending.encode()), without strip().": (
+            best(lambda p, e: float(p.sum()) / size(e.strip())),
+            best(lambda p, e: float(p.sum()) / len(e.strip())),
+        ),
         "You divided the mean per token by the bytes. Divide the sum.": best(lambda p, e: float(p.mean()) / size(e)),
         "This is the ending with the lowest ln p per byte. ln p is negative, and the likeliest is nearest to 0.": (
             best(per_byte, -1)
@@ -145,6 +149,10 @@ def calibration_error(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "This is the gap between the two overall means. Use bins.": lambda sure, right: (sure - right).mean().abs(),
         "This is the mean gap of single predictions. Take the means in each bin first.": lambda sure, right: (
             (sure - right).abs().mean()
+        ),
+        "You took the middle of each bin. Take the mean of the probabilities in it.": lambda sure, right: (
+            sum(((sure[m][0] * 10).floor() / 10 + 0.05 - right[m].mean()).abs() * m.sum() for m in masks(sure))
+            / len(sure)
         ),
         "You squared the gaps. Take their absolute values.": lambda sure, right: (
             sum(gap(m, sure, right) ** 2 * m.sum() for m in masks(sure)) / len(sure)

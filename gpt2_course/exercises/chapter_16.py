@@ -37,6 +37,11 @@ def bits_per_byte(answer: Callable[[float, str], Any]) -> str | None:
         "You divided by 8. Bits of surprise have nothing to do with the 8 bits in a byte.": (
             lambda nats, text: nats / math.log(2) / size(text) / 8
         ),
+        "0.69 is ln 2 with two digits only. Divide by math.log(2).": (
+            lambda nats, text: nats / 0.69 / size(text),
+            lambda nats, text: nats / 0.693 / size(text),
+            lambda nats, text: nats / 0.7 / size(text),
+        ),
         "You divided by 2. Divide by ln 2, math.log(2).": lambda nats, text: nats / 2 / size(text),
         "You divided by log₂ e or multiplied by ln 2, or took math.log of another number. Divide by math.log(2).": (
             lambda nats, text: nats / math.log2(math.e) / size(text),
@@ -73,6 +78,10 @@ def forecast_loss(answer: Callable[[float, float, float, float, float, float], A
             n1, l1, n2, l2, n3, 0.0
         ),
         "This is loss − floor. Add the floor back.": lambda *given: line(*given) - given[5],
+        "This is ln(loss − floor). Take math.exp of it, and add the floor.": (
+            lambda *given: math.log(line(*given) - given[5]),
+            lambda *given: math.log(line(*given) - given[5]) + given[5],
+        ),
         "You subtracted the floor at the end. Add it back.": lambda *given: line(*given) - 2 * given[5],
         "You added the floor before the forecast. Subtract it from the losses, and add it back at the end.": (
             lambda n1, l1, n2, l2, n3, floor: line(n1, l1, n2, l2, n3, -floor),

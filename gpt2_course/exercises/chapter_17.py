@@ -29,10 +29,36 @@ def header(answer: Callable[[bytes], Any]) -> str | None:
     def tensors(data: bytes) -> dict[str, Any]:
         return {name: entry for name, entry in entries(data).items() if name != "__metadata__"}
 
-    usual: dict[str, Callable[[bytes], Any]] = {
-        "`__metadata__` is not a tensor. Leave it out.": lambda data: {
-            name: entry.get("shape") for name, entry in entries(data).items()
-        },
+    def part(first: int, last: Callable[[int], int]) -> Callable[[bytes], Any]:
+        """JSON from the wrong part of the file."""
+        return lambda data: json.loads(data[first : last(int.from_bytes(data[:8], "little"))])
+
+    usual: dict[str, Callable[[bytes], Any] | tuple[Callable[[bytes], Any], ...]] = {
+        "`__metadata__` is not a tensor. Leave it out.": (
+            lambda data: {name: entry.get("shape") for name, entry in entries(data).items()},
+            lambda data: {name: entry["shape"] for name, entry in entries(data).items()},
+        ),
+        "Not every file has `__metadata__`. Use pop('__metadata__', None), or look at each name.": lambda data: entries(
+            data
+        ).pop("__metadata__"),
+        "The file is more than its header. Read JSON only from data[8 : 8 + length].": lambda data: json.loads(
+            data[8:]
+        ),
+        "The header starts after the 8 bytes of its length: read JSON from data[8 : 8 + length].": (
+            part(0, lambda length: length),
+            part(0, lambda length: 8 + length),
+            json.loads,
+        ),
+        "The header ends at 8 + length, because it starts at 8: read JSON from data[8 : 8 + length].": part(
+            8, lambda length: length
+        ),
+        "All 8 bytes are one number: length = int.from_bytes(data[:8], 'little').": (
+            lambda data: json.loads(data[8 : 8 + data[0]]),
+            lambda data: json.loads(data[8 : 8 + sum(data[:8])]),
+        ),
+        "The length of the header has its smallest byte first: int.from_bytes(data[:8], 'little').": lambda data: (
+            json.loads(data[8 : 8 + int.from_bytes(data[:8], "big")])
+        ),
         "These are whole entries. Return only the shape of each.": tensors,
         "These are whole entries. Return only the shape of each, and leave out `__metadata__`.": entries,
         "These are the positions of the numbers in the file. Return the values of 'shape'.": lambda data: {
@@ -58,11 +84,12 @@ def header(answer: Callable[[bytes], Any]) -> str | None:
         "Nothing is left. Leave out `__metadata__` and keep all others.": lambda data: {},
     }
     inputs = [(_file({"format": "pt"}, 512),), (_file({"format": "pt"}, 0),), (_file(None, 1000),)]
-    for given in inputs:
+    message = compare(answer, inputs, lambda data: {name: e["shape"] for name, e in tensors(data).items()}, usual)
+    for given in inputs if message else ():
         found = answer(*given)
         if isinstance(found, dict) and "__metadata__" in found and len(found) > 1 and None not in found.values():
             return "`__metadata__` is not a tensor. Leave it out."
-    return compare(answer, inputs, lambda data: {name: e["shape"] for name, e in tensors(data).items()}, usual)
+    return message
 
 
 def _file(metadata: dict[str, str] | None, size: int) -> bytes:
@@ -202,6 +229,8 @@ def _not_a_file(data: Any, tensors: dict[str, Tensor]) -> str | None:
             return "The length of the header is missing. Write it first, as 8 bytes."
         if int.from_bytes(data[:8], "big") <= len(data) - 8:
             return "Write the length with its smallest byte first: length.to_bytes(8, 'little')."
+        if 0 < (start := data.find(b"{")) < 8:
+            return f"Write the length as 8 bytes: length.to_bytes(8, 'little'). Yours has {start}."
         return f"The first 8 bytes say that the header has {length:,} bytes, but only {len(data) - 8:,} bytes follow."
     try:
         header = json.loads(data[8 : 8 + length])
@@ -224,6 +253,8 @@ def _not_a_file(data: Any, tensors: dict[str, Tensor]) -> str | None:
             return f"The shape of {name} is {list(tensor.shape)}, but you wrote {shape}."
         if end - begin == tensor.numel():
             return f"The offsets of {name} count its numbers. Count bytes: each number has 4."
+        if begin > 0 and end == 4 * tensor.numel():
+            return f"The second offset of {name} is where its bytes end, not how many there are."
         if (begin, end) != (begin, begin + 4 * tensor.numel()):
             return f"{name} takes {4 * tensor.numel()} bytes, but your offsets for it are {[begin, end]}."
         if begin >= 8 + length or (len(tensors) == 1 and begin > 0):
@@ -260,6 +291,18 @@ def luck(answer: Callable[[list[float], list[float]], Any]) -> str | None:
             before, after, power=0
         ),
         "Divide the standard deviation by √n, not by n.": lambda before, after: both(before, after, power=1),
+        "Divide the standard deviation by √n, not by √(n − 1). stdev divides by n − 1 already.": lambda before, after: (
+            changes(before, after).mean().item(),
+            changes(before, after).std().item() / math.sqrt(len(before) - 1),
+        ),
+        "The sign is lost: a loss that falls is a negative change. Leave out abs().": lambda before, after: (
+            changes(before, after).mean().abs().item(),
+            both(before, after)[1],
+        ),
+        "The error is that of the losses. Take the standard deviation of the changes.": (
+            lambda before, after: (both(before, after)[0], both([0.0] * len(before), after)[1]),
+            lambda before, after: (both(before, after)[0], both([0.0] * len(before), before)[1]),
+        ),
         "Divide the sum of squares by n − 1, not by n, as statistics.stdev does.": lambda before, after: both(
             before, after, correction=0
         ),

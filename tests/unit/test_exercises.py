@@ -96,6 +96,7 @@ def file_of(
     size: int = 4,
     begin: int = 0,
     body: Callable[[list[bytes]], Iterable[bytes]] = iter,
+    counted: bool = False,
 ) -> bytes:
     """The bytes of a safetensors file, with one thing wrong."""
     header: dict[str, Any] = {}
@@ -106,7 +107,8 @@ def file_of(
             numbers.append(tensor.numpy().tobytes())
             shape = list(tensor.shape)[:: -1 if turned else 1]
             end = begin + size * tensor.numel()
-            header[name], begin = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}, end
+            second = end - begin if counted else end
+            header[name], begin = {"dtype": kind, "shape": shape, "data_offsets": [begin, second]}, end
     text = json.dumps(header).encode()
     return (len(text) + more).to_bytes(8, order) + text + b"".join(body(numbers))
 
@@ -1521,6 +1523,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
                 range(len(ln_ps)), key=lambda i: float(ln_ps[i].sum()) / len(endings[i].encode())
             ),
             "first token only": lambda ln_ps, endings: max(range(len(ln_ps)), key=lambda i: float(ln_ps[i][0])),
+            "first space is a byte": lambda ln_ps, endings: max(
+                range(len(ln_ps)), key=lambda i: float(ln_ps[i].sum()) / len(endings[i].strip().encode())
+            ),
             "Return the number of an ending": lambda ln_ps, endings: None if not endings else [1.0],
         },
     ),
@@ -1541,6 +1546,10 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "sum over the bins": lambda sure, right: sum(float((sure - right)[b].sum().abs()) for b in tenths(sure)),
             "another number of bins": lambda sure, right: (
                 sum(float((sure - right)[b].sum().abs()) for b in tenths(sure, 5)) / len(sure)
+            ),
+            "middle of each bin": lambda sure, right: (
+                sum(float((int(sure[b][0] * 10) / 10 + 0.05 - right[b].mean()).abs() * b.sum()) for b in tenths(sure))
+                / len(sure)
             ),
             "has no mean": lambda sure, right: math.nan,
             "Return one number": lambda sure, right: sure,
@@ -1590,6 +1599,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "the bits of the whole text": lambda nats, text: nats / math.log(2),
             "bytes per bit": lambda nats, text: len(text.encode()) * math.log(2) / nats,
             "You divided by 8": lambda nats, text: nats / math.log(2) / len(text.encode()) / 8,
+            "with two digits only": lambda nats, text: nats / 0.69 / len(text.encode()),
             "has type str": lambda nats, text: text,
             "does not depend on `nats`": lambda nats, text: 1.0,
         },
@@ -1602,6 +1612,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "straight line of the loss over N": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / (n2 - n1) * (n3 - n2),
             "Only N is on": lambda n1, l1, n2, l2, n3, f: l2 + (l2 - l1) / math.log(n2 / n1) * math.log(n3 / n2),
             "Your line goes up": lambda n1, l1, n2, l2, n3, f: f + line(n1, l1 - f, n2, l2 - f, n2 * n2 / n3),
+            "Take math.exp of it": lambda n1, l1, n2, l2, n3, f: f + math.log(line(n1, l1 - f, n2, l2 - f, n3)),
             "started at the first": lambda n1, l1, n2, l2, n3, f: (
                 f + line(n1, l1 - f, n2, l2 - f, n3) * (l1 - f) / (l2 - f)
             ),
@@ -1626,7 +1637,15 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
     "17.1": (
         lambda data: {k: v["shape"] for k, v in entries(data).items() if k != "__metadata__"},
         {
-            "is not a tensor": lambda data: {k: v.get("shape") for k, v in entries(data).items()},
+            "is not a tensor": lambda data: {k: v["shape"] for k, v in entries(data).items()},
+            "Not every file has": lambda data: {
+                k: v for k, v in entries(data).items() if entries(data)["__metadata__"]
+            },
+            "more than its header": lambda data: json.loads(data[8:]),
+            "starts after the 8 bytes": lambda data: json.loads(data[: int.from_bytes(data[:8], "little")]),
+            "ends at 8 + length": lambda data: json.loads(data[8 : int.from_bytes(data[:8], "little")]),
+            "All 8 bytes are one number": lambda data: json.loads(data[8 : 8 + data[0]]),
+            "smallest byte first": lambda data: json.loads(data[8 : 8 + int.from_bytes(data[:8], "big")]),
             "whole entries": lambda data: {k: v for k, v in entries(data).items() if k != "__metadata__"},
             "the positions of the numbers": lambda data: {"wte": [0, 24], "bias": [24, 32]},
             "counts of numbers": lambda data: {"wte": 6, "bias": 4},
@@ -1661,6 +1680,8 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The length of the header is missing": lambda tensors: file_of(tensors)[8:],
             "with its smallest byte first": lambda tensors: file_of(tensors, order="big"),
             "but only": lambda tensors: file_of(tensors)[:20],
+            "Yours has 4": lambda tensors: file_of(tensors)[:4] + file_of(tensors)[8:],
+            "not how many there are": lambda tensors: file_of(tensors, counted=True),
             "Count the bytes of the header alone": lambda tensors: file_of(tensors, more=8),
             "are not JSON": lambda tensors: file_of(tensors, more=-1),
             "An entry of the header needs": lambda tensors: file_of(dict.fromkeys(tensors)),
@@ -1680,7 +1701,16 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The sign is wrong": lambda before, after: change(after, before),
             "Divide it by √n": lambda before, after: change(before, after, power=0),
             "not by n": lambda before, after: change(before, after, power=1),
-            "n − 1": lambda before, after: change(before, after, deviation=statistics.pstdev),
+            "n − 1, not": lambda before, after: change(before, after, deviation=statistics.pstdev),
+            "not by √(n − 1)": lambda before, after: (
+                change(before, after)[0],
+                change(before, after, power=0)[1] / (len(before) - 1) ** 0.5,
+            ),
+            "Leave out abs": lambda before, after: (abs(change(before, after)[0]), change(before, after)[1]),
+            "The error is that of the losses": lambda before, after: (
+                change(before, after)[0],
+                statistics.stdev(after) / len(after) ** 0.5,
+            ),
             "only the mean": lambda before, after: change(before, after)[0],
             "wrong order": lambda before, after: change(before, after)[::-1],
             "for each seed first": lambda before, after: (
