@@ -33,7 +33,6 @@ KNOWN = {
     1: {
         "1.79": "ln 6, computed in the sentence",
         "124": "GPT-2's parameters in millions, which chapter 7 counts",
-        "15": "the number of a chapter",
         "18": "the number of a chapter",
     },
     2: {
@@ -43,8 +42,6 @@ KNOWN = {
         "260,000": "the size of other models' vocabularies",
     },
     3: {
-        "493": "an example that says so",
-        "1207": "an example that says so",
         "39": "GPT-2's token table in millions, which chapter 7 counts",
         "124": "GPT-2's parameters in millions, which chapter 7 counts",
     },
@@ -89,7 +86,6 @@ KNOWN = {
         "62.9": "from the paper that the sentence before names",
     },
     16: {
-        "0.003": "the difference of two lines of the table",
         "32,768": "the window of gzip, from its format",
         "0.69": "ln 2, computed in the sentence",
     },
