@@ -79,6 +79,9 @@ def cut(answer: Callable[[str, list[str]], Any]) -> str | None:
             lambda text, stops: text.split(stops[-1])[0] if stops else text,
             lambda text, stops: text[: next(iter(places(text, stops)[::-1]), len(text))],
         ),
+        "You searched for each stop in what the stops before it had left. Search the whole text for each of them.": (
+            _one_after_another
+        ),
         "Leave out the stop itself.": lambda text, stops: text[
             : min((text.find(stop) + len(stop) for stop in stops if stop in text), default=len(text))
         ],
@@ -133,6 +136,12 @@ def cut(answer: Callable[[str, list[str]], Any]) -> str | None:
         ("no end here", ["here", "!", "end"]),
     ]
     return compare(answer, inputs, right, usual)
+
+
+def _one_after_another(text: str, stops: list[str]) -> str:
+    for stop in stops:
+        text = text.split(stop)[0]
+    return text
 
 
 def _without_stops(text: str, stops: list[str]) -> str:

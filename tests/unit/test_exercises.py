@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 import statistics
@@ -1263,7 +1264,6 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             ),
             "a hair above 1": lambda q, number: first_beyond(q.double(), number),
             "Add them up in float64": lambda q, number: int((q.cumsum(0) <= number * q.sum()).sum()),
-            "the last tokens are never drawn": first_beyond,
             "Return the ID of a token, a whole number": lambda q, number: "a",
         },
     ),
@@ -1322,6 +1322,9 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "Leave out the stop itself": lambda text, stops: text[
                 : min((i + len(s) for s in stops if (i := text.find(s)) >= 0), default=len(text))
             ],
+            "what the stops before it had left": lambda text, stops: functools.reduce(
+                lambda left, stop: left.split(stop)[0], stops, text
+            ),
             "the last stop": lambda text, stops: text[: max(map(text.rfind, stops)) if "." in text else None],
             "loses a letter": lambda text, stops: text[: min((i for i in map(text.find, stops) if i >= 0), default=-1)],
             "not an empty one": lambda text, stops: text[
@@ -1430,8 +1433,11 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "shifted each message on its own": lambda messages: [
                 i if g else -100 for ids, g in messages for i in ids[1:]
             ],
+            "one −100 for a whole message": lambda messages: [i for ids, g in messages for i in (ids if g else [-100])][
+                1:
+            ],
             "You graded everything": lambda messages: [i for ids, _ in messages for i in ids][1:],
-            "the wrong way round": lambda messages: [-100 if g else i for ids, g in messages for i in ids][1:],
+            "the other way around": lambda messages: [-100 if g else i for ids, g in messages for i in ids][1:],
             "0 is the ID of a token": lambda messages: [i if g else 0 for ids, g in messages for i in ids][1:],
             "one list for the whole dialogue": lambda messages: [
                 [i if g else -100 for i in ids] for ids, g in messages
@@ -1460,11 +1466,12 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "The first line is indented, too": lambda message: "  " + message.replace("\n", "\n  "),
             "The line breaks are gone": lambda message: message.replace("\n", " "),
             "Others can pretend as well": lambda message: message.replace("\nAssistant:", "\n  Assistant:"),
-            "You took marks out": lambda message: message.replace("Assistant:", ""),
+            "You took labels out": lambda message: message.replace("Assistant:", ""),
             "not one": lambda message: message.replace("\n", "\n "),
             "You skipped empty lines": lambda message: "\n".join(
                 "  " * (i > 0 and line > "") + line for i, line in enumerate(message.split("\n"))
             ),
+            "`splitlines` and `strip` drop it": lambda message: "\n  ".join(message.splitlines()),
             "not a list of lines": lambda message: message.split("\n"),
             "Return a string": lambda message: 3,
         },
