@@ -89,14 +89,14 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
         file.write_text(content)
         page.get_by_label("Progress file from a notebook").set_input_files(file)
         expect(status).to_contain_text(told)
-    expect(page.get_by_role("row", name="4 Attention ✓ 1/4 2/4")).to_be_visible()
+    expect(page.get_by_role("row", name="4 Attention ✓ 1/5 2/4")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download solved.json").click()
     assert download.value.path().read_text() == '["17.4","4.1","4.2"]\n'
 
     page.get_by_role("button", name="Forget everything").click()
     page.keyboard.press("Enter")  # the focus is on Keep it
-    expect(page.get_by_role("row", name="4 Attention ✓ 1/4 2/4")).to_be_visible()
+    expect(page.get_by_role("row", name="4 Attention ✓ 1/5 2/4")).to_be_visible()
     page.get_by_role("button", name="Forget everything").click()
     page.get_by_role("button", name="Forget it").click()
     expect(status).to_contain_text("Everything is forgotten.")
