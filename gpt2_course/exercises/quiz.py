@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
-from zlib import crc32
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Quiz:
 def quiz(chapter: int) -> Quiz:
     """The quiz of a chapter; raises `ValueError` if there is none.
 
-    Authors tend to put the right answer in the same place. So the order of the answers follows from their checksums.
+    Authors tend to put the right answer in the same place. So the order of the answers follows from their hashes.
     """
     path = files("gpt2_course.exercises") / "quizzes" / f"{chapter:02}.json"
     if not path.is_file():
         raise ValueError(f"Chapter {chapter} has no quiz.")
     questions = json.loads(path.read_text(encoding="utf-8"))
     for question in questions:
-        question["answers"].sort(key=lambda answer: crc32(answer["text"].encode()))
+        question["answers"].sort(key=lambda answer: sha256(answer["text"].encode()).digest())
     return Quiz(chapter, questions)

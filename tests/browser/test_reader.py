@@ -20,6 +20,10 @@ BLOCK_STORAGE = """for (const name of ["getItem", "setItem", "removeItem"]) {
 }"""
 
 
+# Of chapter 4's quiz: a wrong answer to the first question, then its right answer, and the right one to the second
+ANSWERS = ("The same weight for every token", "A 1, and then only zeros", "About 84%")
+
+
 def looks_right(page: Page, part: str) -> None:
     for width in (360, 1280):
         page.set_viewport_size({"width": width, "height": 800})
@@ -32,11 +36,9 @@ def looks_right(page: Page, part: str) -> None:
 def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: str, tmp_path: Path) -> None:
     page.clock.install(time="2026-03-02T10:00:00")
     page.goto(f"{served}/chapters/04_attention.html")
-    answers = page.locator(".quiz summary")
-    answers.nth(1).click()  # wrong
-    answers.nth(0).click()  # right, but no longer the first answer
-    answers.nth(4).click()  # right
-    expect(page.locator(".quiz-score")).to_contain_text("2 of 4 questions answered, 1 right at the first try.")
+    for answer in ANSWERS:
+        page.locator(".quiz summary", has_text=answer).click()
+    expect(page.locator(".quiz-score")).to_contain_text("2 of 5 questions answered, 1 right at the first try.")
     page.get_by_label("I have read this chapter").scroll_into_view_if_needed()
     expect(page.get_by_label("I have read this chapter")).to_be_checked()
     expect(page.locator(".bd-sidebar-primary a", has_text="Attention").get_by_label("read")).to_have_count(1)
@@ -65,11 +67,11 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
     expect(review).to_contain_text("2 questions are due.")
     page.get_by_role("button", name="Start").click()
     expect(review).to_contain_text("Question 1 of 2")
-    page.get_by_role("button", name="How much token t takes from each token up to itself.").click()
+    page.get_by_role("button", name="A 1, and then only zeros").click()
     expect(review).to_contain_text("✓ Right.")
     expect(review).to_contain_text("It comes back in 3 days.")
     page.keyboard.press("Enter")  # the focus is on Next
-    page.get_by_role("button", name="Because it is faster.").click()
+    page.get_by_role("button", name="About 50%").click()
     expect(review).to_contain_text("✗ No.")
     expect(review).to_contain_text("It comes back in 1 day.")
     looks_right(page, "#progress")
@@ -87,14 +89,14 @@ def test_the_page_remembers_its_reader_until_told_to_forget(page: Page, served: 
         file.write_text(content)
         page.get_by_label("Progress file from a notebook").set_input_files(file)
         expect(status).to_contain_text(told)
-    expect(page.get_by_role("row", name="4 Attention ✓ 1/4 2/4")).to_be_visible()
+    expect(page.get_by_role("row", name="4 Attention ✓ 1/5 2/4")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download solved.json").click()
     assert download.value.path().read_text() == '["17.4","4.1","4.2"]\n'
 
     page.get_by_role("button", name="Forget everything").click()
     page.keyboard.press("Enter")  # the focus is on Keep it
-    expect(page.get_by_role("row", name="4 Attention ✓ 1/4 2/4")).to_be_visible()
+    expect(page.get_by_role("row", name="4 Attention ✓ 1/5 2/4")).to_be_visible()
     page.get_by_role("button", name="Forget everything").click()
     page.get_by_role("button", name="Forget it").click()
     expect(status).to_contain_text("Everything is forgotten.")
@@ -106,14 +108,14 @@ def test_answers_given_before_the_script_has_come_count(page: Page, served: str)
     held: list[Route] = []
     page.route("**/quiz.mjs", lambda route: held.append(route))  # Playwright marks its handlers
     page.goto(f"{served}/chapters/04_attention.html")
-    for n in (1, 0, 4):  # wrong, then right; right
-        page.locator(".quiz summary").nth(n).click()
+    for answer in ANSWERS:
+        page.locator(".quiz summary", has_text=answer).click()
     for _ in range(120):
         if held:
             break
         page.wait_for_timeout(1000)
     held[0].continue_()
-    expect(page.locator(".quiz-score")).to_contain_text("2 of 4 questions answered, 1 right at the first try.")
+    expect(page.locator(".quiz-score")).to_contain_text("2 of 5 questions answered, 1 right at the first try.")
 
 
 def test_a_broken_memory_counts_as_empty(page: Page, served: str) -> None:
