@@ -61,7 +61,7 @@ KNOWN = {
         "10.5": "computed in the sentence",
         "800,000": "the parameters of chapter 9's model, rounded",
     },
-    9: {"0.08": "the limit of stability, computed in the paragraph", "128": "the channels of the file's model"},
+    9: {"128": "the channels of the file's model"},
     10: {
         "10,000": "a way to say how rare",
         "0.75": "computed by hand in the paragraph",
@@ -86,7 +86,6 @@ KNOWN = {
         "62.9": "from the paper that the sentence before names",
     },
     16: {
-        "32,768": "the window of gzip, from its format",
         "0.69": "ln 2, computed in the sentence",
     },
     18: {
