@@ -95,7 +95,7 @@ def switched_off() -> Drawing:
             panel.line((x + 25, 84), (x + 25, 106), arrow=True, faint=0.3 if zero else 1, dashed=zero)
         panel.box(0, 110, WIDTH - 3, 28, "projection", tint=0.08)
         panel.line((160, 140), (160, 166), arrow=True, width=2)
-        panel.box(0, 170, WIDTH - 3, 26, role="stream", tint=0.25, line=0)
+        panel.box(0, 170, WIDTH - 3, 26, role="stream", tint=0.2, line=0)
         panel.text(160, 187, "+ to the residual stream", role="stream", bold=True)
         told = "It may look where it likes: nothing arrives." if broken else f"{D} numbers from each head, side by side"
         panel.text(0, 222, told, anchor="start", size=11.5)

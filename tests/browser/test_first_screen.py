@@ -127,6 +127,23 @@ def test_temperature_changes_the_bars_at_once_and_a_bar_chooses_its_word(page: P
     wait_for_tokens(page, 3)
 
 
+# As soon as a token has been taken and the next bars are not yet known: press a bar, and cross the bars with a mouse.
+PRESS_TOO_EARLY = """lab => {
+  const bars = lab.querySelector(".lab-bars");
+  new MutationObserver(() => {
+    bars.querySelector("button").click();
+    for (const event of ["pointerenter", "pointerleave"]) bars.dispatchEvent(new PointerEvent(event));
+  }).observe(lab.querySelector(".lab-story"), { childList: true });
+}"""
+
+
+def test_a_bar_that_is_pressed_too_early_does_not_stop_the_story(page: Page, served: str) -> None:
+    page.goto(f"{served}/{FRONT}")
+    wait_for_tokens(page, 1)
+    page.locator(".lab-storyteller").evaluate(PRESS_TOO_EARLY)
+    wait_for_tokens(page, 5)
+
+
 def test_the_story_ends_and_rests(page: Page, served: str) -> None:
     page.clock.install()
     page.goto(f"{served}/{FRONT}")

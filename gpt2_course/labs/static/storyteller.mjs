@@ -67,8 +67,9 @@ function render({ model, el }) {
 
   /** Take the drawn token after a while: the less sure the model is, the longer. */
   function goOn() {
+    if (!answer) return; // it is on its way, or about to be asked for
     clearTimeout(timer);
-    if (!answer || !isMoving()) return;
+    if (!isMoving()) return;
     const { drawn, bars: likely } = answer.found;
     const doubt = taken.length ? 1 - Math.max(drawn.p, likely[0].p) : 0; // the page shows the first bars already
     timer = setTimeout(() => take(drawn), QUICK + (SLOW - QUICK) * doubt);
@@ -76,7 +77,6 @@ function render({ model, el }) {
 
   /** @param {Candidate} token */
   function take(token) {
-    if (answer?.after !== taken.length) return; // it belongs to an outdated answer, as with a double click
     answer = null;
     bars.forEach(({ mark }) => mark(token.id));
     isOver = token.text === END || taken.length + 1 === MOST;
@@ -90,9 +90,10 @@ function render({ model, el }) {
 
   /** @param {number} i */
   function pick(i) {
-    clearTimeout(timer);
     const token = bars[i].token();
-    if (token) take(token);
+    if (!token || answer?.after !== taken.length) return; // the bars are outdated, as with a double click
+    clearTimeout(timer);
+    take(token);
   }
 
   /** @param {Candidate} token */
