@@ -587,7 +587,7 @@ def test_a_file_cannot_write_files_nor_pretend_by_printing(folder: Path) -> None
     )
     (result,) = checked(write(folder, mask=code), "4.2")
     assert "File too large" in result.message
-    assert result.printed == '{"state": "correct"}\n'
+    assert set(result.printed.splitlines()) == {'{"state": "correct"}'}
     assert "It printed:" in str(result)
     assert grades.read_text() == ""
 
@@ -685,7 +685,7 @@ def test_training_needs_no_brick_that_reads_weights_or_cuts(folder: Path) -> Non
     path = write(folder, **{name: solution(name) for name in BRICKS if name not in ("top_k", "read_tensors")})
     short = path.read_text(encoding="utf-8").replace("STEPS, SECONDS = 1500, 120", "STEPS, SECONDS = 1, 1000")
     path.write_text(short.replace("HELD_OUT = 100", "HELD_OUT = 2").replace("limit=400", "limit=2"), encoding="utf-8")
-    for options, number in (([], "17.4"), (["--top-k", "5"], "10.2")):
+    for options, number in (([], "17.2"), (["--top-k", "5"], "10.2")):
         command = [sys.executable, "-I", str(path), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         said = f"Not all bricks are written yet: continue with exercise {number}. See gpt2-course check.\n"
