@@ -6,41 +6,20 @@ core: `for n in 0 1 2; do for s in 0 1 2; do python -m benchmarks.answering --ru
 
 from __future__ import annotations
 
-import argparse
-import ast
-import json
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import nbformat
 import torch
 
+from benchmarks.chapters import Results, command_line, definitions
 from gpt2_course.tiny_world import judge
 
-CHAPTER = Path(__file__).resolve().parents[1] / "chapters/13_answering.ipynb"
 RUNS = ("dialogues only", "with old texts", "with old texts, LoRA of rank 4")
 TEXTS = 24  # stories, and songs
 # A statement of the chapter that mentions one of these shows or trains something, which happens here instead.
 EXPERIMENTS = {"fine_tune", "report", "print", "story", "Playground", "check", "wall", "drawing", "adapted", "answers"}
-
-
-def chapter() -> dict[str, Any]:
-    """The names that the chapter's code defines, without its experiments."""
-    names: dict[str, Any] = {"__name__": "chapter"}
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:  # type: ignore[no-untyped-call]
-        if cell.cell_type != "code" or "setup" in cell.metadata.get("tags", []):
-            continue
-        for statement in ast.parse(cell.source).body:
-            used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-            defines = isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
-            if defines or not used & EXPERIMENTS:
-                exec(compile(ast.Module([statement], []), str(CHAPTER), "exec"), names)
-            if isinstance(statement, ast.FunctionDef) and statement.name == "with_adapters":
-                return names  # what follows shows more of the same
-    raise ValueError(f"{CHAPTER} has no function with_adapters: update this benchmark.")
 
 
 def trained(names: dict[str, Any], number: int, seed: int) -> Any:
@@ -79,7 +58,7 @@ def measure(names: dict[str, Any], model: Any) -> list[float]:
 def run(number: int, seed: int) -> dict[str, Any]:
     """Train one model; measure it, and for seed 0 also the start."""
     torch.set_num_threads(1)
-    names = chapter()
+    names = definitions("13_answering", EXPERIMENTS, last="with_adapters")
     found = {"run": RUNS[number], "seed": seed, "measured": measure(names, trained(names, number, seed))}
     return found if number or seed else {**found, "start": measure(names, names["model"])}
 
@@ -91,11 +70,8 @@ def row(what: str, results: list[list[float]]) -> str:
     return f"| {what} | {' | '.join([*cells, f'{stories:.0%}', f'{songs:.0%}'])} |"
 
 
-def report(folder: Path) -> str:
-    """The table of all runs in a folder."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    if not found:
-        raise SystemExit(f"{folder} contains no results: write some there with --run NUMBER --out {folder}.")
+def report(found: Results) -> str:
+    """The table of all results."""
     lines = [
         f"""# Chapter 13 with other seeds
 
@@ -117,26 +93,5 @@ Written by `python -m benchmarks.answering --report FOLDER`, with the chapter's 
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--run", type=int, choices=range(len(RUNS)), help=", ".join(map("{0[0]} {0[1]}".format, enumerate(RUNS)))
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="the folder for a run's result, as JSON")
-    parser.add_argument("--report", type=Path, help="write answering.md from the results in this folder")
-    options = parser.parse_args()
-    if options.run is not None and options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        path = options.out / f"{options.run}-{options.seed}.json"
-        path.write_text(json.dumps(run(options.run, options.seed)), encoding="utf-8")
-    elif options.report:
-        text = report(options.report)
-        Path(__file__).with_name("answering.md").write_text(text, encoding="utf-8")
-        print(text)
-    else:
-        parser.error("give --run with --out, or --report")
-
-
 if __name__ == "__main__":
-    main()
+    command_line(__file__, __doc__, list(RUNS), run, report)

@@ -7,18 +7,14 @@ The code is the chapter's own: its functions and data are read from the notebook
 
 from __future__ import annotations
 
-import argparse
-import ast
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import nbformat
 import torch
 
-CHAPTER = Path(__file__).resolve().parents[1] / "chapters/14_judge.ipynb"
+from benchmarks.chapters import Results, command_line, definitions
+
 RUNS: dict[str, dict[str, Any]] = {  # what `learn` is called with; a judge by its name in the chapter
     "the right judge": {"judge": "right", "steps": 24},
     "the right judge, rewards shuffled": {"judge": "right", "steps": 10, "shuffled": True},
@@ -31,21 +27,6 @@ RUNS: dict[str, dict[str, Any]] = {  # what `learn` is called with; a judge by i
 N = 6  # answers to each question
 # A statement of the chapter that mentions one of these shows or runs an experiment, which happens here instead.
 EXPERIMENTS = {"learn", "learn_from_pairs", "report", "ask", "print", "write", "axes", "Playground", "check", "wall"}
-
-
-def chapter() -> dict[str, Any]:
-    """The names that the chapter's code defines, without its experiments."""
-    names: dict[str, Any] = {"__name__": "chapter"}
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:  # type: ignore[no-untyped-call]
-        if cell.cell_type != "code" or "setup" in cell.metadata.get("tags", []):
-            continue
-        for statement in ast.parse(cell.source).body:
-            used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-            if isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef) or not used & EXPERIMENTS:
-                exec(compile(ast.Module([statement], []), str(CHAPTER), "exec"), names)
-            if isinstance(statement, ast.FunctionDef) and statement.name == "learn_from_pairs":
-                return names  # what follows are exercises
-    raise ValueError(f"{CHAPTER} has no function learn_from_pairs: update this benchmark.")
 
 
 def measure(names: dict[str, Any], learner: Any) -> list[float]:
@@ -66,7 +47,7 @@ def measure(names: dict[str, Any], learner: Any) -> list[float]:
 def run(number: int, seed: int) -> dict[str, Any]:
     """Train one learner; measure the start and the learner."""
     torch.set_num_threads(1)
-    names = chapter()
+    names = definitions("14_judge", EXPERIMENTS, last="learn_from_pairs")
     what, given = list(RUNS.items())[number]
     learn = names[given.get("function", "learn")]
     options = {name: value for name, value in given.items() if name != "function"}
@@ -88,11 +69,8 @@ def row(what: str, results: list[list[float]]) -> str:
     return f"| {what} | " + " | ".join(map(each, zip(*results, strict=True), forms)) + " |"
 
 
-def report(folder: Path) -> str:
-    """The table of all runs in a folder."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    if not found:
-        raise SystemExit(f"{folder} contains no results: write some there with --run NUMBER --out {folder}.")
+def report(found: Results) -> str:
+    """The table of all results."""
     lines = [
         f"""# Chapter 14 with other seeds
 
@@ -118,24 +96,5 @@ between processors, and in so few steps it can change a figure by 20 points.
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--run", type=int, choices=range(len(RUNS)), help=", ".join(map("{0[0]} {0[1]}".format, enumerate(RUNS)))
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="the folder for a run's result, as JSON")
-    parser.add_argument("--report", type=Path, help="write judge.md from the results in this folder")
-    options = parser.parse_args()
-    if options.run is not None and options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        result = json.dumps(run(options.run, options.seed), indent=1)
-        (options.out / f"{options.run}-{options.seed}.json").write_text(result + "\n", encoding="utf-8")
-    elif options.report:
-        Path(__file__).with_name("judge.md").write_text(report(options.report), encoding="utf-8")
-    else:
-        parser.error("give --run and --out, or --report")
-
-
 if __name__ == "__main__":
-    main()
+    command_line(__file__, __doc__, list(RUNS), run, report)
