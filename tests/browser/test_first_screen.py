@@ -127,6 +127,22 @@ def test_temperature_changes_the_bars_at_once_and_a_bar_chooses_its_word(page: P
     wait_for_tokens(page, 3)
 
 
+# Report each change of what is in view together with an older, opposite one, as a busy browser does.
+LATE_REPORTS = """const Observer = IntersectionObserver;
+window.IntersectionObserver = class extends Observer {
+  constructor(tell, options) {
+    const older = ({ target, isIntersecting }) => ({ target, isIntersecting: !isIntersecting });
+    super((changes, self) => tell([...changes.map(older), ...changes], self), options);
+  }
+};"""
+
+
+def test_the_story_is_written_although_a_busy_page_reports_late_what_is_in_view(page: Page, served: str) -> None:
+    page.add_init_script(LATE_REPORTS)
+    page.goto(f"{served}/{FRONT}")
+    wait_for_tokens(page, 3)
+
+
 # As soon as a token has been taken and the next bars are not yet known: press a bar, and cross the bars with a mouse.
 PRESS_TOO_EARLY = """lab => {
   const bars = lab.querySelector(".lab-bars");
