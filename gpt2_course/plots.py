@@ -8,14 +8,15 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-import matplotlib.colors
 import torch
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
@@ -29,6 +30,12 @@ __all__ = ["draw_loss_curve", "draw_map", "new_axes", "picture", "show_bars", "s
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
 INK = "#010203"  # placeholder for the color of the text around a picture, which may be light or dark
 SMALLEST = 11  # smallest text in a picture, in pixels, however narrow the screen
+# For numbers from −1 to 1: blue above 0, orange below, gray for none. Zero lets the page's own color through, and the
+# strongest shade a quarter of it, so that text can be read on all of them, on a light page and on a dark one.
+SHADES = LinearSegmentedColormap.from_list(
+    "shades",
+    [(0, to_rgba(ORANGE, 0.75)), (0.5, to_rgba(ORANGE, 0)), (0.5, to_rgba(BLUE, 0)), (1, to_rgba(BLUE, 0.75))],
+).with_extremes(bad=to_rgba(GRAY, 0.4))
 
 STYLE: dict[str, Any] = {
     "axes.spines.top": False,
@@ -67,8 +74,11 @@ class Picture:
         return self.alt
 
 
-def new_axes(width: float = 7.5, height: float = 3.5, **subplots: Any) -> Any:
-    """Empty axes in the style of the course, or an array of them given nrows and ncols; sizes in inches."""
+def new_axes(width: float = 4.1, height: float = 3, **subplots: Any) -> Any:
+    """Empty axes in the style of the course, or an array of them given nrows and ncols; sizes in inches.
+
+    A picture of the default width fits a phone, with all its text in a readable size.
+    """
     with matplotlib.rc_context(STYLE):
         return Figure(figsize=(width, height), layout="constrained").subplots(**subplots)
 
@@ -102,7 +112,7 @@ def picture(axes: Axes, alt: str) -> Picture:
 
 def show_bars(labels: Sequence[str], values: Sequence[float], title: str, unit: str) -> Picture:
     """Horizontal bars, one below the other, each labeled with its value, in a picture as wide as a phone."""
-    axes = new_axes(width=4.5, height=1 + 0.3 * len(labels))
+    axes = new_axes(height=1 + 0.3 * len(labels))
     numbers = [round(float(value), 3) for value in values]
     places = range(len(labels))
     bars = axes.barh(places, numbers, color=BLUE, height=0.7)
@@ -133,45 +143,37 @@ def show_matrices(
     each matrix's largest one.
     """
     shapes = [tuple(matrix.shape) for matrix in matrices.values()]
-    width = sum(0.55 * columns + 0.5 for _, columns in shapes) + (
-        0.9 if max(map(len, rows), default=0) > 2 else 0.3 * bool(rows)
-    )
-    height = 0.5 * max(shape[0] for shape in shapes) + (1.2 if columns else 0.6)
-    all_axes = new_axes(width, height, ncols=len(shapes), squeeze=False, width_ratios=[n for _, n in shapes])[0]
+    widths = [max(shape[1], 0.2 * len(title)) for title, shape in zip(matrices, shapes, strict=True)]  # in columns
+    width = 0.45 * sum(widths) + 0.4 * len(widths) + (0.9 if max(map(len, rows), default=0) > 2 else 0.3 * bool(rows))
+    height = 0.42 * max(shape[0] for shape in shapes) + (1.2 if columns else 0.6)
+    all_axes = new_axes(width, height, ncols=len(shapes), squeeze=False, width_ratios=widths)[0]
     for axes, (title, matrix) in zip(all_axes, matrices.items(), strict=True):
         numbers = matrix.detach().float()
         seen = numbers.isfinite()
         darkest = largest or float(numbers[seen].abs().max()) or 1.0
         # round, because the last digits differ from machine to machine
-        strength = (numbers / darkest).round(decimals=2).masked_fill(~seen, 0)[:, :, None]  # (rows, columns, 1)
-        ends = torch.where(strength < 0, _rgb(ORANGE), _rgb(BLUE))
-        colors = 1 - strength.abs() * (1 - ends)
-        colors[~seen] = _rgb("#C8C8C8")
-        axes.imshow(colors.numpy())
+        strength = (numbers / darkest).round(decimals=2).masked_fill(~seen, nan)
+        axes.imshow(strength.numpy(), cmap=SHADES, vmin=-1, vmax=1)
         axes.set_title(title, loc="left", color=INK, fontsize=11)
         axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+        axes.set_anchor("W")
+        axes.spines[:].set(visible=True, linewidth=0.5)
         whole = bool((numbers[seen] == numbers[seen].round()).all())
         for (i, j), number in zip(
             torch.cartesian_prod(*map(torch.arange, numbers.shape)), numbers.flatten(), strict=True
         ):
             if numbers.shape[1] <= 12 and (zeros or abs(number) >= 0.005):
-                shown = f"{float(number):.0f}" if whole else f"{float(number):.2f}"
-                color = "#FFFFFF" if number > 0.93 * darkest and number.isfinite() else "#000000"
+                shown = f"{float(number):.0f}" if whole else f"{round(float(number), 2) + 0:.2f}"  # no "-0.00"
                 shown = (shown if number.isfinite() else "−∞").replace("-", "−")
-                axes.text(int(j), int(i), shown, ha="center", va="center", fontsize=10, color=color)
+                axes.text(int(j), int(i), shown, ha="center", va="center", fontsize=10, color=INK)
     for axes, sign in zip(all_axes[1:], between, strict=False):
         axes.text(-0.12, 0.5, sign, transform=axes.transAxes, ha="right", va="center", fontsize=14, color=INK)
     if rows:
         all_axes[0].set_yticks(range(len(rows)), rows)
-    for axes, (_, width) in zip(all_axes, shapes, strict=True):
-        if len(columns) == width:
+    for axes, shape in zip(all_axes, shapes, strict=True):
+        if len(columns) == shape[1]:
             axes.set_xticks(range(len(columns)), columns, rotation=60 if max(map(len, columns)) > 2 else 0)
     return picture(all_axes[0], alt)
-
-
-def _rgb(color: str) -> Tensor:
-    return torch.tensor(matplotlib.colors.to_rgb(color))
 
 
 def draw_map(axes: Axes, groups: Mapping[str, Tensor], title: str) -> None:

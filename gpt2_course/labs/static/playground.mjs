@@ -193,7 +193,7 @@ function render({ model, el }) {
   el.append(
     prompt,
     scope,
-    h("div", { class: "lab-row" }, suggestions),
+    h("div", { class: "lab-row lab-suggestions" }, suggestions),
     h("div", { class: "lab-row" }, go, h("span", { class: "lab-small lab-keys" }, "Ctrl+Enter"), halt, reseed, speed),
     h(
       "div",
