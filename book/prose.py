@@ -18,6 +18,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[1]
 # Terms that are also everyday words, or words of Python, and what they mean before they are introduced.
 EVERYDAY = {
+    "brick": "what a wall is built from",
     "head": "one side of a coin",
     "hook": "what a coat hangs on",
     "key": "what a dictionary of Python is asked for",

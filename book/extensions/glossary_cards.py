@@ -1,8 +1,8 @@
 """A Sphinx extension that connects the glossary with the chapters.
 
 In a chapter, the first use of a term in each section becomes a link to the glossary, unless the term is introduced only
-later. In the glossary, the numbers of chapters in parentheses become links to where the term is taught. The file
-_static/glossary.json contains what `terms.mjs` shows when a term is pointed at or focused.
+later. An appendix may use all terms. In the glossary, the numbers of chapters in parentheses become links to where the
+term is taught. The file _static/glossary.json contains what `terms.mjs` shows when a term is pointed at or focused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sphinx.environment import BuildEnvironment
 
 from gpt2_course.wall import PARTS
 
-GLOSSARY = "book/glossary"
+GLOSSARY, APPENDICES = "book/glossary", "book/appendix_"
 CHAPTERS = {int(file[:2]): f"chapters/{file}" for _, files in PARTS.values() for file in files}
 AMBIGUOUS = {"value", "judge", "position", "hook"}  # mostly used in their everyday sense, so only linked by hand
 NUMBERS = re.compile(r"\s*\((\d+(?:, \d+)*)\)\s*$")  # at the end of a definition: the chapters that teach the term
@@ -65,8 +65,8 @@ def _terms(env: BuildEnvironment) -> list[Term]:
 def connect(app: Sphinx, doctree: nodes.document, page: str) -> None:
     if page == GLOSSARY:
         link_to_chapters(app, doctree)
-    elif page in CHAPTERS.values():
-        number = next(n for n, file in CHAPTERS.items() if file == page)
+    elif page in CHAPTERS.values() or page.startswith(APPENDICES):
+        number = next((n for n, file in CHAPTERS.items() if file == page), max(CHAPTERS))
         to_glossary = app.builder.get_relative_uri(page, GLOSSARY)
         link_terms(doctree, [t for t in _terms(app.env) if t.chapters and min(t.chapters) <= number], to_glossary)
 

@@ -16,7 +16,7 @@ from gpt2_course.exercises.tensors import numbers
 
 @exercise("14.1", "Advantages in the same units")
 def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
-    """`answer(rewards)` returns each reward's distance from its group's mean in standard deviations; rewards (P, N)."""
+    """`answer(rewards)` returns each reward's distance from its group's mean in standard deviations; rewards (G, N)."""
 
     def centered(rewards: Tensor, dim: int = 1) -> Tensor:
         return rewards - rewards.mean(dim, keepdim=True)

@@ -155,7 +155,7 @@ def forecast_loss(answer: Callable[[float, float, float, float, float, float], A
         "Only (n3 / n2) ** slope is left, without the loss of the second model. Multiply by loss2 − floor.": (
             lambda n1, l1, n2, l2, n3, floor: floor + (n3 / n2) ** slope(n1, l1, n2, l2, n3, floor)
         ),
-        "This is the loss of the second model. Go on along the line to n3.": lambda n1, l1, n2, l2, n3, floor: l2,
+        "This is the loss of the second model. Continue along the line to n3.": lambda n1, l1, n2, l2, n3, floor: l2,
         "This is the slope. Use it to get from the second model to n3.": slope,
         "You raised n3 to the slope. Raise n3 / n2 to it.": lambda n1, l1, n2, l2, n3, floor: (
             floor + (l2 - floor) * n3 ** slope(n1, l1, n2, l2, n3, floor)
