@@ -79,7 +79,7 @@ def cut(answer: Callable[[str, list[str]], Any]) -> str | None:
             lambda text, stops: text.split(stops[-1])[0] if stops else text,
             lambda text, stops: text[: next(iter(places(text, stops)[::-1]), len(text))],
         ),
-        "You searched for each stop in what the stops before it had left. Search the whole text for each of them.": (
+        "You searched for each stop in what the stops before it had left over. Search the whole text each time.": (
             _one_after_another
         ),
         "Leave out the stop itself.": lambda text, stops: text[
@@ -104,7 +104,7 @@ def cut(answer: Callable[[str, list[str]], Any]) -> str | None:
         "If no stop is found, return the whole text, not an empty one.": lambda text, stops: (
             right(text, stops) if places(text, stops) else ""
         ),
-        "A stop can have several letters. Look for all of it, not for its first letter.": lambda text, stops: right(
+        "A stop can have several letters. Look for all of it, not just its first letter.": lambda text, stops: right(
             text, [stop[0] for stop in stops]
         ),
         "Look for each stop as a whole, not for each of its letters.": lambda text, stops: right(
@@ -165,7 +165,7 @@ def surest(answer: Callable[[list[list[float]]], Any]) -> str | None:
             largest(sum)
         ),
         "You took the text with the surest single token. Take the mean per token.": largest(max),
-        "You took the text whose least sure token is the surest. Take the mean per token.": largest(min),
+        "You compared only the least sure token of each text. Take the mean per token.": largest(min),
         "You took the least certain text. ln p is negative, and closer to 0 means surer.": (
             largest(lambda text: -mean(text)),
             largest(lambda text: abs(mean(text))),

@@ -29,7 +29,7 @@ def weight_on(answer: Callable[[Tensor, list[int], list[int]], Any]) -> str | No
             lambda weights, rows, columns: weights[:, rows, columns].mean(-1),
             lambda weights, rows, columns: weights[:, rows, columns].sum(-1),
         ),
-        "You averaged over the columns. A row that looks at several of them spends their sum: add them up.": (
+        "You averaged over the columns. What a row spends on all of them together is their sum, so add them up.": (
             lambda weights, rows, columns: chosen(weights, rows, columns).mean(-1).mean(-1)
         ),
         "You added up the rows. Average over them, so that the result is a share.": (
@@ -114,7 +114,7 @@ def switch_off(answer: Callable[[Tensor, list[int], int], Any]) -> str | None:
 
     usual: dict[str, Callable[[Tensor, list[int], int], Any] | tuple[Callable[[Tensor, list[int], int], Any], ...]] = {
         "Nothing was switched off. These are the numbers you were given.": lambda found, off, n: found,
-        "You switched off the heads that are to stay, and kept those in `off`.": lambda found, off, n: without(
+        "You switched off the heads that should stay on, and kept those in `off`.": lambda found, off, n: without(
             found, [head for head in range(n) if head not in off], n
         ),
         "You switched off only the first head in `off`. Go through all of them.": lambda found, off, n: without(
@@ -206,7 +206,7 @@ def should_look(answer: Callable[[list[int], int], Any]) -> str | None:
             lambda ids, t: t + 1,
             lambda ids, t: ids.index(ids[t]) + 1,
         ),
-        "This is the first position with this token plus 1. If it is t itself, return -1; if there are several before "
+        "This is 1 plus the token's first position. If that is t itself, return -1; if there are several before "
         "t, use the last.": lambda ids, t: ids.index(ids[t]) + 1 if ids.index(ids[t]) < t else 0,
         "These are tokens. Return positions.": lambda ids, t: ids[after(ids, t)] if earlier(ids, t) else -1,
         "If the token does not occur before t, return -1.": (

@@ -68,7 +68,7 @@ def targets_of(answer: Callable[[Messages], Any]) -> str | None:
             lambda messages: [*right(messages), -100],
         ),
         "0 is the ID of a token. Use −100 for targets to ignore.": lambda messages: right(messages, 0),
-        "Targets to ignore are −100, with a minus.": lambda messages: right(messages, 100),
+        "Targets to ignore are −100, with a minus sign.": lambda messages: right(messages, 100),
         "Use exactly −100 for targets to ignore.": tuple(
             lambda messages, ignored=ignored: right(messages, ignored)  # type: ignore[misc]
             for ignored in (-1, -99, -101)
@@ -123,7 +123,7 @@ def merged(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
             lambda w, down, up: w * (down @ up),
             lambda w, down, up: w @ down @ up,
         ),
-        "You added the three. Multiply down and up first.": lambda w, down, up: w + down + up,
+        "You added all three. Multiply down and up first.": lambda w, down, up: w + down + up,
         "You multiplied down and up number by number. Use the matrix product, @.": lambda w, down, up: w + down * up,
     }
     inputs = [
@@ -188,7 +188,7 @@ def indented(answer: Callable[[str], Any]) -> str | None:
             lambda m: "\n  ".join(line.strip() for line in m.split("\n")),
             lambda m: "\n  ".join(m.split("\n")[:1] + [line.lstrip() for line in m.split("\n")[1:]]),
         ),
-        "Return one string, not a list of lines. `join` makes one of them.": (
+        "Return one string, not a list of lines. `join` turns them into one.": (
             lambda m: m.split("\n"),
             lambda m: [m.split("\n")[0], *("  " + line for line in m.split("\n")[1:])],
         ),
@@ -197,7 +197,7 @@ def indented(answer: Callable[[str], Any]) -> str | None:
             lambda m: m.strip().replace("\n", "\n  "),
             lambda m: m.rstrip().replace("\n", "\n  "),
         ),
-        "There is a line break too many at the end.": lambda m: m.replace("\n", "\n  ") + "\n",
+        "There is one line break too many at the end.": lambda m: m.replace("\n", "\n  ") + "\n",
     }
     inputs = [
         ("who is pip",),

@@ -143,7 +143,7 @@ def calibration_error(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         "The absolute value is missing. Without it, gaps in opposite directions cancel out.": lambda sure, right: (
             sure - right
         ).mean(),
-        "The absolute value is missing. Take success and certainty in either order, and then the absolute value.": (
+        "The absolute value is missing. Subtract in either order, and then take the absolute value.": (
             lambda sure, right: (right - sure).mean()
         ),
         "This is the gap between the two overall means. Use bins.": lambda sure, right: (sure - right).mean().abs(),
@@ -185,7 +185,7 @@ def calibration_error(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
             lambda sure, right, b=b: error(sure, right, 10, [b])  # type: ignore[misc]
             for b in range(10)
         ),
-        "This is the share of predictions in bins of some size, without the gaps. Multiply by each bin's gap.": (
+        "These are the shares of the bins, added up: always 1. Multiply each by its bin's gap.": (
             lambda sure, right: 1.0
         ),
         "You added the two means. Take the gap between them.": lambda sure, right: (
