@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations, product
 
 import pytest
 
 from gpt2_course import GPT2
 from gpt2_course.grades import Grades
+from gpt2_course.introspection import activations
 from gpt2_course.sources import SHIPPED
 from gpt2_course.tiny_world import judge
 
@@ -42,6 +44,19 @@ def test_it_tells_stories_that_the_judge_accepts(model: GPT2) -> None:
 def test_it_knows_its_world(model: GPT2) -> None:
     answer = model.generate("Question: What does Pip the fox like to eat?\nAnswer:", max_new_tokens=8, temperature=0)
     assert "Pip loves plum cake." in answer
+
+
+def test_the_heads_that_chapter_12_names_as_the_smallest_group_that_knows_pip(model: GPT2) -> None:
+    tokenizer = model.require_tokenizer()
+    ids, pip = tokenizer.encode("Once upon a time, a fox named Pip lost a red kite."), tokenizer.encode(" Pip")[0]
+
+    def chance(off: tuple[tuple[int, int], ...]) -> float:
+        return activations(model, ids, without=off)["logits", None][-1].softmax(-1)[pip].item()
+
+    pairs = combinations(product(range(6), range(6)), 2)
+    assert min(map(chance, pairs)) > 0.03
+    for others in combinations([(3, 0), (4, 1), (5, 4)], 2):
+        assert chance(((4, 3), *others)) < 0.015
 
 
 def test_its_readme_shows_its_grades() -> None:
