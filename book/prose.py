@@ -62,7 +62,7 @@ KNOWN = {
         "10.5": "computed in the sentence",
         "800,000": "the parameters of chapter 9's model, rounded",
     },
-    9: {"128": "the channels of the file's model"},
+    9: {"128": "the channels of the file's model", "0.08": "2 / 25, from the slope of the valley in the code"},
     10: {
         "10,000": "a way to say how rare",
         "0.75": "computed by hand in the paragraph",
