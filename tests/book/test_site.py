@@ -76,6 +76,8 @@ def test_the_first_use_of_a_term_in_each_section_is_linked(pages: dict[Path, Bea
     assert shown["block"] in ("block", "blocks")
     first = next(page for path, page in pages.items() if path.name == "01_language_models.html")
     assert not first.select("a.term[href$='#key']")  # the term is introduced only later
+    lens = next(page for path, page in pages.items() if path.name == "appendix_lens.html")
+    assert lens.select("a.term[href$='#residual-stream']")  # an appendix may use all terms
 
 
 def test_the_glossary_leads_to_where_terms_are_taught(pages: dict[Path, BeautifulSoup]) -> None:
