@@ -79,7 +79,8 @@ def cut(answer: Callable[[str, list[str]], Any]) -> str | None:
             lambda text, stops: text.split(stops[-1])[0] if stops else text,
             lambda text, stops: text[: next(iter(places(text, stops)[::-1]), len(text))],
         ),
-        "You searched for each stop in what the stops before it had left over. Search the whole text each time.": (
+        "You searched for each stop in what the stops before it had left over. Search the whole text each time: "
+        "stops can overlap: after a cut at “.”, a stop such as “Pip ran. W” is no longer there to be found.": (
             _one_after_another
         ),
         "Leave out the stop itself.": lambda text, stops: text[

@@ -28,7 +28,8 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
         return centered(rewards) / torch.where(divisor > 0, divisor, 1.0)
 
     def right(rewards: Tensor) -> Tensor:
-        return safe(rewards, deviation(rewards))
+        equal = rewards.amax(1, keepdim=True) == rewards.amin(1, keepdim=True)  # rounding may give a deviation of 1e-8
+        return torch.where(equal, 0.0, centered(rewards) / deviation(rewards))
 
     usual: dict[str, Callable[[Tensor], Tensor] | tuple[Callable[[Tensor], Tensor], ...]] = {
         "In a group whose rewards are all equal, you divide 0 by 0, which gives NaN. Such a group has nothing to "
@@ -65,12 +66,12 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
             lambda r: -centered(r) / deviation(r),
             lambda r: -centered(r),
         ),
-        "The means have shape (P,) and line up with the columns. Keep the dimension: `keepdim=True`.": (
+        "The means have shape (G,) and line up with the columns. Keep the dimension: `keepdim=True`.": (
             lambda r: r - r.mean(1),
             lambda r: (r - r.mean(1)) / r.std(1, correction=0),
             lambda r: (r - r.mean(1)) / r.std(1),
         ),
-        "The standard deviations have shape (P,) and line up with the columns. Keep the dimension: `keepdim=True`.": (
+        "The standard deviations have shape (G,) and line up with the columns. Keep the dimension: `keepdim=True`.": (
             lambda r: centered(r) / r.std(1, correction=0),
             lambda r: centered(r) / r.std(1),
         ),
@@ -96,7 +97,7 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
             lambda r: torch.where(deviation(r) > 0, deviation(r), 1.0) / centered(r),
             lambda r: deviation(r) / centered(r),
         ),
-        "Only a standard deviation of exactly 0 is special. Divide by all others, small ones too.": tuple(
+        "Only groups of equal rewards are special. Divide all others by their standard deviation.": tuple(
             lambda r, least=least: centered(r) / torch.where(deviation(r) > least, deviation(r), 1.0)  # type: ignore[misc]
             for least in (0.5, 1.0, 2.0)
         ),
@@ -105,6 +106,7 @@ def scaled_advantages(answer: Callable[[Tensor], Any]) -> str | None:
         ),
         "You added a number to the standard deviation, which makes every advantage smaller. Return exactly 0 where the "
         "rewards are all equal, and divide by the standard deviation elsewhere.": (
+            lambda r: centered(r) / (deviation(r) + 1e-4),
             lambda r: centered(r) / (deviation(r) + 1e-3),
             lambda r: centered(r) / (deviation(r) + 1e-2),
             lambda r: centered(r) / (deviation(r) + 1),
@@ -131,18 +133,18 @@ def divergence(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         return logits.log_softmax(-1)
 
     usual: dict[str, Callable[[Tensor, Tensor], Tensor] | tuple[Callable[[Tensor, Tensor], Tensor], ...]] = {
-        "The direction is reversed. The tokens are weighted by the probabilities of the model, not of the start.": (
+        "The direction is reversed. The tokens are weighted by the probabilities of the learner, not of the start.": (
             lambda x, s: right(s, x)
         ),
         "The sign is wrong: a KL divergence is never negative. It is p · (ln p − ln p_start), added up.": (
             lambda x, s: -right(x, s),
             lambda x, s: -right(s, x),
         ),
-        "These are the differences of ln p. Weight each with the model's probability before you add them up.": (
+        "These are the differences of ln p. Weight each with the learner's probability before you add them up.": (
             lambda x, s: (log_softmax(x) - log_softmax(s)).sum(-1),
             lambda x, s: (log_softmax(x) - log_softmax(s)).mean(-1),
         ),
-        "Each difference is weighted with the start's probability. Weight it with the model's.": lambda x, s: (
+        "Each difference is weighted with the start's probability. Weight it with the learner's.": lambda x, s: (
             log_softmax(s).exp() * (log_softmax(x) - log_softmax(s))
         ).sum(-1),
         "You took logits for logarithms of probabilities. Use log_softmax.": (

@@ -292,6 +292,18 @@ def longest_copy(answer: Callable[[list[int], list[list[int]]], Any]) -> str | N
         "This is the number of texts that were read. Return the length of the longest copy.": lambda text, read: len(
             read
         ),
+        "You compared digits: “1, 2” is in “11, 23”, but the tokens 1 and 2 are not. Compare lists or tuples.": tuple(
+            lambda text, read, sign=sign: max(
+                (
+                    n
+                    for n in range(len(text) + 1)
+                    for i in range(len(text) - n + 1)
+                    if any(sign.join(map(str, text[i : i + n])) in sign.join(map(str, ids)) for ids in read)
+                ),
+                default=0,
+            )
+            for sign in (", ", " ", ",", "")
+        ),
         "A copy can start inside a failed attempt. Try every position of the text as its start.": lambda text, read: (
             max((_without_going_back(text, ids) for ids in read), default=0)
         ),
@@ -307,6 +319,7 @@ def longest_copy(answer: Callable[[list[int], list[list[int]]], Any]) -> str | N
         ([4, 4, 4, 4, 5], [[4, 4, 6], [4, 4, 4, 6]]),
         ([7, 3, 7], [[3, 7, 3]]),
         ([2, 1], [[1, 2]]),
+        ([1, 2], [[11, 23]]),
         ([], [[1]]),
     ]
     return compare(answer, inputs, longest, usual, "a number of tokens")

@@ -18,7 +18,7 @@ def bits_per_byte(answer: Callable[[float, str], Any]) -> str | None:
         return len(text.encode())
 
     usual: dict[str, Callable[[float, str], float] | tuple[Callable[[float, str], float], ...]] = {
-        "This is per character. An é has two bytes, a pancake four. Use len(text.encode()).": (
+        "This is per character. An é has two bytes, 🥞 four. Use len(text.encode()).": (
             lambda nats, text: nats / math.log(2) / len(text)
         ),
         "This is per word. Divide by the number of bytes, len(text.encode()).": (

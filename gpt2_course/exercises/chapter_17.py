@@ -41,8 +41,10 @@ def header(answer: Callable[[bytes], Any]) -> str | None:
         "Not every file has `__metadata__`. Use pop('__metadata__', None), or look at each name.": lambda data: entries(
             data
         ).pop("__metadata__"),
-        "The file is more than its header. Read JSON only from data[8 : 8 + length].": lambda data: json.loads(
-            data[8:]
+        "You read past the header. It is data[8 : 8 + length], and the length has its smallest byte first: "
+        "int.from_bytes(data[:8], 'little').": (
+            lambda data: json.loads(data[8:]),
+            lambda data: json.loads(data[8 : 8 + int.from_bytes(data[:8], "big")]),
         ),
         "The header starts after the 8 bytes of its length: read JSON from data[8 : 8 + length].": (
             part(0, lambda length: length),
@@ -54,10 +56,8 @@ def header(answer: Callable[[bytes], Any]) -> str | None:
         ),
         "All 8 bytes are one number: length = int.from_bytes(data[:8], 'little').": (
             lambda data: json.loads(data[8 : 8 + data[0]]),
+            lambda data: json.loads(data[8 : 8 + data[0] + 256 * data[1]]),
             lambda data: json.loads(data[8 : 8 + sum(data[:8])]),
-        ),
-        "The length of the header has its smallest byte first: int.from_bytes(data[:8], 'little').": lambda data: (
-            json.loads(data[8 : 8 + int.from_bytes(data[:8], "big")])
         ),
         "These are whole entries. Return only the shape of each.": tensors,
         "These are whole entries. Return only the shape of each, and leave out `__metadata__`.": entries,
@@ -83,7 +83,7 @@ def header(answer: Callable[[bytes], Any]) -> str | None:
         },
         "Nothing is left. Leave out `__metadata__` and keep all others.": lambda data: {},
     }
-    inputs = [(_file({"format": "pt"}, 512),), (_file({"format": "pt"}, 0),), (_file(None, 1000),)]
+    inputs = [(_file({"format": "pt"}, 65_600),), (_file({"format": "pt"}, 0),), (_file(None, 1000),)]
     message = compare(answer, inputs, lambda data: {name: e["shape"] for name, e in tensors(data).items()}, usual)
     for given in inputs if message else ():
         found = answer(*given)
@@ -141,7 +141,7 @@ def _read(
 def read_tensors(answer: Callable[[bytes], Any]) -> str | None:
     """`answer(data)` returns the tensors in a safetensors file by name, in float32."""
     inputs = [
-        (safetensors({"wte.weight": numbers(5, 3), "ln_f.bias": numbers(7).half()}, padded=256),),
+        (safetensors({"wte.weight": numbers(5, 3), "ln_f.bias": numbers(7).half()}, padded=65_600),),
         (safetensors({"a": numbers(2, 6).half(), "b": numbers(2, 3, 2), "c": numbers(1)}, metadata=False),),
     ]
     both = dict.fromkeys(("F16", "F32"), torch.float32)
@@ -181,12 +181,14 @@ def read_tensors(answer: Callable[[bytes], Any]) -> str | None:
             lambda data: json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["dtype"],
             lambda data: json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["shape"],
         ),
-        "The length of the header has its smallest byte first: int.from_bytes(data[:8], 'little').": lambda data: (
-            json.loads(data[8 : 8 + int.from_bytes(data[:8], "big")])
-        ),
         "The numbers are not text. Decode only the header, data[8 : 8 + length].": lambda data: data.decode(),
-        "The file is more than its header. Read JSON only from data[8 : 8 + length].": lambda data: json.loads(
-            data[8:]
+        "You read past the header. It is data[8 : 8 + length], and the length has its smallest byte first: "
+        "int.from_bytes(data[:8], 'little').": (
+            lambda data: json.loads(data[8:]),
+            lambda data: json.loads(data[8 : 8 + int.from_bytes(data[:8], "big")]),
+        ),
+        "All 8 bytes are one number: length = int.from_bytes(data[:8], 'little').": lambda data: json.loads(
+            data[8 : 8 + data[0] + 256 * data[1]]
         ),
         "These are only the tensors. Return a dictionary from names to tensors.": lambda data: list(
             _read(data).values()

@@ -188,7 +188,10 @@ def _where(answer: Callable[[Tensor], Any], x: Tensor) -> str:
     """What is wrong with some rotated pairs (T, D), if none of the usual mistakes is."""
     found, right = plain(answer(x.clone())), today.rotate(x)
     if same(found[:, 0::2], right[:, 0::2]):
-        return "The first number of each pair is right. The second must be a · sin + b · cos."
+        return (
+            "The first number of each pair is right. The second must be a · sin + b · cos, with the old a and b: if "
+            "you have already written the first result over a, keep a copy."
+        )
     if same(found[:, 1::2], right[:, 1::2]):
         return "The second number of each pair is right. The first must be a · cos − b · sin."
     if not same(found[0], x[0]):
@@ -234,7 +237,7 @@ def swiglu(answer: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Any]) -> s
             with_gate(gelu),
             with_gate(lambda gate: gelu(gate, approximate="tanh")),
         ),
-        "This is the first gated unit, with a sigmoid. SiLU is x · sigmoid(x).": with_gate(torch.sigmoid),
+        "Your gate goes through the sigmoid alone. SiLU is x · sigmoid(x).": with_gate(torch.sigmoid),
         "This is ReGLU: your gate goes through ReLU. SwiGLU uses SiLU.": with_gate(torch.relu),
         "Your gate goes through tanh. SwiGLU uses SiLU.": with_gate(torch.tanh),
         "Multiply the two halves instead of dividing one by the other.": lambda x, w, b, v, c: (

@@ -1767,7 +1767,7 @@ ANSWERS: dict[str, tuple[Callable[..., Any], dict[str, Callable[..., Any]]]] = {
             "the gate is the first half": lambda x, w, b, v, c: gated(x, w, b, first=False) @ v + c,
             "The nonlinearity is missing": lambda x, w, b, v, c: gated(x, w, b, lambda gate: gate) @ v + c,
             "This is GEGLU": lambda x, w, b, v, c: gated(x, w, b, gelu) @ v + c,
-            "with a sigmoid": lambda x, w, b, v, c: gated(x, w, b, torch.sigmoid) @ v + c,
+            "through the sigmoid alone": lambda x, w, b, v, c: gated(x, w, b, torch.sigmoid) @ v + c,
             "This is ReGLU": lambda x, w, b, v, c: gated(x, w, b, torch.relu) @ v + c,
             "instead of adding": lambda x, w, b, v, c: (
                 (torch.nn.functional.silu((x @ w + b).chunk(2, -1)[0]) + (x @ w + b).chunk(2, -1)[1]) @ v + c
