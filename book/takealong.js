@@ -22,8 +22,12 @@
   const inner = (element) => [...element.childNodes];
 
   // ---- what is only for readers at a screen -----------------------------------------------------------------------
-  const gone = ".headerlink, .tag_setup, script, noscript, input, button, .toctree-wrapper, .exercise-card";
+  const gone = ".headerlink, .tag_setup, script, noscript, input, button, .lab-field, .toctree-wrapper, .exercise-card";
   for (const element of article.querySelectorAll(gone)) element.remove();
+  const wall = article.querySelector(".brick-wall"); // on the front page, with a button and a sentence about it
+  if (wall)
+    for (const element of [article.querySelector("p:has(> a:only-child)"), wall.nextElementSibling, wall])
+      element.remove();
   for (const cell of article.querySelectorAll(".cell_output")) if (!cell.children.length) cell.remove();
   for (const label of article.querySelectorAll(".sd-tab-label"))
     label.replaceWith(make("p", "tab-name", label.textContent.trim()));
@@ -68,6 +72,7 @@
   };
   const exercises = new Map();
   for (const details of article.querySelectorAll("details:not(.answer, .admonition)")) {
+    if (!/\b(hint|Solution|answer)\b/.test(details.querySelector("summary").textContent)) continue;
     const section = details.closest("section");
     if (!exercises.has(section)) {
       const heading = section.querySelector("h2, h3, h4")?.textContent ?? title.textContent;

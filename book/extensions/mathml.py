@@ -12,10 +12,12 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-FUNCTION = "<mi>(?:ln|log|exp|max|min)</mi>"
+FUNCTION = "<mi>(?:ln|log|exp|max|min|sin|cos|tanh)</mi>"
 CORRECTIONS = [  # of what latex2mathml gets wrong in the book's formulas
     # TeX sets a thin space between a function's name and its argument
-    (rf"((?<!<msub>){FUNCTION}|<msub>{FUNCTION}<m[in]>\w+</m[in]></msub>)(?=<m[in]>)", r'\1<mspace width="0.167em" />'),
+    (rf"((?<!<msub>){FUNCTION}|<msub>{FUNCTION}<m[in]>\w+</m[in]></msub>)(?=<(?:m[in]|msub|mrow)>)", r'\1<mspace width="0.167em" />'),
+    # and between a factor and the function's name after it
+    (r"(</m[in]>)(?=<mi>(?:ln|log|sin|cos|tanh)</mi>)", r'\1<mspace width="0.167em" />'),
     # a minus sign after an operator belongs to the number after it
     (r"(<mo>[^<]*</mo>)<mo>(?=&#x02212;)", r'\1<mo form="prefix">'),
     # a comma in braces, as in 1{,}000, has no space after it
