@@ -137,43 +137,52 @@ def show_matrices(
 ) -> Picture:
     """Matrices side by side with a title each. Every number is a square: blue above 0, orange below, gray for −∞.
 
-    `between` has the signs between the matrices, such as "@" and "=". `rows` labels the first matrix, and `columns` all
-    that have as many. A matrix of at most 12 columns shows its numbers, with two digits unless all are whole; without
-    `zeros`, those that are 0 to two digits stay blank. `largest` is the number with the darkest color; if None, it is
-    each matrix's largest one.
+    `between` has the signs between the matrices, such as "@" and "=". `rows` labels the first matrix of such a formula,
+    or else every matrix, and `columns` labels all that have as many. A matrix of at most 12 columns shows its numbers,
+    with two digits unless all are whole; without `zeros`, those that are 0 to two digits stay blank. `largest` is the
+    number with the darkest color; if None, it is each matrix's largest one. Where there is no room for all side by
+    side, as on a phone, the later ones go below.
     """
-    shapes = [tuple(matrix.shape) for matrix in matrices.values()]
-    widths = [max(shape[1], 0.2 * len(title)) for title, shape in zip(matrices, shapes, strict=True)]  # in columns
-    width = 0.45 * sum(widths) + 0.4 * len(widths) + (0.9 if max(map(len, rows), default=0) > 2 else 0.3 * bool(rows))
-    height = 0.42 * max(shape[0] for shape in shapes) + (1.2 if columns else 0.6)
-    all_axes = new_axes(width, height, ncols=len(shapes), squeeze=False, width_ratios=widths)[0]
-    for axes, (title, matrix) in zip(all_axes, matrices.items(), strict=True):
-        numbers = matrix.detach().float()
-        seen = numbers.isfinite()
-        darkest = largest or float(numbers[seen].abs().max()) or 1.0
-        # round, because the last digits differ from machine to machine
-        strength = (numbers / darkest).round(decimals=2).masked_fill(~seen, nan)
-        axes.imshow(strength.numpy(), cmap=SHADES, vmin=-1, vmax=1)
-        axes.set_title(title, loc="left", color=INK, fontsize=11)
-        axes.set(xticks=[], yticks=[])
-        axes.set_anchor("W")
-        axes.spines[:].set(visible=True, linewidth=0.5)
-        whole = bool((numbers[seen] == numbers[seen].round()).all())
-        for (i, j), number in zip(
-            torch.cartesian_prod(*map(torch.arange, numbers.shape)), numbers.flatten(), strict=True
-        ):
-            if numbers.shape[1] <= 12 and (zeros or abs(number) >= 0.005):
-                shown = f"{float(number):.0f}" if whole else f"{round(float(number), 2) + 0:.2f}"  # no "-0.00"
-                shown = (shown if number.isfinite() else "−∞").replace("-", "−")
-                axes.text(int(j), int(i), shown, ha="center", va="center", fontsize=10, color=INK)
-    for axes, sign in zip(all_axes[1:], between, strict=False):
-        axes.text(-0.12, 0.5, sign, transform=axes.transAxes, ha="right", va="center", fontsize=14, color=INK)
-    if rows:
-        all_axes[0].set_yticks(range(len(rows)), rows)
-    for axes, shape in zip(all_axes, shapes, strict=True):
-        if len(columns) == shape[1]:
-            axes.set_xticks(range(len(columns)), columns, rotation=60 if max(map(len, columns)) > 2 else 0)
-    return picture(all_axes[0], alt)
+    parts = []
+    for place, (title, matrix) in enumerate(matrices.items()):
+        labels = rows if place == 0 or not between else ()
+        sign = f"<span>{html.escape(between[place - 1])}</span>" if 0 < place <= len(between) else ""
+        svg = picture(_matrix(title, matrix.detach().float(), labels, columns, largest, zeros), "").svg
+        points = float(re.findall(r'viewBox="0 0 (\S+)', svg)[0])
+        svg = svg.replace('style="', f'style="flex:none;width:{points:.0f}pt;', 1)
+        parts.append(f'<div style="align-items:center;display:flex;gap:.7em;max-width:100%">{sign}{svg}</div>')
+    style = "align-items:center;display:flex;flex-wrap:wrap;gap:0 1em"
+    return Picture(f'<div style="{style}">{"".join(parts)}</div>', alt)
+
+
+def _matrix(
+    title: str, numbers: Tensor, rows: Sequence[str], columns: Sequence[str], largest: float | None, zeros: bool
+) -> Axes:
+    """A matrix of `show_matrices` as axes of its own."""
+    n_rows, n_columns = numbers.shape
+    labeled = len(columns) == n_columns
+    width = max(0.42 * n_columns, 0.09 * len(title)) + 0.15 + 0.08 * max(map(len, rows), default=0) + 0.2 * bool(rows)
+    height = 0.42 * n_rows + 0.45 + labeled * (0.25 + 0.07 * max(map(len, columns), default=0))
+    axes: Axes = new_axes(width, height)
+    seen = numbers.isfinite()
+    darkest = largest or float(numbers[seen].abs().max()) or 1.0
+    # round, because the last digits differ from machine to machine
+    strength = (numbers / darkest).round(decimals=2).masked_fill(~seen, nan)
+    axes.imshow(strength.numpy(), cmap=SHADES, vmin=-1, vmax=1)
+    axes.set_title(title, loc="left", color=INK, fontsize=11)
+    axes.set_xticks(range(n_columns) if labeled else [], columns if labeled else [])
+    axes.set_yticks(range(len(rows)), rows)
+    if labeled and max(map(len, columns)) > 2:
+        axes.tick_params(axis="x", rotation=60)
+    axes.set_anchor("W")
+    axes.spines[:].set(visible=True, linewidth=0.5)
+    whole = bool((numbers[seen] == numbers[seen].round()).all())
+    for (i, j), number in zip(torch.cartesian_prod(*map(torch.arange, numbers.shape)), numbers.flatten(), strict=True):
+        if n_columns <= 12 and (zeros or abs(number) >= 0.005):
+            shown = f"{float(number):.0f}" if whole else f"{round(float(number), 2) + 0:.2f}"  # no "-0.00"
+            shown = (shown if number.isfinite() else "−∞").replace("-", "−")
+            axes.text(int(j), int(i), shown, ha="center", va="center", fontsize=10, color=INK)
+    return axes
 
 
 def draw_map(axes: Axes, groups: Mapping[str, Tensor], title: str) -> None:

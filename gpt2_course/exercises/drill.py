@@ -22,7 +22,7 @@ def drill(number: int, wanted: Any, yours: Any = ...) -> None:
     """
     wanted, yours = plain(wanted), plain(yours)
     if yours is ...:
-        print(f"… {number}: write your answer in place of the dots")
+        print(f"… {number}: replace the dots with your answer")
     elif agree(_as_tuple(yours), _as_tuple(wanted)):
         print(f"✓ {number}")
     else:

@@ -227,6 +227,19 @@ function* coveredNotes({ texts, part }) {
   }
 }
 
+/** A picture of the book cuts off what leaves its frame. */
+function* cutWords({ texts }) {
+  const range = document.createRange();
+  for (const { node, element } of texts) {
+    const picture = element.closest(".picture svg");
+    if (!picture) continue;
+    range.selectNodeContents(node);
+    const box = range.getBoundingClientRect();
+    const frame = picture.getBoundingClientRect();
+    if (box.left < frame.left - 1 || box.right > frame.right + 1) yield `“${shorten(node.data)}” leaves its picture`;
+  }
+}
+
 function* tooWide() {
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) yield `the page is ${scrollWidth} px wide on a ${clientWidth} px screen`;
@@ -245,7 +258,17 @@ async function lookAt(part) {
   await frame(); // labs repaint their pictures in the next frame
   await frame();
   const seen = { part, texts: textsIn(part), bitmaps: await bitmapsIn(part) };
-  const checks = [wrongWords, emptyPictures, smallText, faintText, brokenWords, coveredNotes, tooWide, foreignRequests];
+  const checks = [
+    wrongWords,
+    emptyPictures,
+    smallText,
+    faintText,
+    brokenWords,
+    coveredNotes,
+    cutWords,
+    tooWide,
+    foreignRequests,
+  ];
   return [...new Set(checks.flatMap((check) => [...check(seen)]))];
 }
 

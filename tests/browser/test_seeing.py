@@ -54,6 +54,10 @@ FAULTS = {
         "<svg width=99 height=20><circle cx=20 r=99 /><text y=15>dark</text></svg>",
         "“dark” has a contrast of 1.00",
     ),
+    "a word that leaves its picture": (
+        "<div class=picture><svg width=50 height=20><text y=15>a long word</text></svg></div>",
+        "“a long word” leaves its picture",
+    ),
     "faint text in a drawing with no shape under it": (
         "<svg width=99 height=20><text y=15 fill='#888'>faint</text><rect width=99 height=20 fill=none /></svg>",
         "“faint” has a contrast of 3.54",

@@ -63,4 +63,4 @@ def test_a_wrong_answer_gets_a_hint(wanted: Any, yours: Any, hint: str, capsys: 
 
 
 def test_no_answer_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, 1) == said(capsys, 1, ...) == "… 7: write your answer in place of the dots\n"
+    assert said(capsys, 1) == said(capsys, 1, ...) == "… 7: replace the dots with your answer\n"
