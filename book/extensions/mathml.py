@@ -12,12 +12,13 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-FUNCTION = "<mi>(?:ln|log|exp|max|min|sin|cos|tanh)</mi>"
+THIN = '<mspace width="0.167em" />'
+NAMED = "<mi>(?:ln|log|exp|max|min|sin|cos|tanh)</mi>"
 CORRECTIONS = [  # of what latex2mathml gets wrong in the book's formulas
     # TeX sets a thin space between a function's name and its argument
-    (rf"((?<!<msub>){FUNCTION}|<msub>{FUNCTION}<m[in]>\w+</m[in]></msub>)(?=<(?:m[in]|msub|mrow)>)", r'\1<mspace width="0.167em" />'),
+    (rf"((?<!<msub>){NAMED}|<msub>{NAMED}<m[in]>\w+</m[in]></msub>)(?=<(?:m[in]|msub|mrow)>)", rf"\1{THIN}"),
     # and between a factor and the function's name after it
-    (r"(</m[in]>)(?=<mi>(?:ln|log|sin|cos|tanh)</mi>)", r'\1<mspace width="0.167em" />'),
+    (r"(</m[in]>)(?=<mi>(?:ln|log|sin|cos|tanh)</mi>)", rf"\1{THIN}"),
     # a minus sign after an operator belongs to the number after it
     (r"(<mo>[^<]*</mo>)<mo>(?=&#x02212;)", r'\1<mo form="prefix">'),
     # a comma in braces, as in 1{,}000, has no space after it
