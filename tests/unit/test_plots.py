@@ -70,7 +70,7 @@ def test_matrices_can_share_one_scale_and_leave_zeros_blank() -> None:
     assert "0.00" not in texts
     assert texts.count("0.20") == texts.count("x") == texts.count("y") == 2
     own = show_matrices(tables, "Two tables.", columns=["x", "y"], zeros=False)
-    small, large = (re.findall("base64,([^\"]+)", each.svg) for each in (drawn, own))
+    small, large = (re.findall('base64,([^"]+)', each.svg) for each in (drawn, own))
     assert small[0] != large[0]  # on its own scale, the small one is as dark as the large one
     assert small[1] == large[1]
 
