@@ -19,7 +19,7 @@ from gpt2_course import GPT2, TrainConfig
 from gpt2_course.grades import grade, grade_answers
 from gpt2_course.training import FineTuner
 
-SAMPLES = 400  # questions of each sort, and stories
+SAMPLES = 1000  # questions of each sort, and stories
 PRESET = TrainConfig.for_preset("friend")
 
 

@@ -17,9 +17,9 @@ from gpt2_course.tiny_world.documents import DEFAULT_WORLD, READING, Document, S
 from gpt2_course.tiny_world.grammar import Draft
 
 HELD_OUT = 4  # one stranger, thing, and place in 4 is only for validation
-OLD = 0.5  # the share of ordinary documents, so that a model does not forget how to write them
-STORY, WISH = 0.12, 0.05  # the shares of dialogues about a story just told, and of wishes for a text
-UNKNOWN = 0.38  # the share of questions about what is not in the world
+OLD = 0.58  # the share of ordinary documents, so that a model does not forget how to write them
+STORY, WISH = 0.1, 0.05  # the shares of dialogues about a story just told, and of wishes for a text
+UNKNOWN = 0.4  # the share of questions about what is not in the world
 
 # people who do not live in Tiny World
 PEOPLE = """
