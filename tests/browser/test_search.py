@@ -50,7 +50,7 @@ WANTED = {
     "cross entropy": "book/glossary#cross-entropy",
     "overfitting": "book/glossary#overfitting",
     "nucleus sampling": "book/glossary#top-p",
-    "kv cache": "chapters/10_writing#faster-the-keyvalue-cache",
+    "kv cache": "chapters/10_writing#faster-the-key-value-cache",
     "why can't it spell": "book/faq#why-can-t-it-count-letters",
     "cost of training gpt-2": "chapters/16_bigger#what-gpt-2-cost",
     "markov chain": "book/glossary#bigram",

@@ -296,7 +296,7 @@ def test_copy_buttons_are_visible_without_a_mouse(browser: Browser, served: str)
     context.close()
 
 
-@pytest.mark.parametrize("path", ["chapters/03_embeddings.html", "chapters/16_bigger.html"])
+@pytest.mark.parametrize("path", ["chapters/08_gradients.html", "book/teachers.html"])
 def test_a_wide_table_or_picture_scrolls_by_keyboard_without_the_page(page: Page, served: str, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(f"{served}/{path}")
