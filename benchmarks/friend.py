@@ -57,8 +57,8 @@ def report(results: list[dict[str, Any]]) -> str:
             "# A friend that answers",
             "",
             f"{date.today()}. `python train.py --preset friend`: {PRESET.steps} steps of {PRESET.batch_size} × "
-            f"{PRESET.context} tokens, from the model that comes with the course. {results[0]['samples']} questions of "
-            "each sort, answered at temperature 0, half of them typed in small letters without a question mark. "
+            f"{PRESET.context} tokens, from the model that comes with the course. {results[0]['samples']:,} questions "
+            "of each sort, answered at temperature 0, half of them typed in small letters without a question mark. "
             "The people, things, and places asked about as unknown do not occur in training. Texts are written at "
             "temperature 0.8, without a dialogue.",
             "",

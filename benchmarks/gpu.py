@@ -186,8 +186,8 @@ def main(arguments: list[str]) -> int:
             f"# On a GPU\n\nMeasured by `python -m benchmarks.gpu` on {date.today()}: one "
             f"{torch.cuda.get_device_name()}, torch {torch.__version__}, Python {platform.python_version()}. Batches "
             f"of {config.batch_size} × {config.context} tokens, {config.accumulation} per step, bfloat16, compiled, "
-            f"fused AdamW. The sides take turns, {rounds} times {steps} steps each; the table shows medians, for the "
-            "ratio that of the turns' ratios.\n\n"
+            f"fused AdamW. The sides take turns, {rounds} times {steps} steps each; the table shows medians, and "
+            "the median of the turns' ratios.\n\n"
         )
         Path(__file__).with_name("gpu.md").write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
     return 0

@@ -140,8 +140,8 @@ def show_matrices(
     `between` has the signs between the matrices, such as "@" and "=". `rows` labels the first matrix of such a formula,
     or else every matrix, and `columns` labels all that have as many. A matrix of at most 12 columns shows its numbers,
     with two digits unless all are whole; without `zeros`, those that are 0 to two digits stay blank. `largest` is the
-    number with the darkest color; if None, it is each matrix's largest one. Where there is no room for all side by
-    side, as on a phone, the later ones go below.
+    number with the darkest color; if None, it is each matrix's largest one. If there is no room for all side by side,
+    as on a phone, the later ones go below.
     """
     parts = []
     for place, (title, matrix) in enumerate(matrices.items()):

@@ -141,7 +141,7 @@ def test_the_next_token_lab_shows_which_token_is_chosen_and_why(page: Page, serv
     shown = lab.locator(".lab-value").first.text_content()
     assert shown is not None
     assert abs(float(shown.removesuffix("%")) / 100 - wanted["bars"][0]["p"]) < 0.006
-    track, *widths = lab.locator(".lab-bars").evaluate(  # at once, because the lab may draw its bars anew
+    track, *widths = lab.locator(".lab-bars").evaluate(  # in one call, because the lab may redraw its bars
         """(list) => {
             const [, label, value] = list.querySelector(".lab-bar").children;
             const fills = [...list.querySelectorAll(".lab-fill")];
